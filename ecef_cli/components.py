@@ -1,0 +1,271 @@
+"""What plugins implement: one abstract class for each kind of component.
+
+Shapes are batch-first. B is windows, K a window's positions (every utterance has one position for its speaker
+and one for each of its words), L the states that an encoder gives for a window, d a width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    from torch import Tensor, nn
+
+    from ecef_cli.dialogue import Dialogue, Word
+
+
+class Options(BaseModel):
+    """The options of a component, as a recipe spells them. Subclass it; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Component(ABC):
+    """A part that a recipe names. `options` is an instance of the class's own `Options`."""
+
+    Options: ClassVar[type[Options]] = Options
+    version: ClassVar[str] = "1"
+    """Raise it when the same input and options give other output than before: stored results are then made anew."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def identity(self) -> str:
+        """Return what else than name, version and options decides the output, such as a checksum of weights."""
+        return ""
+
+
+# --------------------------------------------------------------------------------------------- datasets
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Something that a reader left out, and why.
+
+    Attributes:
+        split: the split it belonged to.
+        item: the utterance or dialogue, as the corpus names it.
+        reason: why, in a few words; equal reasons are counted together.
+        where: `file:line`.
+    """
+
+    split: str
+    item: str
+    reason: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What a dataset reader found.
+
+    Attributes:
+        labels: the emotions, in the order of the corpus.
+        splits: dialogues by split, each in the order of speech.
+        sources: the files that were read.
+        dropped: what was left out.
+        repaired: how many utterances had a certain thing mended, by what was mended.
+    """
+
+    labels: tuple[str, ...]
+    splits: Mapping[str, tuple[Dialogue, ...]]
+    sources: tuple[Path, ...]
+    dropped: tuple[Dropped, ...] = ()
+    repaired: Mapping[str, int] = field(default_factory=dict)
+
+
+class Dataset(Component):
+    """Reads a corpus in the form in which it is published."""
+
+    @abstractmethod
+    def read(self, sources: Sequence[Path]) -> Corpus:
+        """Return the corpus found under `sources` (files or folders).
+
+        Raises:
+            DataError: a file or column is missing, or a row is broken beyond repair.
+        """
+
+
+# ---------------------------------------------------------------------------------------------- taggers
+
+
+class Tagger(Component):
+    """Knows which relations hold between two words."""
+
+    @property
+    @abstractmethod
+    def relations(self) -> tuple[str, ...]:
+        """The relations that are asked for, at most 64; bit r of a mask is `relations[r]`."""
+
+    @abstractmethod
+    def available(self) -> Mapping[str, int]:
+        """Return every relation that the source holds, with the number of its word pairs."""
+
+    @abstractmethod
+    def relate(self, lemmas: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Return which relations hold between each two of W distinct lemmas.
+
+        Returns:
+            Masks of shape (W, W), symmetric, with a zero diagonal: bit r is set where `relations[r]` holds
+            between the two, in either direction.
+        """
+
+
+# ---------------------------------------------------------------------------------------- text encoders
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An utterance as a text encoder sees it.
+
+    Attributes:
+        speaker: number of the speaker in the order of first appearance within the window, from 0.
+        text: the utterance's text.
+        words: the words of `text`.
+    """
+
+    speaker: int
+    text: str
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextWindow:
+    """The turns of a window, oldest first. It has one position a turn for the speaker and one for each word."""
+
+    turns: tuple[Turn, ...]
+
+    @property
+    def positions(self) -> int:
+        """The number of positions, K."""
+        return sum(1 + len(turn.words) for turn in self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class TextFeatures:
+    """The hidden states of a window.
+
+    Attributes:
+        states: (L, d) float32.
+        first: (L,) int32, the first position that a state covers; -1 where it covers none, as `[CLS]` does.
+        last: (L,) int32, the last position that a state covers, inclusive; -1 where it covers none.
+    """
+
+    states: npt.NDArray[np.float32]
+    first: npt.NDArray[np.int32]
+    last: npt.NDArray[np.int32]
+
+
+class TextEncoder(Component):
+    """Turns windows into hidden states. The frozen part is `encode`; what is trained is `trainable`."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """The width d of a state."""
+
+    @abstractmethod
+    def encode(self, windows: Sequence[TextWindow]) -> list[TextFeatures]:
+        """Return the frozen states of each window, computed as one batch.
+
+        A position that no state covers (its text left no token, or it was cut off because the window is
+        longer than the model reads) counts as absent. The last turn's speaker must always be covered.
+        """
+
+    def trainable(self) -> nn.Module | None:
+        """Return a fresh copy of the layers that are trained on top of `encode`, or None.
+
+        The module maps states (B, L, d) and a mask (B, L), true where a state is real, to states (B, L, d).
+        """
+        return None
+
+    def place(self, device: str) -> None:
+        """Move the frozen part to a device such as `cpu` or `cuda:0`."""
+
+
+# ---------------------------------------------------------------------------- audio, prosody and fusion
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFeatures:
+    """Frames of one utterance.
+
+    Attributes:
+        frames: (T, d) float32.
+        rate: frames a second, Hz.
+    """
+
+    frames: npt.NDArray[np.float32]
+    rate: float
+
+
+class AudioEncoder(Component):
+    """Turns recordings into frames, frozen."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """The width d of a frame."""
+
+    @property
+    @abstractmethod
+    def sample_rate(self) -> int:
+        """The sampling rate that `encode` expects, Hz."""
+
+    @abstractmethod
+    def encode(self, waves: Sequence[npt.NDArray[np.float32]]) -> list[AudioFeatures]:
+        """Return the frames of each mono waveform (S,), computed as one batch."""
+
+    def place(self, device: str) -> None:
+        """Move the encoder to a device such as `cpu` or `cuda:0`."""
+
+
+class ProsodyEncoder(Component):
+    """Builds the module Enc of equation 2, `F_a = h_a + LayerNorm(Enc(h_a))`."""
+
+    @abstractmethod
+    def build(self, width: int) -> nn.Module:
+        """Return a module that maps h_a (B, T, d) and a mask (B, T) to (B, T, d), with d = `width`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FusionInput:
+    """What a fusion module is given; the masks are true where a position is real.
+
+    Attributes:
+        text: (B, K, d), with text_mask (B, K).
+        audio: (B, T, d), with audio_mask (B, T).
+    """
+
+    text: Tensor
+    text_mask: Tensor
+    audio: Tensor
+    audio_mask: Tensor
+
+
+class Fusion(Component):
+    """Builds the module that fuses text and audio."""
+
+    @abstractmethod
+    def build(self, width: int) -> nn.Module:
+        """Return a module that maps a `FusionInput` of width d = `width` to features (B, T, d)."""
+
+
+KINDS: Mapping[str, type[Component]] = {
+    "dataset": Dataset,
+    "tagger": Tagger,
+    "text_encoder": TextEncoder,
+    "audio_encoder": AudioEncoder,
+    "prosody_encoder": ProsodyEncoder,
+    "fusion": Fusion,
+}
+"""The kinds of component, in the order of the data's path."""

@@ -1,0 +1,89 @@
+"""Errors that a user can mend. Each is raised where the fact is known and becomes words once, in `cli.py`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class EcefError(Exception):
+    """Something failed while running.
+
+    Args:
+        problem: what is wrong, in one line without a full stop.
+        hint: what to do about it.
+        where: the place, as `file` or `file:line`.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, problem: str, *, hint: str | None = None, where: str | None = None) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+        self.where = where
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" ({self.hint})" if self.hint else ""
+        return f"{place}{self.problem}{advice}"
+
+
+class UsageProblem(EcefError):
+    """The command line asks for something that does not exist or does not go together."""
+
+    exit_code = 2
+
+
+class RecipeError(EcefError):
+    """A recipe is wrong.
+
+    Args:
+        problems: every problem found, each with its path in the recipe.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: str, *, problems: tuple[str, ...] = (), hint: str | None = None) -> None:
+        super().__init__(problem, hint=hint)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  {line}" for line in self.problems)])
+
+
+class DataError(EcefError):
+    """Input data is broken, or worse than the tolerance."""
+
+    exit_code = 3
+
+
+class PluginError(EcefError):
+    """A plugin is missing, fails to load, or does not keep its contract."""
+
+    exit_code = 4
+
+
+def nearest(word: str, words: Iterable[str]) -> str | None:
+    """Return the one of `words` that `word` was probably meant to be, or None.
+
+    Args:
+        word: what the user wrote.
+        words: an iterable of right words.
+    """
+    from difflib import get_close_matches
+
+    known = {str(w).casefold(): str(w) for w in words}
+    close = get_close_matches(word.casefold(), known, n=1, cutoff=0.6)
+    return known[close[0]] if close else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return a hint that names the nearest right word, or else all of them."""
+    known = [str(w) for w in words]
+    close = nearest(word, known)
+    if close:
+        return f"did you mean {close!r}?"
+    return "known: " + ", ".join(sorted(known)) if known else "there is none"

@@ -1,0 +1,81 @@
+"""The hooks that a plugin may implement: one for each kind of component.
+
+A hook is called once, when components are first looked up. It calls `register(name, target, summary=…)`
+for each component it brings; `target` is an import string such as `my_package.tagger:MyTagger`, so that
+listing plugins imports none of them.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pluggy
+
+hookspec = pluggy.HookspecMarker("ecef")
+
+
+class Register(Protocol):
+    """What a hook calls for each component."""
+
+    def __call__(self, name: str, target: str, *, summary: str = "") -> None:
+        """Announce a component.
+
+        Args:
+            name: how recipes call it.
+            target: `package.module:Class`, imported only when a recipe asks for it.
+            summary: one line for `ecef plugins`.
+        """
+
+
+@hookspec
+def ecef_register_datasets(register: Register) -> None:
+    """Register readers of corpora, subclasses of `ecef_cli.components.Dataset`.
+
+    Args:
+        register: call it once for each reader.
+    """
+
+
+@hookspec
+def ecef_register_taggers(register: Register) -> None:
+    """Register sources of word relations, subclasses of `ecef_cli.components.Tagger`.
+
+    Args:
+        register: call it once for each tagger.
+    """
+
+
+@hookspec
+def ecef_register_text_encoders(register: Register) -> None:
+    """Register text encoders, subclasses of `ecef_cli.components.TextEncoder`.
+
+    Args:
+        register: call it once for each encoder.
+    """
+
+
+@hookspec
+def ecef_register_audio_encoders(register: Register) -> None:
+    """Register audio encoders, subclasses of `ecef_cli.components.AudioEncoder`.
+
+    Args:
+        register: call it once for each encoder.
+    """
+
+
+@hookspec
+def ecef_register_prosody_encoders(register: Register) -> None:
+    """Register prosody encoders, subclasses of `ecef_cli.components.ProsodyEncoder`.
+
+    Args:
+        register: call it once for each encoder.
+    """
+
+
+@hookspec
+def ecef_register_fusions(register: Register) -> None:
+    """Register fusion modules, subclasses of `ecef_cli.components.Fusion`.
+
+    Args:
+        register: call it once for each module.
+    """

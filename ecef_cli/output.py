@@ -1,0 +1,113 @@
+"""What a user sees: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+FORMATS = ("table", "jsonl", "json", "csv")
+_SLOW = 1.0  # seconds of work after which a progress bar appears
+
+
+def note(message: str) -> None:
+    """Say something that is no data."""
+    print(message, file=sys.stderr)  # noqa: T201
+
+
+def warn(message: str) -> None:
+    """Say that something is wrong that does not stop the work."""
+    note(f"warning: {message}")
+
+
+def data(text: str) -> None:
+    """Write a line of data."""
+    sys.stdout.write(text + "\n")
+
+
+def choose_format(wanted: str | None) -> str:
+    """Return the format to write: what was asked for, else a table on a terminal and JSON Lines in a pipe."""
+    return wanted or ("table" if sys.stdout.isatty() else "jsonl")
+
+
+def records(rows: Sequence[Mapping[str, Any]], *, wanted: str | None, columns: Sequence[str] | None = None) -> None:
+    """Write rows as a table, as JSON Lines, as one JSON list or as CSV.
+
+    Args:
+        rows: the rows; all have the same keys.
+        wanted: one of `FORMATS`, or None to decide by where stdout goes.
+        columns: the keys to show, in order; all of the first row's where None.
+    """
+    form = choose_format(wanted)
+    if form == "jsonl":
+        for row in rows:
+            data(json.dumps(row, ensure_ascii=False))
+    elif form == "json":
+        data(json.dumps(list(rows), ensure_ascii=False, indent=2))
+    else:
+        names = list(columns or (rows[0] if rows else ()))
+        if form == "csv":
+            writer = csv.writer(sys.stdout)
+            writer.writerow(names)
+            writer.writerows([[row.get(name) for name in names] for row in rows])
+        else:
+            data(table([[row.get(name) for name in names] for row in rows], names))
+
+
+def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, digits: int = 2) -> str:
+    """Return a plain table; floats get `digits` decimals."""
+    from tabulate import tabulate
+
+    return tabulate(rows, headers=headers, floatfmt=f".{digits}f", disable_numparse=[
+        i for i in range(len(headers)) if any(isinstance(row[i], str) for row in rows)
+    ])
+
+
+class Progress:
+    """A bar on stderr for work over a second; silent where stderr is no terminal.
+
+    Args:
+        total: how many units there are, where known.
+        label: what is being done.
+        unit: what is counted.
+    """
+
+    def __init__(self, total: int | None, label: str, unit: str) -> None:
+        from tqdm import tqdm
+
+        self._bar = tqdm(
+            total=total, desc=label, unit=f" {unit}", delay=_SLOW, disable=None, file=sys.stderr, leave=False
+        )
+
+    def advance(self, count: int = 1) -> None:
+        """Count units that are done."""
+        self._bar.update(count)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+
+class Stopwatch:
+    """Measures wall time in seconds."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the stopwatch was made."""
+        return time.perf_counter() - self._start
+
+
+def counts_line(counts: Mapping[str, int] | Iterable[tuple[str, int]]) -> str:
+    """Return counts as `a 3, b 2`."""
+    pairs = counts.items() if hasattr(counts, "items") else counts
+    return ", ".join(f"{name} {number:,}" for name, number in pairs)

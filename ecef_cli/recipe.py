@@ -1,0 +1,358 @@
+"""A recipe: the one file that determines a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ecef_cli.errors import PluginError, RecipeError, did_you_mean, nearest
+from ecef_cli.registry import get_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ecef_cli.components import Component
+    from ecef_cli.registry import Entry
+
+Task = Literal["erc", "epc"]
+Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
+BLOCKS = {"tagger": "tagger", "text_encoder": "text_encoder"}
+"""The recipe's keys that name a component, with the component's kind."""
+
+
+class Section(BaseModel):
+    """A part of a recipe; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Block(BaseModel):
+    """A component by name, with its options beside the name; the component's own `Options` checks them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(min_length=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options as written."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+def _none(value: object) -> object:
+    return None if value == "none" else value
+
+
+class Network(Section):
+    """The trained network."""
+
+    width: int = Field(256, ge=8, description="width of the feature extraction module; the paper's is 1024")
+    heads: int = Field(8, ge=1, description="attention heads")
+    layers: int = Field(2, ge=1, description="Transformer layers of the feature extraction module")
+    feedforward: int = Field(4, ge=1, description="width of the feed-forward part, as a multiple of `width`")
+    dropout: float = Field(0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Network:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be shared by {self.heads} heads")
+        return self
+
+
+class Features(Section):
+    """How frozen features are stored."""
+
+    dtype: Literal["float16", "float32"] = Field("float16", description="type on disk")
+
+
+class TaskNumbers(Section):
+    """A number for each task."""
+
+    erc: float = Field(1.0, ge=0)
+    epc: float = Field(1.0, ge=0)
+
+
+class ClassBalance(Section):
+    """How far each class's loss is weighted by its inverse frequency: 0 not at all, 1 fully."""
+
+    erc: float = Field(0.0, ge=0, le=1)
+    epc: float = Field(0.0, ge=0, le=1)
+
+
+class Selection(Section):
+    """The validation metric that chooses the epoch; with two tasks, the mean of the two."""
+
+    erc: Metric = "weighted_f1"
+    epc: Metric = "uar"
+
+
+class Training(Section):
+    """The training loop."""
+
+    seed: int = Field(1, ge=0, le=2**31 - 1)
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=1, description="windows a step")
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = Field(1e-4, gt=0)
+    encoder_learning_rate: float | None = Field(
+        None, gt=0, description="of the encoder's trainable layers; `learning_rate` where null"
+    )
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises")
+    schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="after the warm-up")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_balance: ClassBalance = ClassBalance()
+    task_weights: TaskNumbers = TaskNumbers()
+    select: Selection = Selection()
+    patience: int = Field(3, ge=1, description="epochs without a better validation score before stopping")
+
+
+def _distinct(value: list[Any]) -> list[Any]:
+    if len(set(value)) != len(value):
+        raise ValueError("an entry stands twice")
+    return value
+
+
+class Recipe(Section):
+    """A run, from a prepared dataset to a trained model."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    summary: str = ""
+    dataset: str = Field(description="name of a dataset prepared in the workspace")
+    tasks: Annotated[list[Task], BeforeValidator(_distinct)] = Field(min_length=1)
+    modalities: Annotated[list[Literal["text"]], BeforeValidator(_distinct)] = Field(["text"], min_length=1)
+    history: int = Field(8, ge=1, description="utterances in a window, the last one included")
+    tagger: Annotated[Block | None, BeforeValidator(_none)] = Field(
+        description="source of word relations, or `none` for the network without KWRT"
+    )
+    text_encoder: Block
+    features: Features = Features()
+    network: Network = Network()
+    training: Training = Training()
+
+    def dumped(self) -> dict[str, Any]:
+        """Return the recipe as plain values, every default written out."""
+        values = self.model_dump(mode="json")
+        return {k: "none" if v is None and k == "tagger" else v for k, v in values.items()}
+
+    def to_yaml(self) -> str:
+        """Return the recipe as YAML, every default written out."""
+        return yaml.safe_dump(self.dumped(), sort_keys=False, allow_unicode=True)
+
+    def component(self, key: str) -> Component:
+        """Return a new component for the block `key` of this recipe.
+
+        Raises:
+            PluginError: its plugin cannot be loaded.
+            RecipeError: the recipe names none there.
+        """
+        block: Block | None = getattr(self, key)
+        if block is None:
+            raise RecipeError(f"recipe {self.name}: {key} is none")
+        return build_component(BLOCKS[key], block.name, block.options)
+
+
+def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Component:
+    """Return a component built from its options.
+
+    Raises:
+        PluginError: no plugin brings it, or it cannot be loaded.
+        RecipeError: the options are wrong; all problems at once.
+    """
+    entry = get_registry().find(kind, name)
+    found = entry.load()
+    try:
+        checked = found.Options.model_validate(dict(options))
+    except ValidationError as error:
+        raise RecipeError(
+            f"wrong options for {kind} {name!r}", problems=tuple(_explain(error, found.Options, ()))
+        ) from None
+    return found(checked)
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, which YAML would settle by silently keeping the last."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        if key in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key!r} stands twice", key_node.start_mark
+            )
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Return what a YAML text holds.
+
+    Raises:
+        RecipeError: it is no YAML, with the line.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise RecipeError(f"{where}{line}: not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def recipes_folder() -> Path:
+    """Return the folder of the recipes that come with ecef."""
+    package = Path(__file__).parent
+    installed = package / "recipes"
+    return installed if installed.is_dir() else package.parent / "recipes"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the recipes that come with ecef."""
+    return tuple(sorted(p.stem for p in recipes_folder().glob("*.yaml")))
+
+
+def find_recipe(name_or_path: str) -> Path:
+    """Return the file of a recipe given by name or path.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such file", hint="or give the name of a recipe: `ecef recipes list`")
+        return path
+    shipped = recipes_folder() / f"{name_or_path}.yaml"
+    if not shipped.is_file():
+        raise RecipeError(f"no recipe is called {name_or_path!r}", hint=did_you_mean(name_or_path, recipe_names()))
+    return shipped
+
+
+def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """Return `values` with `a.b=value` settings applied; the values are read as YAML.
+
+    Raises:
+        RecipeError: a setting has no `=`, or goes through something that is no block.
+    """
+    from copy import deepcopy
+
+    result = deepcopy(values)
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise RecipeError(f"--set {setting!r}: write it as a.b=value")
+        target = result
+        for depth, key in enumerate(keys[:-1], start=1):
+            inner = target.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise RecipeError(f"--set {setting!r}: {'.'.join(keys[:depth])} is no block of settings")
+            target = inner
+        target[keys[-1]] = parse_yaml(text, f"--set {setting!r}")
+    return result
+
+
+def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
+    """Return a recipe by name or path, with `--set` settings applied and every default filled in.
+
+    Raises:
+        RecipeError: everything that is wrong with it, at once.
+    """
+    path = find_recipe(name_or_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}") from None
+    values = parse_yaml(text, str(path))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: a recipe is a block of settings", hint="see `ecef recipes init`")
+    return check_recipe(override(values, settings), where=name_or_path)
+
+
+def check_recipe(values: dict[str, Any], *, where: str) -> Recipe:
+    """Return the recipe that `values` describe, with the options of its components filled in.
+
+    Raises:
+        RecipeError: all problems at once, each with its path and the nearest right word.
+    """
+    problems: list[str] = []
+    recipe: Recipe | None = None
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        problems += _explain(error, Recipe, ())
+    filled: dict[str, Block] = {}
+    for key, kind in BLOCKS.items():
+        block = values.get(key)
+        if isinstance(block, dict) and isinstance(block.get("name"), str):
+            options, wrong = _check_block(kind, key, block)
+            problems += wrong
+            if options is not None:
+                filled[key] = Block.model_validate({"name": block["name"], **options})
+    if problems or recipe is None:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise RecipeError(f"recipe {where}: {count}", problems=tuple(problems))
+    return recipe.model_copy(update=filled)
+
+
+def _check_block(kind: str, key: str, block: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+    registry = get_registry()
+    try:
+        entry: Entry = registry.find(kind, block["name"])
+        options_class = entry.load().Options
+    except PluginError as error:
+        return None, [f"{key}.name: {error}"]
+    try:
+        checked = options_class.model_validate({k: v for k, v in block.items() if k != "name"})
+    except ValidationError as error:
+        return None, list(_explain(error, options_class, (key,)))
+    return checked.model_dump(mode="json"), []
+
+
+def _explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> Iterable[str]:
+    for item in error.errors(include_url=False):
+        # Pydantic names the branch of a union or the class of a validator in the path; a recipe has no such key.
+        loc = [part for part in item["loc"] if not (isinstance(part, str) and part in {"Block", "function-before"})]
+        path = ".".join(str(part) for part in (*prefix, *loc)) or "recipe"
+        if item["type"] == "extra_forbidden":
+            known = _keys(model, loc[:-1])
+            yield f"{path}: no such setting ({did_you_mean(str(loc[-1]), known)})"
+        elif item["type"] == "missing":
+            yield f"{path}: is missing"
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            close = _nearest_choice(item)
+            found = "" if isinstance(item["input"], dict | list) else f", not {item['input']!r}"
+            yield f"{path}: {message[:1].lower()}{message[1:]}{found}{close}"
+
+
+def _nearest_choice(item: Mapping[str, Any]) -> str:
+    if item["type"] != "literal_error" or not isinstance(item["input"], str):
+        return ""
+    choices = [part.strip("' ") for part in str(item["ctx"]["expected"]).replace(" or ", ",").split(",")]
+    close = nearest(item["input"], choices)
+    return f" (did you mean {close!r}?)" if close else ""
+
+
+def _keys(model: type[BaseModel], path: Sequence[int | str]) -> Iterable[str]:
+    for key in path:
+        field = model.model_fields.get(str(key))
+        inner = [t for t in (field.annotation, *get_args(field.annotation)) if isinstance(t, type)] if field else []
+        found = next((t for t in inner if issubclass(t, BaseModel)), None)
+        if found is None:
+            return ()
+        model = found
+    return tuple(model.model_fields)

@@ -1,0 +1,147 @@
+"""Where prepared data, tags, features and runs live, and how files get there whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import NamedTemporaryFile, mkdtemp
+from typing import TYPE_CHECKING, Any
+
+from ecef_cli.errors import DataError, UsageProblem, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SPLITS = ("train", "dev", "test")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_RESERVED = "runs"
+
+
+def check_name(name: str, what: str) -> str:
+    """Return `name` if it can be a folder's name.
+
+    Raises:
+        UsageProblem: it cannot.
+    """
+    if not _NAME.fullmatch(name) or name == _RESERVED:
+        raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="use letters, digits, '.', '_' and '-'")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder with prepared datasets and runs."""
+
+    root: Path
+
+    def dataset(self, name: str) -> Path:
+        """Return the folder of a prepared dataset, which need not exist."""
+        return self.root / check_name(name, "dataset")
+
+    def run(self, name: str) -> Path:
+        """Return the folder of a run, which need not exist."""
+        return self.root / _RESERVED / check_name(name, "run")
+
+    def datasets(self) -> tuple[str, ...]:
+        """Return the names of the datasets that are prepared."""
+        return tuple(sorted(p.parent.name for p in self.root.glob("*/dataset.json")))
+
+    def runs(self) -> tuple[str, ...]:
+        """Return the names of the runs."""
+        return tuple(sorted(p.parent.name for p in (self.root / _RESERVED).glob("*/recipe.yaml")))
+
+    def prepared(self, name: str) -> Path:
+        """Return the folder of a dataset that is prepared.
+
+        Raises:
+            DataError: there is no such dataset.
+        """
+        folder = self.dataset(name)
+        if not (folder / "dataset.json").is_file():
+            known = self.datasets()
+            hint = did_you_mean(name, known) if known else f"run `ecef prepare {name} --source …` first"
+            raise DataError(f"the dataset {name!r} is not prepared in the workspace {self.root}", hint=hint)
+        return folder
+
+
+def content_key(facts: Mapping[str, Any]) -> str:
+    """Return a short hash of facts, the same for equal facts on every machine."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; it takes the place of `path` when the block ends well.
+
+    A killed process leaves the old file or the new one, never half of one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as handle:
+        part = Path(handle.name)
+    try:
+        yield part
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path`; it takes the place of `path` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    try:
+        yield part
+        part.chmod(0o777 & ~_umask())
+        if path.exists():
+            shutil.rmtree(path)
+        part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        DataError: it is missing or broken.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    except ValueError as error:
+        raise DataError(f"is no JSON: {error}", where=str(path), hint="make it again with --force") from None

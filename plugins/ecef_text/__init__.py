@@ -1,0 +1,18 @@
+"""Pretrained text encoders."""
+
+from typing import TYPE_CHECKING
+
+from ecef_cli import hookimpl
+
+if TYPE_CHECKING:
+    from ecef_cli.hookspecs import Register
+
+
+@hookimpl
+def ecef_register_text_encoders(register: "Register") -> None:
+    """Register the built-in encoder."""
+    register(
+        "huggingface",
+        "ecef_text.encoder:HuggingFaceEncoder",
+        summary="any Hugging Face text encoder: RoBERTa, BERT, MiniLM, …",
+    )
