@@ -16,6 +16,8 @@ from ecef_cli.errors import EcefError, nearest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 INTERRUPTED = 130
 
 COMMANDS = {
@@ -34,18 +36,18 @@ COMMANDS = {
 class LazyGroup(click.Group):
     """A group that imports a subcommand when it is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
         """Return the subcommands in the order of the data's path."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import and return a subcommand."""
         if cmd_name not in COMMANDS:
             return None
         command = import_module(f"ecef_cli.commands.{cmd_name}").command
         return command if isinstance(command, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the subcommands from their help lines alone."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -55,12 +57,37 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the nearest subcommand where the one asked for does not exist."""
         close = nearest(args[0], COMMANDS) if args and args[0] not in COMMANDS else None
-        if close and not args[0].startswith("-"):
+        if close and not args[0].startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {close!r}?")
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete subcommands from their help lines alone, and options as Click does."""
+        from click.shell_completion import CompletionItem
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+        commands = [CompletionItem(n, help=line) for n, line in COMMANDS.items() if n.startswith(incomplete)]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; where it fails, this is where it is known whether `--verbose` was given."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) and _reader_is_gone():
+                raise
+            if ctx.params["verbose"]:
+                traceback.print_exception(error)
+            if isinstance(error, BrokenPipeError | EOFError):
+                # Click would take them for a closed stdout and for Ctrl-D, and end without a word.
+                raise EcefError(_describe(error)) from error
+            raise
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path, file_okay=False),
@@ -69,11 +96,13 @@ class LazyGroup(click.Group):
     show_default=True,
     help="Folder of prepared datasets and runs; also ECEF_WORKSPACE.",
 )
-@click.option("--offline", is_flag=True, envvar="ECEF_OFFLINE", help="Never ask the model hub or any other server.")
+@click.option(
+    "--offline", is_flag=True, envvar="ECEF_OFFLINE", help="Never ask the model hub or any other server."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Add the traceback to an error.")
 @click.version_option(package_name="ecef-cli", prog_name="ecef")
 @click.pass_context
-def ecef(ctx: click.Context, workspace: Path, offline: bool, verbose: bool) -> None:
+def ecef(ctx: click.Context, workspace: Path, offline: bool, verbose: bool) -> None:  # noqa: ARG001
     """Read emotion in conversation.
 
     Recognise what each utterance of a dialogue feels (ERC) and predict what the next one will feel (EPC).
@@ -88,38 +117,59 @@ def ecef(ctx: click.Context, workspace: Path, offline: bool, verbose: bool) -> N
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    arguments = list(sys.argv[1:] if args is None else args)
-    sys.exit(_run(arguments))
+    code = _run(list(sys.argv[1:] if args is None else args))
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence()  # `_run` has said it; the interpreter's own last flush would say it again, as a traceback
+    sys.exit(code)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way to end
+    """Return the exit code of a command line; every error becomes words here and nowhere else."""
     try:
         result: Any = ecef.main(arguments, prog_name="ecef", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        sys.stdout.flush()  # while a full disk or a closed pipe can still be told
+    except (KeyboardInterrupt, click.Abort):
+        return _end("interrupted", INTERRUPTED)
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except EcefError as error:
-        _say(error, arguments)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our pipe has gone, as `| head` does. Nothing more can be said on stdout.
-        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
-        return 0
+        return _end(str(error), error.exit_code)
+    except (SystemExit, BrokenPipeError) as error:
+        # Click ends a shell completion this way, and any command whose stdout was closed.
+        if _reader_is_gone():
+            _silence()
+            return 0
+        code = getattr(error, "code", 1)
+        return code if isinstance(code, int) else int(code is not None)
     except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
-        _say(error, arguments)
-        return 1
-    return result if isinstance(result, int) else 0
+        return _end(f"{_describe(error)} (`ecef -v …` shows the traceback)", 1)
+    return result if type(result) is int else 0
 
 
-def _say(error: Exception, arguments: Sequence[str]) -> None:
-    verbose = any(a in {"-v", "--verbose"} for a in arguments)
-    if verbose:
-        traceback.print_exception(error)
-    text = str(error) if isinstance(error, EcefError) else f"{type(error).__name__}: {' '.join(str(error).split())}"
-    tail = "" if verbose or isinstance(error, EcefError) else " (run it again with -v for the traceback)"
-    click.echo(f"ecef: {text}{tail}", err=True)
+def _end(text: str, code: int) -> int:
+    click.echo(f"ecef: {text}", err=True)
+    return code
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+
+
+def _reader_is_gone() -> bool:
+    """Tell whether nobody reads stdout any more, as after `| head`."""
+    import select
+
+    try:
+        watcher = select.poll()
+        watcher.register(sys.stdout.fileno(), 0)  # errors are reported without being asked for
+    except (AttributeError, OSError, ValueError):
+        return False  # no `poll` on this system, or stdout is no file: then there is no pipe to close either
+    return bool(watcher.poll(0))
+
+
+def _silence() -> None:
+    """Send what is left in stdout's buffer nowhere, so that no later flush fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

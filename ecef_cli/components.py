@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ecef_cli.dialogue import Dialogue, Word
+    from ecef_cli.errors import DataError
 
 
 class Options(BaseModel):
@@ -29,14 +30,17 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_Options = Options  # the class below has an attribute of this name
+
+
 class Component(ABC):
     """A part that a recipe names. `options` is an instance of the class's own `Options`."""
 
-    Options: ClassVar[type[Options]] = Options
+    Options: ClassVar[type[_Options]] = _Options
     version: ClassVar[str] = "1"
     """Raise it when the same input and options give other output than before: stored results are then made anew."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: _Options) -> None:
         self.options = options
 
     def identity(self) -> str:
@@ -56,12 +60,14 @@ class Dropped:
         item: the utterance or dialogue, as the corpus names it.
         reason: why, in a few words; equal reasons are counted together.
         where: `file:line`.
+        error: what is wrong, where the row is broken; such rows count against the tolerance of `prepare`.
     """
 
     split: str
     item: str
     reason: str
     where: str
+    error: DataError | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +96,10 @@ class Dataset(Component):
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the corpus found under `sources` (files or folders).
 
+        A broken row does not stop the reading: it goes to `Corpus.dropped` with its error.
+
         Raises:
-            DataError: a file or column is missing, or a row is broken beyond repair.
+            DataError: a file or column is missing, or the corpus as a whole makes no sense.
         """
 
 

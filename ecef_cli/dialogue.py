@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,14 @@ if TYPE_CHECKING:
 # A word keeps its inner apostrophes and hyphens stay outside; a run of anything else that is not space is
 # one word too, so that every visible character of an utterance belongs to exactly one word.
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]+")
+_DEEP = 100  # levels of nesting in a row
+_LARGE = 10**300  # below the largest float
+_SHOWN = 40  # characters of a wrong value in an error
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of an utterance and where it stands in the utterance's text (character offsets, end exclusive)."""
+    """A word of an utterance and where it stands in its text (character offsets, end exclusive)."""
 
     text: str
     start: int
@@ -79,27 +84,77 @@ def _typed(row: Mapping[str, Any], key: str, kind: type, where: str, *, required
             raise DataError(problem, where=where, hint='every row needs "text" and "speaker"')
         return None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        # A whole number too large for a float is no time either: infinity is refused below.
+        value = float(value) if abs(value) < _LARGE else math.inf
     if not isinstance(value, kind) or isinstance(value, bool):
         name = {str: "a string", float: "a number of seconds"}[kind]
-        raise DataError(f"{key!r} must be {name}, not {json.dumps(value)[:40]}", where=where)
-    if kind is str:
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError:
-            raise DataError(f"{key!r} holds half a surrogate pair", where=where, hint="repair the escape \\uD8xx") from None
+        raise DataError(f"{key!r} must be {name}, not {_shown(value)}", where=where)
     return value
 
 
 def _id(row: Mapping[str, Any], key: str, default: str | int, where: str) -> str | int:
-    value = row.get(key, default)
+    value = row.get(key)
+    if value is None:
+        return default
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise DataError(f"{key!r} must be a string or a whole number, not {json.dumps(value)[:40]}", where=where)
+        raise DataError(f"{key!r} must be a string or a whole number, not {_shown(value)}", where=where)
     return value
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    """Return the JSON object of a line, one that can be written again."""
+    too_deep = DataError(f"the row is nested more than {_DEEP} levels deep", where=where)
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"not JSON: {error.msg} at column {error.colno}", where=where, hint="one JSON object a line"
+        ) from None
+    except RecursionError:
+        raise too_deep from None
+    except ValueError as error:  # Python refuses to read a number of thousands of digits
+        raise DataError(f"not JSON that can be read: {error}", where=where) from None
+    if not isinstance(row, dict):
+        raise DataError("the line is JSON but no object", where=where, hint='write {"speaker": …, "text": …}')
+    # Writing nests calls more deeply than reading does, so a row must stay well below Python's limit.
+    if line.count("[") + line.count("{") > _DEEP and _depth(row) > _DEEP:
+        raise too_deep
+    for key, value in row.items():
+        _check_writable(key, value, where)
+    return row
+
+
+def _check_writable(key: str, value: object, where: str) -> None:
+    try:
+        json.dumps([key, value], ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{_shown(key)} holds half a surrogate pair", where=where, hint="repair the escape \\uD8xx"
+        ) from None
+    except ValueError:
+        raise DataError(
+            f"{key!r} holds a number that is not finite", where=where, hint="JSON has none: write null"
+        ) from None
+
+
+def _depth(value: object) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner = (item for item in level if isinstance(item, dict | list))
+        level = [part for item in inner for part in (item.values() if isinstance(item, dict) else item)]
+    return depth
 
 
 def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path | None = None) -> Utterance:
     """Return the utterance that one line of a dialogue file holds.
+
+    A key whose value is null counts as absent.
 
     Args:
         line: the JSON text.
@@ -111,29 +166,25 @@ def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path
     Raises:
         DataError: the line is no JSON object, lacks a key, or a value has the wrong type.
     """
-    try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        reason = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else "too deeply nested"
-        raise DataError(f"not JSON: {reason}", where=where, hint="one JSON object a line") from None
-    if not isinstance(row, dict):
-        raise DataError("the line is JSON but no object", where=where, hint='write {"speaker": …, "text": …}')
+    row = _object(line, where)
     text = _typed(row, "text", str, where, required=True)
     speaker = _typed(row, "speaker", str, where, required=True)
+    if not speaker.strip():
+        raise DataError("'speaker' is empty", where=where, hint='name the speaker, or write "?"')
     audio = _typed(row, "audio", str, where)
     start, end = _typed(row, "start", float, where), _typed(row, "end", float, where)
     if any(t is not None and not (math.isfinite(t) and t >= 0) for t in (start, end)):
         raise DataError("'start' and 'end' must be finite and not negative", where=where)
     if start is not None and end is not None and end <= start:
         raise DataError(f"'end' ({end:g} s) is not after 'start' ({start:g} s)", where=where)
-    if not text.strip() and audio is None:
+    if not text.strip() and not audio:
         raise DataError("'text' is empty and there is no 'audio'", where=where, hint="give one of the two")
     return Utterance(
         text=text,
         speaker=speaker,
         dialogue=str(_id(row, "dialogue", dialogue, where)),
         utterance=_id(row, "utterance", number, where),
-        audio=None if audio is None else (folder or Path()) / audio,
+        audio=(folder or Path()) / audio if audio else None,
         start=start,
         end=end,
         emotion=_typed(row, "emotion", str, where),
@@ -161,23 +212,19 @@ def read_utterances(
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         except UnicodeDecodeError as error:
-            yield DataError(f"not UTF-8: {error.reason} at byte {error.start}", where=where, hint="save the file as UTF-8")
+            yield DataError(
+                f"not UTF-8: {error.reason} at byte {error.start}", where=where, hint="save the file as UTF-8"
+            )
             continue
         if not line:
             continue
         try:
-            found = parse_row(line, where=where, dialogue=dialogue, number=-1, folder=folder)
+            found = parse_row(line, where=where, dialogue=dialogue, number=0, folder=folder)
         except DataError as error:
             yield error
             continue
         position = counts[found.dialogue] = counts.get(found.dialogue, 0) + 1
-        yield found if "utterance" in found.row else _numbered(found, position)
-
-
-def _numbered(utterance: Utterance, number: int) -> Utterance:
-    from dataclasses import replace
-
-    return replace(utterance, utterance=number)
+        yield found if found.row.get("utterance") is not None else replace(found, utterance=position)
 
 
 def group(utterances: Iterable[Utterance]) -> tuple[Dialogue, ...]:
@@ -188,23 +235,37 @@ def group(utterances: Iterable[Utterance]) -> tuple[Dialogue, ...]:
     return tuple(Dialogue(name, tuple(members)) for name, members in found.items())
 
 
-def read_dialogues(path: Path) -> tuple[Dialogue, ...]:
-    """Return the dialogues of a file.
+@contextmanager
+def open_utterances(file: str | Path) -> Iterator[Iterator[Utterance | DataError]]:
+    """Yield the utterances of a file, or the errors of its rows, as they are read; `-` is stdin.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    standard = str(file) == "-"
+    name, path = ("stdin" if standard else str(file)), Path(file)
+    try:
+        opened = nullcontext(sys.stdin.buffer) if standard else path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=name) from None
+    with opened as stream:
+        yield read_utterances(stream, name=name, dialogue=Path(name).stem, folder=path.parent)
+
+
+def read_dialogues(file: str | Path) -> tuple[Dialogue, ...]:
+    """Return the dialogues of a file; `-` is stdin.
 
     Raises:
         DataError: the file is missing, empty, or a row of it is broken.
     """
-    try:
-        with path.open("rb") as stream:
-            rows = []
-            for found in read_utterances(stream, name=str(path), dialogue=path.stem, folder=path.parent):
-                if isinstance(found, DataError):
-                    raise found
-                rows.append(found)
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    rows = []
+    with open_utterances(file) as utterances:
+        for found in utterances:
+            if isinstance(found, DataError):
+                raise found
+            rows.append(found)
     if not rows:
-        raise DataError("the file holds no utterance", where=str(path), hint="one JSON object a line")
+        raise DataError("the file holds no utterance", where=str(file), hint="one JSON object a line")
     return group(rows)
 
 

@@ -31,7 +31,7 @@ class EcefError(Exception):
         return f"{place}{self.problem}{advice}"
 
 
-class UsageProblem(EcefError):
+class UsageProblem(EcefError):  # noqa: N818 - click.UsageError is another thing
     """The command line asks for something that does not exist or does not go together."""
 
     exit_code = 2

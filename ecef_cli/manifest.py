@@ -1,17 +1,21 @@
-"""Prepared datasets: manifests of dialogues and `dataset.json`, written by `prepare` and read by all the rest."""
+"""Prepared datasets: manifests of dialogues and `dataset.json`, written by `prepare`, read by the rest."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.dialogue import Dialogue, read_dialogues, to_json, to_row
 from ecef_cli.errors import DataError
-from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, write_json, write_text
+from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from ecef_cli.components import Corpus
 
@@ -40,18 +44,55 @@ def load_prepared(workspace: Workspace, name: str) -> Prepared:
         DataError: it is not prepared, or a manifest is broken or does not match `dataset.json`.
     """
     folder = workspace.prepared(name)
-    facts = read_json(folder / "dataset.json")
+    facts = read_facts(folder)
     splits = {}
     for split, stated in facts["manifests"].items():
-        path = folder / "manifest" / f"{split}.jsonl"
+        path = manifest_path(folder, split)
         if not path.is_file() or checksum(path) != stated:
-            raise DataError("the manifest is not the one that was prepared", where=str(path), hint="prepare it again with --force")
+            hint = "prepare it again with --force"
+            raise DataError("the manifest is not the one that was prepared", where=str(path), hint=hint)
         splits[split] = read_dialogues(path)
     return Prepared(name, tuple(facts["labels"]), splits, content_key(facts["manifests"]))
 
 
-def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write manifests and `dataset.json`; the latter last, so that it vouches for the rest.
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Return what the `dataset.json` of a dataset's folder says.
+
+    Raises:
+        DataError: it is missing or broken.
+    """
+    path = folder / "dataset.json"
+    facts = read_json(path)
+    if not isinstance(facts, dict) or not all(key in facts for key in ("labels", "counts", "manifests")):
+        raise DataError(
+            "describes no prepared dataset", where=str(path), hint="prepare it again with --force"
+        )
+    return facts
+
+
+def manifest_path(folder: Path, split: str) -> Path:
+    """Return where the manifest of a split lies in a dataset's folder."""
+    return folder / "manifest" / f"{split}.jsonl"
+
+
+def manifest_texts(corpus: Corpus) -> dict[str, str]:
+    """Return the manifest of each split that has a dialogue, as `save_prepared` writes it."""
+    return {
+        split: "".join(f"{to_json(to_row(u))}\n" for d in corpus.splits[split] for u in d.utterances)
+        for split in SPLITS
+        if corpus.splits.get(split)
+    }
+
+
+def text_checksum(text: str) -> str:
+    """Return the SHA-256, in hexadecimal, of the file that holds this text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save_prepared(
+    workspace: Workspace, name: str, corpus: Corpus, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write manifests and `dataset.json`; the latter takes its place last, so that it vouches for the rest.
 
     Args:
         workspace: where to write.
@@ -63,37 +104,40 @@ def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mappin
         What `dataset.json` says.
     """
     folder = workspace.dataset(name)
-    manifests = {}
-    for split in SPLITS:
-        dialogues = corpus.splits.get(split, ())
-        if not dialogues:
-            continue
-        path = folder / "manifest" / f"{split}.jsonl"
-        lines = [to_json(to_row(u)) for d in dialogues for u in d.utterances]
-        write_text(path, "\n".join(lines) + "\n")
-        manifests[split] = checksum(path)
-    for path in (folder / "manifest").glob("*.jsonl"):
-        if path.stem not in manifests:
-            path.unlink()
+    texts = manifest_texts(corpus)
     stated = {
         "name": name,
         "labels": list(corpus.labels),
         "counts": counts(corpus),
-        "manifests": manifests,
+        "manifests": {split: text_checksum(text) for split, text in texts.items()},
         **facts,
     }
-    write_json(folder / "dataset.json", stated)
+    with ExitStack() as renames:
+        # Everything is written before anything is renamed; the stack renames what was entered first last.
+        _write(renames, folder / "dataset.json", json.dumps(stated, indent=2, ensure_ascii=False) + "\n")
+        for split, text in texts.items():
+            _write(renames, manifest_path(folder, split), text)
+    for path in (folder / "manifest").glob("*.jsonl"):
+        if path.stem not in texts:
+            path.unlink()
     return stated
 
 
+def _write(renames: ExitStack, path: Path, text: str) -> None:
+    part = renames.enter_context(replacing(path))
+    part.write_text(text, encoding="utf-8", newline="\n")
+
+
 def counts(corpus: Corpus) -> dict[str, dict[str, Any]]:
-    """Return, by split, how many dialogues, utterances and utterances of each emotion there are."""
+    """Return, by split, the numbers of dialogues, utterances, utterances of each emotion, and without one."""
     found = {}
-    for split, dialogues in corpus.splits.items():
+    for split in SPLITS:
+        dialogues = corpus.splits.get(split, ())
         emotions = Counter(u.emotion for d in dialogues for u in d.utterances)
         found[split] = {
             "dialogues": len(dialogues),
             "utterances": emotions.total(),
             "emotions": {label: emotions[label] for label in corpus.labels},
+            "unlabelled": emotions[None],
         }
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Self
 
 FORMATS = ("table", "jsonl", "json", "csv")
 _SLOW = 1.0  # seconds of work after which a progress bar appears
@@ -25,9 +26,11 @@ def warn(message: str) -> None:
     note(f"warning: {message}")
 
 
-def data(text: str) -> None:
-    """Write a line of data."""
+def data(text: str, *, flush: bool = False) -> None:
+    """Write a line of data; `flush` sends it off at once, for whoever reads the pipe."""
     sys.stdout.write(text + "\n")
+    if flush:
+        sys.stdout.flush()
 
 
 def choose_format(wanted: str | None) -> str:
@@ -35,7 +38,9 @@ def choose_format(wanted: str | None) -> str:
     return wanted or ("table" if sys.stdout.isatty() else "jsonl")
 
 
-def records(rows: Sequence[Mapping[str, Any]], *, wanted: str | None, columns: Sequence[str] | None = None) -> None:
+def records(
+    rows: Sequence[Mapping[str, Any]], *, wanted: str | None, columns: Sequence[str] | None = None
+) -> None:
     """Write rows as a table, as JSON Lines, as one JSON list or as CSV.
 
     Args:
@@ -52,20 +57,34 @@ def records(rows: Sequence[Mapping[str, Any]], *, wanted: str | None, columns: S
     else:
         names = list(columns or (rows[0] if rows else ()))
         if form == "csv":
-            writer = csv.writer(sys.stdout)
+            writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(names)
-            writer.writerows([[row.get(name) for name in names] for row in rows])
+            writer.writerows([[_cell(row.get(name)) for name in names] for row in rows])
         else:
-            data(table([[row.get(name) for name in names] for row in rows], names))
+            data(table([[_cell(row.get(name)) for name in names] for row in rows], names))
 
 
-def table(rows: Sequence[Sequence[Any]], headers: Sequence[str], *, digits: int = 2) -> str:
-    """Return a plain table; floats get `digits` decimals."""
+def _cell(value: Any) -> Any:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+def table(
+    rows: Sequence[Sequence[Any]],
+    headers: Sequence[str],
+    *,
+    digits: int = 2,
+    widths: Sequence[int | None] | None = None,
+) -> str:
+    """Return a plain table; floats get `digits` decimals, and a cell longer than its column's width is wrapped."""
     from tabulate import tabulate
 
-    return tabulate(rows, headers=headers, floatfmt=f".{digits}f", disable_numparse=[
-        i for i in range(len(headers)) if any(isinstance(row[i], str) for row in rows)
-    ])
+    return tabulate(
+        rows,
+        headers=headers,
+        floatfmt=f".{digits}f",
+        maxcolwidths=None if widths is None else list(widths),
+        disable_numparse=[i for i in range(len(headers)) if any(isinstance(row[i], str) for row in rows)],
+    )
 
 
 class Progress:
@@ -88,7 +107,7 @@ class Progress:
         """Count units that are done."""
         self._bar.update(count)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ecef_cli.errors import PluginError, RecipeError, did_you_mean, nearest
+from ecef_cli.errors import EcefError, PluginError, RecipeError, did_you_mean
+from ecef_cli.problems import explain, located
 from ecef_cli.registry import get_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ecef_cli.components import Component
-    from ecef_cli.registry import Entry
+    from ecef_cli.components import Component, Tagger, TextEncoder
 
 Task = Literal["erc", "epc"]
 Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
@@ -143,6 +144,10 @@ class Recipe(Section):
         """Return the recipe as YAML, every default written out."""
         return yaml.safe_dump(self.dumped(), sort_keys=False, allow_unicode=True)
 
+    @overload
+    def component(self, key: Literal["tagger"]) -> Tagger: ...
+    @overload
+    def component(self, key: Literal["text_encoder"]) -> TextEncoder: ...
     def component(self, key: str) -> Component:
         """Return a new component for the block `key` of this recipe.
 
@@ -168,10 +173,15 @@ def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Compone
     try:
         checked = found.Options.model_validate(dict(options))
     except ValidationError as error:
-        raise RecipeError(
-            f"wrong options for {kind} {name!r}", problems=tuple(_explain(error, found.Options, ()))
-        ) from None
-    return found(checked)
+        problems = tuple(f"{path}: {wrong}" for path, wrong in explain(error, found.Options, ()))
+        raise RecipeError(f"wrong options for {kind} {name!r}", problems=problems) from None
+    try:
+        return found(checked)
+    except EcefError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise PluginError(f"{entry} cannot be built: {type(error).__name__}: {text}") from error
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -184,7 +194,7 @@ class _StrictLoader(yaml.SafeLoader):
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {key!r} stands twice", key_node.start_mark
@@ -212,6 +222,25 @@ def parse_yaml(text: str, where: str) -> Any:
         raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
 
 
+def _lines(text: str) -> dict[str, int]:
+    """Return the line on which each setting of a YAML text stands, by its path."""
+    found: dict[str, int] = {}
+
+    def visit(node: yaml.Node | None, prefix: tuple[str, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            children = [(str(key.value), key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            children = [(str(index), value, value) for index, value in enumerate(node.value)]
+        else:
+            return
+        for name, place, child in children:
+            found[".".join((*prefix, name))] = place.start_mark.line + 1
+            visit(child, (*prefix, name))
+
+    visit(yaml.compose(text, Loader=_StrictLoader), ())
+    return found
+
+
 def recipes_folder() -> Path:
     """Return the folder of the recipes that come with ecef."""
     package = Path(__file__).parent
@@ -224,6 +253,26 @@ def recipe_names() -> tuple[str, ...]:
     return tuple(sorted(p.stem for p in recipes_folder().glob("*.yaml")))
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A recipe that comes with ecef, as a list shows it."""
+
+    name: str
+    tasks: tuple[str, ...]
+    dataset: str
+    summary: str
+
+
+def list_recipes() -> tuple[Listed, ...]:
+    """Return the recipes that come with ecef; nothing in them is checked."""
+    found = []
+    for name in recipe_names():
+        path = recipes_folder() / f"{name}.yaml"
+        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        found.append(Listed(name, tuple(values["tasks"]), values["dataset"], values.get("summary", "")))
+    return tuple(found)
+
+
 def find_recipe(name_or_path: str) -> Path:
     """Return the file of a recipe given by name or path.
 
@@ -233,11 +282,15 @@ def find_recipe(name_or_path: str) -> Path:
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
         if not path.is_file():
-            raise RecipeError(f"{path}: no such file", hint="or give the name of a recipe: `ecef recipes list`")
+            raise RecipeError(
+                f"{path}: no such file", hint="or give the name of a recipe: `ecef recipes list`"
+            )
         return path
     shipped = recipes_folder() / f"{name_or_path}.yaml"
     if not shipped.is_file():
-        raise RecipeError(f"no recipe is called {name_or_path!r}", hint=did_you_mean(name_or_path, recipe_names()))
+        raise RecipeError(
+            f"no recipe is called {name_or_path!r}", hint=did_you_mean(name_or_path, recipe_names())
+        )
     return shipped
 
 
@@ -279,80 +332,53 @@ def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: a recipe is a block of settings", hint="see `ecef recipes init`")
-    return check_recipe(override(values, settings), where=name_or_path)
+    places = {key: f"{path}:{line}" for key, line in _lines(text).items()}
+    places |= {setting.partition("=")[0].strip(): "--set" for setting in settings}
+    return check_recipe(override(values, settings), where=name_or_path, places=places)
 
 
-def check_recipe(values: dict[str, Any], *, where: str) -> Recipe:
+def check_recipe(values: dict[str, Any], *, where: str, places: Mapping[str, str] | None = None) -> Recipe:
     """Return the recipe that `values` describe, with the options of its components filled in.
+
+    Args:
+        values: the recipe as YAML gives it.
+        where: what to call it in an error.
+        places: `file:line` of each setting, by its path, where that is known.
 
     Raises:
         RecipeError: all problems at once, each with its path and the nearest right word.
+        PluginError: a component that the recipe names cannot be loaded, and nothing else is wrong.
     """
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
+    failures: list[PluginError] = []
     recipe: Recipe | None = None
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
-        problems += _explain(error, Recipe, ())
+        problems += explain(error, Recipe, ())
     filled: dict[str, Block] = {}
     for key, kind in BLOCKS.items():
         block = values.get(key)
-        if isinstance(block, dict) and isinstance(block.get("name"), str):
-            options, wrong = _check_block(kind, key, block)
-            problems += wrong
-            if options is not None:
-                filled[key] = Block.model_validate({"name": block["name"], **options})
-    if problems or recipe is None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise RecipeError(f"recipe {where}: {count}", problems=tuple(problems))
-    return recipe.model_copy(update=filled)
-
-
-def _check_block(kind: str, key: str, block: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
-    registry = get_registry()
-    try:
-        entry: Entry = registry.find(kind, block["name"])
-        options_class = entry.load().Options
-    except PluginError as error:
-        return None, [f"{key}.name: {error}"]
-    try:
-        checked = options_class.model_validate({k: v for k, v in block.items() if k != "name"})
-    except ValidationError as error:
-        return None, list(_explain(error, options_class, (key,)))
-    return checked.model_dump(mode="json"), []
-
-
-def _explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> Iterable[str]:
-    for item in error.errors(include_url=False):
-        # Pydantic names the branch of a union or the class of a validator in the path; a recipe has no such key.
-        loc = [part for part in item["loc"] if not (isinstance(part, str) and part in {"Block", "function-before"})]
-        path = ".".join(str(part) for part in (*prefix, *loc)) or "recipe"
-        if item["type"] == "extra_forbidden":
-            known = _keys(model, loc[:-1])
-            yield f"{path}: no such setting ({did_you_mean(str(loc[-1]), known)})"
-        elif item["type"] == "missing":
-            yield f"{path}: is missing"
+        if not (isinstance(block, dict) and isinstance(block.get("name"), str)):
+            continue
+        try:
+            entry = get_registry().find(kind, block["name"])
+        except PluginError as error:
+            problems.append((f"{key}.name", str(error)))
+            continue
+        try:
+            options = entry.load().Options
+            checked = options.model_validate({k: v for k, v in block.items() if k != "name"})
+        except PluginError as error:
+            failures.append(error)
+        except ValidationError as error:
+            problems += explain(error, options, (key,))
         else:
-            message = item["msg"].removeprefix("Value error, ")
-            close = _nearest_choice(item)
-            found = "" if isinstance(item["input"], dict | list) else f", not {item['input']!r}"
-            yield f"{path}: {message[:1].lower()}{message[1:]}{found}{close}"
-
-
-def _nearest_choice(item: Mapping[str, Any]) -> str:
-    if item["type"] != "literal_error" or not isinstance(item["input"], str):
-        return ""
-    choices = [part.strip("' ") for part in str(item["ctx"]["expected"]).replace(" or ", ",").split(",")]
-    close = nearest(item["input"], choices)
-    return f" (did you mean {close!r}?)" if close else ""
-
-
-def _keys(model: type[BaseModel], path: Sequence[int | str]) -> Iterable[str]:
-    for key in path:
-        field = model.model_fields.get(str(key))
-        inner = [t for t in (field.annotation, *get_args(field.annotation)) if isinstance(t, type)] if field else []
-        found = next((t for t in inner if issubclass(t, BaseModel)), None)
-        if found is None:
-            return ()
-        model = found
-    return tuple(model.model_fields)
+            filled[key] = Block.model_validate({"name": entry.name, **checked.model_dump(mode="json")})
+    if problems or recipe is None:
+        lines = [located(path, wrong, places or {}) for path, wrong in problems] + list(map(str, failures))
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise RecipeError(f"recipe {where}: {count}", problems=tuple(lines))
+    if failures:
+        raise failures[0]
+    return recipe.model_copy(update=filled)

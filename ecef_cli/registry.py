@@ -1,12 +1,16 @@
-"""Finds plugins through entry points and their components through hooks; imports a component when it is used."""
+"""Finds plugins through entry points, their components through hooks; imports a component when it is used."""
 
 from __future__ import annotations
 
 import os
+import re
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -15,13 +19,18 @@ from ecef_cli import hookspecs
 from ecef_cli.errors import PluginError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from ecef_cli.components import Component
 
 GROUP = "ecef"
 HOST = "ecef-cli"
 KINDS = ("dataset", "tagger", "text_encoder", "audio_encoder", "prosody_encoder", "fusion")
+HOOKS = tuple(f"ecef_register_{kind}s" for kind in KINDS)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_RESERVED = "none"  # in a recipe it stands for no component at all
+_TARGET = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +48,46 @@ class Entry:
         """Return the component's class.
 
         Raises:
-            PluginError: the import fails, or what it gives is no component of this kind.
+            PluginError: the import fails, or what it gives is no complete component of this kind.
         """
-        from ecef_cli.components import KINDS as CLASSES
-
         module, _, attribute = self.target.partition(":")
-        label = f"{self.kind} {self.name!r} of {self.distribution}"
         try:
-            found = getattr(import_module(module), attribute)
-        except Exception as error:
+            with redirect_stdout(sys.stderr):
+                found = attrgetter(attribute)(import_module(module))
+        except (Exception, SystemExit) as error:
             raise PluginError(
-                f"{label} cannot be loaded: {type(error).__name__}: {_one_line(error)}",
+                f"{self} cannot be loaded: {_describe(error)}",
                 hint=f"reinstall or update {self.distribution}",
             ) from error
-        if not (isinstance(found, type) and issubclass(found, CLASSES[self.kind])):
-            raise PluginError(f"{label}: {self.target} is no {CLASSES[self.kind].__name__}")
-        return found
+        flaw = _flaw(found, self.kind)
+        if flaw:
+            raise PluginError(
+                f"{self}: {self.target} {flaw}", hint=f"tell the authors of {self.distribution}"
+            )
+        component: type[Component] = found
+        return component
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r} of {self.distribution}"
+
+
+def _flaw(found: object, kind: str) -> str | None:
+    """Return what keeps an object from being a component class of a kind, or None."""
+    from inspect import isabstract
+
+    from ecef_cli.components import KINDS as CLASSES
+    from ecef_cli.components import Options
+
+    base = CLASSES[kind]
+    if not (isinstance(found, type) and issubclass(found, base)):
+        return f"is no subclass of ecef_cli.components.{base.__name__}"
+    if isabstract(found):
+        return "leaves abstract: " + ", ".join(sorted(found.__abstractmethods__))
+    if not (isinstance(found.Options, type) and issubclass(found.Options, Options)):
+        return "has Options that are no subclass of ecef_cli.components.Options"
+    if "name" in found.Options.model_fields:
+        return "has an option called 'name', which in a recipe is the component's own name"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +109,7 @@ class Registry:
         points: the entry points to load, already filtered.
 
     Raises:
-        PluginError: two components of one kind share a name.
+        PluginError: components of two distributions share a kind and a name.
     """
 
     def __init__(self, points: Iterable[EntryPoint]) -> None:
@@ -85,44 +118,67 @@ class Registry:
         self._entries: dict[tuple[str, str], Entry] = {}
         self.broken: list[Broken] = []
         for point in points:
-            self._load(point)
+            for entry in self._announced(point):
+                self._add(entry)
 
-    def _load(self, point: EntryPoint) -> None:
+    def _announced(self, point: EntryPoint) -> tuple[Entry, ...]:
+        """Return what a plugin registers; nothing, and a note in `broken`, where it fails in any way."""
         distribution, version = _origin(point)
-        before = dict(self._entries)
+        name = f"{distribution}:{point.name}"
         try:
-            plugin = point.load()
-            self._manager.register(plugin, name=f"{distribution}:{point.name}")
-            self._manager.check_pending()
-            for kind in KINDS:
-                self._ask(plugin, kind, distribution, version)
-        except PluginError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a third party's code may raise anything
-            self._entries = before
-            self._forget(f"{distribution}:{point.name}")
-            self.broken.append(Broken(point.name, distribution, f"{type(error).__name__}: {_one_line(error)}"))
+            # What a plugin prints while it loads would stand in the middle of a command's data.
+            with redirect_stdout(sys.stderr):
+                plugin = point.load()
+                self._check_hooks(plugin)
+                self._manager.register(plugin, name=name)
+                return tuple(e for kind in KINDS for e in self._ask(plugin, kind, distribution, version))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a third party's code may raise anything
+            if self._manager.has_plugin(name):
+                self._manager.unregister(name=name)
+            self.broken.append(Broken(point.name, distribution, _describe(error)))
+            return ()
 
-    def _forget(self, name: str) -> None:
-        if self._manager.has_plugin(name):
-            self._manager.unregister(name=name)
-
-    def _ask(self, plugin: object, kind: str, distribution: str, version: str) -> None:
-        def register(name: str, target: str, *, summary: str = "") -> None:
-            if not name or ":" not in target:
-                raise ValueError(f"register({name!r}, {target!r}): the target must read 'package.module:Class'")
-            entry = Entry(kind, name, target, summary, distribution, version)
-            other = self._entries.setdefault((kind, name), entry)
-            if other is not entry:
+    def _check_hooks(self, plugin: object) -> None:
+        implemented = set()
+        for name in dir(plugin):
+            marks = self._manager.parse_hookimpl_opts(plugin, name)
+            hook = (marks.get("specname") or name) if marks else name
+            if not marks and not name.startswith("ecef_register_"):
+                continue
+            if hook not in HOOKS:
+                raise PluginError(f"there is no hook {hook!r}", hint=did_you_mean(hook, HOOKS))
+            if not marks:
                 raise PluginError(
-                    f"two {kind} components are called {name!r}: one of {other.distribution}, one of {distribution}",
-                    hint="uninstall one, or choose with ECEF_PLUGINS",
+                    f"{name} is not marked as a hook", hint="decorate it with ecef_cli.hookimpl"
                 )
+            implemented.add(hook)
+        if not implemented:
+            raise PluginError("it implements no hook", hint="does its entry point name the right module?")
 
-        caller = self._manager.subset_hook_caller(
-            f"ecef_register_{kind}s", [p for p in self._manager.get_plugins() if p is not plugin]
-        )
-        caller(register=register)
+    def _ask(self, plugin: object, kind: str, distribution: str, version: str) -> tuple[Entry, ...]:
+        found: dict[str, Entry] = {}
+
+        def register(name: str, target: str, *, summary: str = "") -> None:
+            if not _NAME.fullmatch(name) or name == _RESERVED:
+                raise PluginError(f"{name!r} cannot be the name of a {kind}")
+            if not _TARGET.fullmatch(target):
+                raise PluginError(f"{kind} {name!r}: the target {target!r} must read 'package.module:Class'")
+            if name in found:
+                raise PluginError(f"it registers two {kind} components called {name!r}")
+            found[name] = Entry(kind, name, target, " ".join(summary.split()), distribution, version)
+
+        others = [p for p in self._manager.get_plugins() if p is not plugin]
+        self._manager.subset_hook_caller(f"ecef_register_{kind}s", others)(register=register)
+        return tuple(found.values())
+
+    def _add(self, entry: Entry) -> None:
+        other = self._entries.setdefault((entry.kind, entry.name), entry)
+        if other is not entry:
+            raise PluginError(
+                f"two {entry.kind} components are called {entry.name!r}: "
+                f"one of {other.distribution}, one of {entry.distribution}",
+                hint="uninstall one, or choose with ECEF_PLUGINS",
+            )
 
     def entries(self, kind: str | None = None) -> tuple[Entry, ...]:
         """Return the components, of one kind or of all, by kind and name."""
@@ -146,32 +202,45 @@ def _origin(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist else ("unknown distribution", "")
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _describe(error: BaseException) -> str:
+    """Return an error as one line; of an error that is not ours, the class is half of the message."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
-def _wanted() -> Callable[[EntryPoint], bool]:
-    chosen = os.environ.get("ECEF_PLUGINS")
-    if chosen is None:
-        return lambda _: True
-    names = {part.strip() for part in chosen.split(",") if part.strip()}
-    return lambda point: _origin(point)[0] == HOST or bool({point.name, _origin(point)[0]} & names)
+def _normal(distribution: str) -> str:
+    """Return a distribution's name as package indexes compare them."""
+    return re.sub(r"[-_.]+", "-", distribution).casefold()
+
+
+def _names(point: EntryPoint) -> set[str]:
+    return {point.name, _normal(_origin(point)[0])}
 
 
 def discover() -> tuple[EntryPoint, ...]:
     """Return the entry points that `ECEF_PLUGINS` lets through, the built-in ones first.
 
+    `ECEF_PLUGINS` holds names of plugins or of distributions, with commas between; the built-in plugins need
+    not be named.
+
     Raises:
         PluginError: `ECEF_PLUGINS` names a plugin that is not installed.
     """
-    points = sorted(entry_points(group=GROUP), key=lambda p: (_origin(p)[0] != HOST, _origin(p)[0], p.name))
-    known = {name for p in points for name in (p.name, _origin(p)[0])}
-    for name in os.environ.get("ECEF_PLUGINS", "").split(","):
-        if name.strip() and name.strip() not in known:
+    points = sorted(
+        entry_points(group=GROUP), key=lambda p: (_normal(_origin(p)[0]) != HOST, _origin(p)[0], p.name)
+    )
+    chosen = os.environ.get("ECEF_PLUGINS")
+    if chosen is None:
+        return tuple(points)
+    known = set().union(*map(_names, points))
+    wanted = [part.strip() for part in chosen.split(",") if part.strip()]
+    for name in wanted:
+        if not {name, _normal(name)} & known:
             raise PluginError(
-                f"ECEF_PLUGINS names {name.strip()!r}, which is not installed", hint=did_you_mean(name.strip(), known)
+                f"ECEF_PLUGINS names {name!r}, which is not installed", hint=did_you_mean(name, known)
             )
-    return tuple(filter(_wanted(), points))
+    allowed = {HOST, *wanted, *map(_normal, wanted)}
+    return tuple(p for p in points if _names(p) & allowed)
 
 
 @cache
@@ -184,8 +253,11 @@ def get_registry() -> Registry:
     from ecef_cli import output
 
     registry = Registry(discover())
-    if registry.broken and os.environ.get("ECEF_STRICT_PLUGINS", "") not in {"", "0"}:
-        raise PluginError("; ".join(map(str, registry.broken)), hint="unset ECEF_STRICT_PLUGINS to go on without")
+    strict = os.environ.get("ECEF_STRICT_PLUGINS", "").casefold() not in {"", "0", "false", "no"}
+    if registry.broken and strict:
+        raise PluginError(
+            "; ".join(map(str, registry.broken)), hint="unset ECEF_STRICT_PLUGINS to go on without"
+        )
     for broken in registry.broken:
         output.warn(str(broken))
     return registry

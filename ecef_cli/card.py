@@ -1,0 +1,101 @@
+"""The model card of a run: what it is, what it was trained on, how it was chosen, what it scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ecef_cli.metrics import METRICS
+from ecef_cli.workspace import read_json, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ecef_cli.run import Run
+
+TASKS = {
+    "erc": "recognition (ERC): the emotion of the last utterance of a window",
+    "epc": "prediction (EPC): the emotion of the utterance that follows the window",
+}
+
+
+def write_card(run: Run) -> None:
+    """Write the run's `README.md` from what lies in its folder; text below its last line is kept.
+
+    The last line that ecef writes is a marker. Whatever a person adds below it, such as licence and intended use,
+    survives the card being written again.
+    """
+    path = run.folder / "README.md"
+    kept = path.read_text(encoding="utf-8").partition(_MARKER)[2] if path.is_file() else "\n"
+    write_text(path, _card(run) + _MARKER + kept)
+
+
+_MARKER = "<!-- written by ecef; what stands below this line is yours and is kept -->"
+
+
+def _card(run: Run) -> str:
+    recipe = run.recipe
+    encoder = recipe.text_encoder
+    parts = [
+        f"# {recipe.name}",
+        recipe.summary,
+        "## What it does",
+        "\n".join(f"- {TASKS[task]}" for task in recipe.tasks),
+        f"Emotions: {', '.join(run.labels)}.",
+        "## How it was made",
+        "\n".join(
+            [
+                f"- Data: the train split of `{run.dataset['name']}` (manifest {run.dataset['key']}).",
+                f"- Text encoder: `{encoder.options.get('model', encoder.name)}`, last "
+                f"{encoder.options.get('trainable_layers', 0)} layers trained, the rest frozen and not stored here "
+                f"(checksum {run.identities['text_encoder']}).",
+                f"- Word relations: {_tagger(run)}.",
+                f"- Window: the last {recipe.history} utterances; nothing of a later utterance is read.",
+                f"- Seed: {recipe.training.seed}. The full recipe is in `recipe.yaml`.",
+            ]
+        ),
+        "## Protocol",
+        f"The epoch was chosen on the dev split ({_selection(run)}), never on test.",
+        "## Scores",
+        _scores(run),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n\n"
+
+
+def _tagger(run: Run) -> str:
+    tagger = run.recipe.tagger
+    if tagger is None:
+        return "none (without KWRT)"
+    relations = tagger.options.get("relations")
+    return f"`{tagger.name}`" + (f" with {', '.join(map(str, relations))}" if isinstance(relations, list) else "")
+
+
+def _selection(run: Run) -> str:
+    select = run.recipe.training.select
+    return ", ".join(f"{task.upper()} {METRICS[getattr(select, task)]}" for task in run.recipe.tasks)
+
+
+def _scores(run: Run) -> str:
+    rows: list[Sequence[Any]] = []
+    metrics = run.folder / "metrics.json"
+    if metrics.is_file():
+        best = read_json(metrics)["best"]
+        rows += [
+            ("dev", f"{run.dataset['name']}, epoch {best['epoch']}", task.upper(), *_figures(best[task]))
+            for task in run.recipe.tasks
+        ]
+    for path in sorted((run.folder / "evaluation").glob("*.json")):
+        found = read_json(path)
+        for task, report in found["tasks"].items():
+            where = (found["split"], found["dataset"])
+            rows.append((*where, task.upper(), *_figures(report["model"])))
+            rows += [
+                (*where, f"{task.upper()} baseline: {name}", *_figures(figures))
+                for name, figures in report["baselines"].items()
+            ]
+    head = ("split", "data", "task", *METRICS.values())
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _figures(scores: Mapping[str, float]) -> list[str]:
+    return [f"{scores[metric]:.2f}" for metric in METRICS]

@@ -1,0 +1,135 @@
+"""What is to be known about a corpus before anyone trains on it: what `prepare` writes down and says."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from ecef_cli.workspace import SPLITS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ecef_cli.components import Corpus
+    from ecef_cli.dialogue import Dialogue
+
+_EXAMPLES = 3
+_REASONS = 5
+_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+
+
+def split_dialogues(corpus: Corpus) -> Iterator[tuple[str, Dialogue]]:
+    """Yield every dialogue with the split it is in."""
+    for split, dialogues in corpus.splits.items():
+        for dialogue in dialogues:
+            yield split, dialogue
+
+
+def findings(corpus: Corpus, names: Mapping[Path, str]) -> dict[str, Any]:
+    """Return what `dataset.json` says about a corpus besides its counts.
+
+    Args:
+        corpus: what a reader found.
+        names: what each source is called, in place of its path.
+    """
+
+    def shortened(text: str) -> str:
+        for path, label in names.items():
+            text = text.replace(str(path), label)
+        return text
+
+    singles = Counter(split for split, dialogue in split_dialogues(corpus) if len(dialogue.utterances) == 1)
+    return {
+        "dropped": [
+            {"split": d.split, "item": d.item, "reason": shortened(d.reason), "where": shortened(d.where)}
+            for d in corpus.dropped
+        ],
+        "repaired": dict(corpus.repaired),
+        "duplicates": duplicates(corpus),
+        "single_utterance": {split: singles[split] for split in SPLITS},
+    }
+
+
+def duplicates(corpus: Corpus) -> list[dict[str, list[str]]]:
+    """Return the ids, by split, of dialogues of different splits whose utterances read the same.
+
+    Case, spacing and the shape of quotation marks make no difference; speakers make none either.
+    """
+    found: defaultdict[tuple[str, ...], defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for split, dialogue in split_dialogues(corpus):
+        texts = tuple(_normalised(u.text) for u in dialogue.utterances)
+        if any(texts):
+            found[texts][split].append(dialogue.id)
+    return [dict(splits) for splits in found.values() if len(splits) > 1]
+
+
+def _normalised(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold().split())
+
+
+def count_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for each split: the numbers of dialogues, of utterances, and of those of each emotion."""
+    rows = []
+    for split, numbers in facts["counts"].items():
+        row = {"split": split, "dialogues": numbers["dialogues"], "utterances": numbers["utterances"]}
+        if any(n["unlabelled"] for n in facts["counts"].values()):
+            row["unlabelled"] = numbers["unlabelled"]
+        for label, number in numbers["emotions"].items():
+            row[label if label not in row else f"emotion {label}"] = number
+        rows.append(row)
+    return rows
+
+
+def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield, line by line, what was dropped and repaired and what is odd about a dataset."""
+    yield from _dropped_lines(facts["dropped"])
+    for what, number in facts["repaired"].items():
+        yield f"repaired: {what}, in {number:,} utterance{'s' if number != 1 else ''}"
+    for splits in facts["duplicates"][:_EXAMPLES]:
+        yield "the same dialogue in several splits: " + ", ".join(i for ids in splits.values() for i in ids)
+    if len(facts["duplicates"]) > _EXAMPLES:
+        yield f"… and {len(facts['duplicates']) - _EXAMPLES:,} more of these; dataset.json lists all"
+    singles = {split: number for split, number in facts["single_utterance"].items() if number}
+    if singles:
+        yield "dialogues of a single utterance: " + _listed(singles)
+    unlabelled = {s: n["unlabelled"] for s, n in facts["counts"].items() if n["unlabelled"]}
+    if unlabelled:
+        yield "utterances without an emotion, which are context alone: " + _listed(unlabelled)
+
+
+def warnings(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what will trouble training or evaluation on a dataset."""
+    counts = facts["counts"]
+    for split in SPLITS:
+        if not counts[split]["utterances"]:
+            yield f"nothing is in {split}"
+    train = counts["train"]["emotions"]
+    for label in facts["labels"]:
+        elsewhere = [split for split in ("dev", "test") if counts[split]["emotions"][label]]
+        if counts["train"]["utterances"] and not train[label] and elsewhere:
+            yield f"the emotion {label!r} is in {' and '.join(elsewhere)} and not in train"
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for label in facts["labels"]:
+        alike[label.strip().casefold()].append(label)
+    for labels in alike.values():
+        if len(labels) > 1:
+            yield f"labels that look like one: {', '.join(map(repr, labels))}"
+
+
+def _dropped_lines(dropped: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    places: defaultdict[str, list[str]] = defaultdict(list)
+    for item in dropped:
+        places[item["reason"]].append(item["where"] or item["item"])
+    ranked = sorted(places.items(), key=lambda pair: -len(pair[1]))
+    for reason, where in ranked[:_REASONS]:
+        shown = ", ".join(where[:_EXAMPLES]) + (", …" if len(where) > _EXAMPLES else "")
+        yield f"dropped {len(where):,}: {reason} ({shown})"
+    rest = sum(len(where) for _, where in ranked[_REASONS:])
+    if rest:
+        yield f"dropped {rest:,} more for other reasons; dataset.json lists all"
+
+
+def _listed(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} in {split}" for split, number in numbers.items())

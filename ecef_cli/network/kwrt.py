@@ -1,0 +1,33 @@
+"""KWRT weighting: words that are tied to others weigh more (paper section 2.3, equation 1)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class WordWeighting(nn.Module):
+    """`F_t = h_t * Linear(Squeeze(M))`.
+
+    Squeeze(M) is the sum of each row of M, compressed by log(1 + x) because a row of a long window can sum to
+    dozens. The Linear starts with weight 0 and bias 1: at first every word passes unchanged, and a word without a
+    tag always passes by the bias alone.
+
+    Args:
+        width: d, the width of h_t.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(1, width)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.ones_(self.linear.bias)
+
+    def forward(self, states: Tensor, importance: Tensor) -> Tensor:
+        """Return the weighted states.
+
+        Args:
+            states: h_t, (B, K, d).
+            importance: the row sums of M, (B, K).
+        """
+        weighted: Tensor = states * self.linear(importance.log1p()[..., None])
+        return weighted

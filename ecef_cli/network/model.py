@@ -1,0 +1,94 @@
+"""The trained network: seam layers, KWRT weighting, feature extraction module, heads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from ecef_cli.network.kwrt import WordWeighting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ecef_cli.recipe import Network as NetworkSettings
+    from ecef_cli.samples.batches import Batch
+
+
+class FeatureExtraction(nn.Module):
+    """The feature extraction module: a Transformer over the window's positions (paper section 3.2).
+
+    Args:
+        width_in: d, width of the features that come in.
+        settings: width, heads, layers, feed-forward and dropout.
+    """
+
+    def __init__(self, width_in: int, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.project = nn.Linear(width_in, settings.width)
+        self.dropout = nn.Dropout(settings.dropout)
+        layer = nn.TransformerEncoderLayer(
+            settings.width,
+            settings.heads,
+            dim_feedforward=settings.feedforward * settings.width,
+            dropout=settings.dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.layers = nn.TransformerEncoder(
+            layer, settings.layers, norm=nn.LayerNorm(settings.width), enable_nested_tensor=False
+        )
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Return (B, K, width) from features (B, K, d) and a mask (B, K), true where a position is real."""
+        extracted: Tensor = self.layers(self.dropout(self.project(features)), src_key_padding_mask=~mask)
+        return extracted
+
+
+class TextNetwork(nn.Module):
+    """The text part of ECEF, with one classifier for each task.
+
+    ERC pools over the positions of the window's last utterance, EPC over the whole window.
+
+    Args:
+        settings: the recipe's network.
+        width_in: width of the encoder's states.
+        tasks: `erc`, `epc` or both.
+        labels: number of emotions.
+        top: the encoder's trained layers, or None where all of it is frozen.
+        kwrt: whether words are weighted by their tags.
+    """
+
+    def __init__(
+        self,
+        settings: NetworkSettings,
+        *,
+        width_in: int,
+        tasks: Sequence[str],
+        labels: int,
+        top: nn.Module | None,
+        kwrt: bool,
+    ) -> None:
+        super().__init__()
+        self.top = top
+        self.weighting = WordWeighting(width_in) if kwrt else None
+        self.extraction = FeatureExtraction(width_in, settings)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.heads = nn.ModuleDict({task: nn.Linear(settings.width, labels) for task in tasks})
+
+    def forward(self, batch: Batch) -> Mapping[str, Tensor]:
+        """Return the logits (B, labels) of each task."""
+        states = batch.states if self.top is None else self.top(batch.states, batch.state_mask)
+        words = batch.pooling @ states
+        if self.weighting is not None:
+            words = self.weighting(words, batch.importance)
+        words = self.extraction(words, batch.mask)
+        scope = {"erc": batch.target, "epc": batch.mask}
+        return {task: head(self.dropout(mean_over(words, scope[task]))) for task, head in self.heads.items()}
+
+
+def mean_over(features: Tensor, mask: Tensor) -> Tensor:
+    """Return (B, d), the mean of features (B, K, d) over the positions where mask (B, K) is true."""
+    weights = mask.to(features.dtype)
+    return (weights[:, None, :] @ features)[:, 0] / weights.sum(dim=1, keepdim=True)

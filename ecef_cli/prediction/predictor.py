@@ -1,0 +1,117 @@
+"""Predicts from a trained run, window by window."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ecef_cli.samples.batches import WindowInput, collate
+from ecef_cli.samples.windows import text_window
+from ecef_cli.tagging.pairs import tag_utterances
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from ecef_cli.components import TextFeatures
+    from ecef_cli.dialogue import Utterance
+    from ecef_cli.run import Run
+
+KEYS = {"erc": "prediction", "epc": "forecast"}
+"""The key under which a row gets what a task says."""
+
+_DIGITS = 6  # of a printed probability
+_REMEMBERED = 4096  # distinct windows whose answers are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model says of one window.
+
+    Attributes:
+        probabilities: by task, the probability of each label, (labels,).
+        labels: the labels.
+    """
+
+    probabilities: Mapping[str, npt.NDArray[np.float32]]
+    labels: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the answer as keys of a row."""
+        return {
+            KEYS[task]: {
+                "emotion": self.labels[int(values.argmax())],
+                "probabilities": {
+                    label: round(float(value), _DIGITS) for label, value in zip(self.labels, values, strict=True)
+                },
+            }
+            for task, values in self.probabilities.items()
+        }
+
+
+class Predictor:
+    """A trained run, loaded.
+
+    Args:
+        run: the run.
+        device: where to compute.
+
+    Raises:
+        PluginError: a component of the run is not installed, or its weights cannot be found.
+        DataError: the run's weights are missing or broken.
+    """
+
+    def __init__(self, run: Run, *, device: str) -> None:
+        self.run = run
+        self.history = run.recipe.history
+        self._device = device
+        self._encoder = run.recipe.component("text_encoder")
+        self._encoder.place(device)
+        self._network = run.network(self._encoder).to(device)
+        self._tagger = None if run.recipe.tagger is None else run.recipe.component("tagger")
+        self._remembered: OrderedDict[tuple[tuple[str, str], ...], Answer] = OrderedDict()
+
+    def predict(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
+        """Return the answer for each window; each distinct window is encoded once.
+
+        Args:
+            windows: each holds at most `history` utterances, oldest first, and ends at the one in question.
+        """
+        keys = [tuple((u.speaker, u.text) for u in window) for window in windows]
+        new = {key: window for key, window in zip(keys, windows, strict=True) if key not in self._remembered}
+        answers = {key: self._remembered[key] for key in keys if key not in new}
+        answers |= dict(zip(new, self._compute(list(new.values())), strict=True))
+        for key in keys:
+            self._remembered[key] = answers[key]
+            self._remembered.move_to_end(key)
+        while len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return [answers[key] for key in keys]
+
+    @torch.inference_mode()
+    def _compute(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
+        if not windows:
+            return []
+        features = self._encoder.encode([text_window(window) for window in windows])
+        batch = collate([self._input(w, f) for w, f in zip(windows, features, strict=True)])
+        logits = self._network(batch.to(self._device))
+        found = {task: values.softmax(dim=1).float().cpu().numpy() for task, values in logits.items()}
+        return [
+            Answer({task: values[row] for task, values in found.items()}, self.run.labels)
+            for row in range(len(windows))
+        ]
+
+    def _input(self, window: Sequence[Utterance], features: TextFeatures) -> WindowInput:
+        shape = text_window(window)
+        target = shape.positions - 1 - len(shape.turns[-1].words)
+        if self._tagger is None:
+            importance = np.zeros(shape.positions, dtype=np.float32)
+        else:
+            tags = tag_utterances(window, self._tagger, history=None)
+            importance = tags.importance(0, len(window) - 1)
+        return WindowInput(features, importance, target, {})

@@ -1,0 +1,141 @@
+"""Predicts over a stream of rows: a line in, a line out, with flat memory."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ecef_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ecef_cli.dialogue import Utterance
+    from ecef_cli.prediction.predictor import Predictor
+    from ecef_cli.tolerance import Tolerance
+
+T = TypeVar("T")
+
+BATCH = 32
+"""Rows that are computed together where they have already arrived."""
+
+OPEN_DIALOGUES = 4096
+"""Dialogues whose last utterances are remembered; in a longer stream, the one longest silent is forgotten."""
+
+
+class Windows:
+    """Remembers the last utterances of each dialogue of a stream.
+
+    Args:
+        history: utterances in a window.
+    """
+
+    def __init__(self, history: int) -> None:
+        self._history = history
+        self._open: OrderedDict[str, deque[Utterance]] = OrderedDict()
+
+    def ending_at(self, utterance: Utterance) -> tuple[Utterance, ...]:
+        """Return the window that ends at the utterance that has just been heard."""
+        heard = self._open.setdefault(utterance.dialogue, deque(maxlen=self._history))
+        heard.append(utterance)
+        self._open.move_to_end(utterance.dialogue)
+        if len(self._open) > OPEN_DIALOGUES:
+            self._open.popitem(last=False)
+        return tuple(heard)
+
+
+def predict_rows(
+    predictor: Predictor, utterances: Iterable[Utterance | DataError], tolerance: Tolerance
+) -> Iterator[dict[str, Any]]:
+    """Yield each row with what the model says, as soon as the row has arrived.
+
+    Args:
+        predictor: the model.
+        utterances: rows in the order of speech, or the errors that stand in their place.
+        tolerance: how many broken rows are put up with.
+
+    Raises:
+        DataError: more rows are broken than is tolerated, or there is none; all rows before have been yielded.
+    """
+    windows = Windows(predictor.history)
+    for arrived in as_it_comes(utterances, BATCH):
+        whole: list[Utterance] = []
+        broken: DataError | None = None
+        for found in arrived:
+            if isinstance(found, DataError):
+                broken = found
+                if tolerance.strict:
+                    break
+                tolerance.refuse(found)
+            else:
+                tolerance.accept()
+                whole.append(found)
+        answers = predictor.predict([windows.ending_at(utterance) for utterance in whole])
+        for utterance, answer in zip(whole, answers, strict=True):
+            yield {**utterance.row, **answer.as_dict()}
+        if broken is not None and tolerance.strict:
+            raise broken
+    tolerance.close()
+
+
+def as_it_comes(items: Iterable[T], limit: int) -> Iterator[list[T]]:
+    """Yield the items that have arrived, in order: at least one, at most `limit`.
+
+    A thread reads ahead by a few batches, so that a slow source is answered at once and a fast one in full batches.
+    """
+    arrived: queue.Queue[T | _End] = queue.Queue(maxsize=4 * limit)
+    stopped = threading.Event()
+
+    def put(item: T | _End) -> bool:
+        while not stopped.is_set():
+            try:
+                arrived.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def read() -> None:
+        failure: Exception | None = None
+        try:
+            for item in items:
+                if not put(item):
+                    return
+        except Exception as error:  # noqa: BLE001 - raised again by the reader's side
+            failure = error
+        put(_End(failure))
+
+    threading.Thread(target=read, daemon=True, name="ecef-reader").start()
+    try:
+        yield from _drain(arrived, limit)
+    finally:
+        stopped.set()
+
+
+class _End:
+    """Stands behind the last item, with the error that ended the source."""
+
+    def __init__(self, failure: Exception | None) -> None:
+        self.failure = failure
+
+
+def _drain(arrived: queue.Queue[T | _End], limit: int) -> Iterator[list[T]]:
+    while True:
+        batch: list[T] = []
+        item = arrived.get()
+        while not isinstance(item, _End):
+            batch.append(item)
+            if len(batch) == limit:
+                break
+            try:
+                item = arrived.get_nowait()
+            except queue.Empty:
+                break
+        if batch:
+            yield batch
+        if isinstance(item, _End):
+            if item.failure is not None:
+                raise item.failure
+            return

@@ -1,0 +1,226 @@
+"""`prepare`: what a reader finds becomes a dataset in the workspace."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, did_you_mean
+from ecef_cli.findings import findings, split_dialogues
+from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, text_checksum
+from ecef_cli.recipe import build_component, parse_yaml
+from ecef_cli.workspace import SPLITS, checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ecef_cli.components import Corpus, Dataset
+    from ecef_cli.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many broken rows may be left out: a number of them, or a share of all rows."""
+
+    limit: float
+    relative: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Tolerance:
+        """Return the tolerance that `1%` or `5` spells.
+
+        Raises:
+            UsageProblem: the text spells none.
+        """
+        number = text.strip().removesuffix("%")
+        relative = number != text.strip()
+        try:
+            limit = float(number) if relative else int(number)
+        except ValueError:
+            limit = math.nan
+        if not 0 <= limit <= (100 if relative else math.inf):
+            raise UsageProblem(f"--tolerate {text}: write a share such as 1%, or a number of rows such as 5")
+        return cls(limit, relative)
+
+    def allows(self, broken: int, total: int) -> bool:
+        """Return whether `broken` of `total` rows may be left out."""
+        return broken <= (self.limit * total / 100 if self.relative else self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What `prepare` found or made.
+
+    Attributes:
+        folder: where the dataset lies.
+        facts: what its `dataset.json` says.
+        changed: whether it was written; False where it was there already.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any]
+    changed: bool
+
+
+def prepare(
+    workspace: Workspace,
+    reader: str,
+    sources: Sequence[Path],
+    *,
+    name: str | None = None,
+    options: Iterable[str] = (),
+    tolerate: str = "0",
+    force: bool = False,
+) -> Preparation:
+    """Write what a reader finds in `sources` as a dataset of the workspace.
+
+    Args:
+        workspace: where to write.
+        reader: name of a dataset component.
+        sources: files or folders.
+        name: the dataset's name; the reader's where None.
+        options: the reader's options as `key=value`.
+        tolerate: how many broken rows may be left out, as `1%` or `5`.
+        force: replace a dataset that was prepared from something else.
+
+    Raises:
+        DataError: the sources are broken, or hold more broken rows than are tolerated.
+        PluginError: no plugin brings the reader, or it breaks its contract.
+        RecipeError: an option is wrong.
+        UsageProblem: a dataset of this name was prepared from something else.
+    """
+    name = name or reader
+    folder = workspace.dataset(name)
+    tolerance = Tolerance.parse(tolerate)
+    component = cast("Dataset", build_component("dataset", reader, parse_options(options)))
+    corpus = component.read(sources)
+    _check_contract(reader, corpus)
+    _check_tolerance(corpus, tolerance)
+    names = _source_names(sources, corpus.sources)
+    origin = {
+        "reader": reader,
+        "reader_version": component.version,
+        **({"reader_identity": component.identity()} if component.identity() else {}),
+        "options": component.options.model_dump(mode="json"),
+        "sources": {label: checksum(path) for path, label in names.items()},
+    }
+    if not force and (folder / "dataset.json").exists():
+        stated = read_facts(folder)
+        # Where the origin differs, so do the rows, which then is no news.
+        differences = (*_origin_differences(stated, origin),) or (*_row_differences(folder, stated, corpus),)
+        if differences:
+            raise UsageProblem(
+                f"the dataset {name!r} in {folder} differs: {'; '.join(differences)}",
+                hint="--force replaces it, --name makes one beside it",
+            )
+        if all(manifest_path(folder, split).exists() for split in stated["manifests"]):
+            return Preparation(folder, stated, changed=False)
+    facts = save_prepared(workspace, name, corpus, {**origin, **findings(corpus, names)})
+    return Preparation(folder, facts, changed=True)
+
+
+def parse_options(options: Iterable[str]) -> dict[str, Any]:
+    """Return options spelled `key=value` as values; each value is read as YAML.
+
+    Raises:
+        RecipeError: an option has no `=` or no key, or stands twice.
+    """
+    values: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise RecipeError(f"--option {option!r}: write it as key=value")
+        if key in values:
+            raise RecipeError(f"--option {option!r}: {key} stands twice")
+        values[key] = parse_yaml(text, f"--option {option!r}")
+    return values
+
+
+def _check_contract(reader: str, corpus: Corpus) -> None:
+    for split in corpus.splits:
+        if split not in SPLITS:
+            raise PluginError(
+                f"the reader {reader!r} gave a split {split!r}", hint=did_you_mean(split, SPLITS)
+            )
+    if len(set(corpus.labels)) != len(corpus.labels):
+        raise PluginError(f"the reader {reader!r} gave a label twice: {', '.join(corpus.labels)}")
+    homes: dict[str, str] = {}
+    for split, dialogue in split_dialogues(corpus):
+        if dialogue.id in homes:
+            problem = (
+                f"the reader {reader!r} gave the dialogue {dialogue.id!r} twice, in {homes[dialogue.id]}"
+            )
+            raise PluginError(f"{problem} and in {split}")
+        homes[dialogue.id] = split
+        for utterance in dialogue.utterances:
+            if utterance.emotion is not None and utterance.emotion not in corpus.labels:
+                problem = f"the reader {reader!r} gave an emotion {utterance.emotion!r} that is no label"
+                raise PluginError(problem, hint=did_you_mean(utterance.emotion, corpus.labels))
+
+
+def _check_tolerance(corpus: Corpus, tolerance: Tolerance) -> None:
+    broken = [dropped.error for dropped in corpus.dropped if dropped.error is not None]
+    kept = sum(len(dialogue.utterances) for _, dialogue in split_dialogues(corpus))
+    if broken and not tolerance.allows(len(broken), len(broken) + kept):
+        first = broken[0]
+        advice = [first.hint] if first.hint else []
+        if len(broken) > 1:
+            rows = "1 more row is" if len(broken) == 2 else f"{len(broken) - 1:,} more rows are"  # noqa: PLR2004
+            advice.append(f"{rows} broken")
+        advice.append(f"--tolerate {len(broken)} leaves {'it' if len(broken) == 1 else 'them'} out")
+        raise DataError(first.problem, where=first.where, hint="; ".join(advice))
+    if not kept:
+        raise DataError("no utterance is left", where=", ".join(map(str, corpus.sources)))
+
+
+def _origin_differences(stated: Mapping[str, Any], origin: Mapping[str, Any]) -> Iterator[str]:
+    for key, label in (("reader", "reader"), ("reader_version", "version"), ("reader_identity", "identity")):
+        if stated.get(key) != origin.get(key):
+            yield f"its {label} was {stated.get(key)}, not {origin.get(key)}"
+    before, now = stated.get("options") or {}, origin["options"]
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            yield f"its option {key} was {before.get(key)}, not {now.get(key)}"
+    before, now = (_by_file(facts.get("sources") or {}) for facts in (stated, origin))
+    # A file may have moved to another folder: its name and its content decide.
+    if before != now:
+        gone, new = (", ".join(sorted(a.keys() - b.keys())) for a, b in ((before, now), (now, before)))
+        changed = ", ".join(sorted(name for name in before.keys() & now.keys() if before[name] != now[name]))
+        for label, files in (("changed", changed), ("new", new), ("missing", gone)):
+            if files:
+                yield f"{label} sources: {files}"
+
+
+def _by_file(sources: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for label, digest in sources.items():
+        name = label.rpartition("/")[2]
+        found[name] = (*found.get(name, ()), digest)
+    return found
+
+
+def _row_differences(folder: Path, stated: Mapping[str, Any], corpus: Corpus) -> Iterator[str]:
+    for split, digest in stated["manifests"].items():
+        path = manifest_path(folder, split)
+        if path.exists() and checksum(path) != digest:
+            yield f"its manifest of {split} was changed by hand"
+    now = {split: text_checksum(text) for split, text in manifest_texts(corpus).items()}
+    if now != stated["manifests"]:
+        yield "its rows were others, or its recordings lay elsewhere"
+
+
+def _source_names(sources: Sequence[Path], files: Iterable[Path]) -> dict[Path, str]:
+    """Return each file's name relative to the source that holds it; one that stands twice is numbered."""
+    names: dict[Path, str] = {}
+    for path in files:
+        folder = next((s for s in sources if s != path and path.is_relative_to(s)), path.parent)
+        label = stem = path.relative_to(folder).as_posix()
+        number = 1
+        while label in names.values():
+            number += 1
+            label = f"{number}/{stem}"
+        names[path] = label
+    return names

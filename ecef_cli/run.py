@@ -1,0 +1,166 @@
+"""A run on disk: the recipe it follows, the labels, the trained weights, its scores and its card."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ecef_cli.errors import DataError, PluginError, UsageProblem, did_you_mean
+from ecef_cli.network.model import TextNetwork
+from ecef_cli.recipe import check_recipe, parse_yaml
+from ecef_cli.workspace import read_json, replacing, write_json, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ecef_cli.components import TextEncoder
+    from ecef_cli.recipe import Recipe
+    from ecef_cli.workspace import Workspace
+
+_PACKAGES = ("ecef-cli", "torch", "transformers", "numpy", "safetensors", "scikit-learn", "simplemma", "pydantic")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A folder with a trained model, or one in training.
+
+    Attributes:
+        folder: where it lies.
+        recipe: the resolved recipe.
+        labels: the emotions by number.
+        identities: what else than recipe and weights decides the output: checksums of the frozen components.
+        dataset: name and key of the dataset it was trained on.
+    """
+
+    folder: Path
+    recipe: Recipe
+    labels: tuple[str, ...]
+    identities: Mapping[str, str]
+    dataset: Mapping[str, str]
+
+    @property
+    def weights(self) -> Path:
+        """The trained weights of the best epoch."""
+        return self.folder / "model.safetensors"
+
+    def network(self, encoder: TextEncoder) -> TextNetwork:
+        """Return the trained network, in evaluation mode.
+
+        Raises:
+            PluginError: the encoder is not the one that the network was trained on.
+            DataError: the weights are missing or broken.
+        """
+        found = encoder.identity()
+        if found != self.identities["text_encoder"]:
+            raise PluginError(
+                f"the weights of {self.recipe.text_encoder.options.get('model', self.recipe.text_encoder.name)!r} are "
+                f"not those that {self.folder.name} was trained on ({found[:8]}…, not "
+                f"{self.identities['text_encoder'][:8]}…)",
+                hint="use the same release of the model",
+            )
+        network = build_network(self.recipe, encoder, len(self.labels))
+        try:
+            stored = load_file(self.weights)
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"no trained weights: {error}", where=str(self.weights), hint="train it first") from None
+        try:
+            network.load_state_dict({key: value.float() for key, value in stored.items()})
+        except RuntimeError as error:
+            raise DataError(
+                f"the weights do not fit the recipe: {' '.join(str(error).split())[:200]}", where=str(self.weights)
+            ) from None
+        return network.eval()
+
+
+def build_network(recipe: Recipe, encoder: TextEncoder, labels: int) -> TextNetwork:
+    """Return the untrained network of a recipe."""
+    return TextNetwork(
+        recipe.network,
+        width_in=encoder.width,
+        tasks=recipe.tasks,
+        labels=labels,
+        top=encoder.trainable(),
+        kwrt=recipe.tagger is not None,
+    )
+
+
+def save_weights(path: Path, network: TextNetwork) -> None:
+    """Write the trained weights, and none of the frozen ones."""
+    with replacing(path) as part:
+        save_file({key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}, part)
+
+
+def create_run(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    labels: tuple[str, ...],
+    identities: Mapping[str, str],
+    dataset: Mapping[str, str],
+) -> Run:
+    """Write what a run is known by before it is trained."""
+    facts = {"labels": list(labels), "identities": dict(identities), "dataset": dict(dataset)}
+    write_json(folder / "run.json", facts)
+    write_json(folder / "environment.json", environment())
+    write_text(folder / "recipe.yaml", recipe.to_yaml())
+    return Run(folder, recipe, labels, identities, dataset)
+
+
+def open_run(folder: Path) -> Run:
+    """Return the run in a folder.
+
+    Raises:
+        DataError: the folder holds no run.
+        RecipeError: its recipe is not valid with the plugins that are installed.
+    """
+    path = folder / "recipe.yaml"
+    if not path.is_file():
+        raise DataError("there is no run in this folder", where=str(folder), hint="train one: `ecef train RECIPE`")
+    recipe = check_recipe(parse_yaml(path.read_text(encoding="utf-8"), str(path)), where=str(path))
+    facts = read_json(folder / "run.json")
+    return Run(folder, recipe, tuple(facts["labels"]), facts["identities"], facts["dataset"])
+
+
+def find_run(workspace: Workspace, name_or_path: str) -> Run:
+    """Return a run by its name in the workspace or by its folder.
+
+    Raises:
+        UsageProblem: there is none.
+    """
+    folder = Path(name_or_path)
+    if len(folder.parts) > 1 or (folder / "recipe.yaml").is_file():
+        return open_run(folder)
+    if name_or_path not in workspace.runs():
+        known = workspace.runs()
+        hint = did_you_mean(name_or_path, known) if known else "train one: `ecef train RECIPE`"
+        raise UsageProblem(f"the workspace {workspace.root} has no run {name_or_path!r}", hint=hint)
+    return open_run(workspace.run(name_or_path))
+
+
+def bundled_run() -> Run:
+    """Return the run that comes with ecef."""
+    return open_run(Path(__file__).parent / "bundled")
+
+
+def environment() -> dict[str, Any]:
+    """Return what a run was computed with."""
+    packages = {}
+    for name in _PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "packages": packages,
+    }

@@ -1,0 +1,213 @@
+"""Tags of word pairs: recurrence and relations, and what they add up to (paper section 2.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ecef_cli.errors import PluginError
+from ecef_cli.tagging.sequence import ContentSequence, SpeakerNames, read_sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from ecef_cli.components import Tagger
+    from ecef_cli.dialogue import Utterance
+
+RELATIONS_CAP = 3
+"""How many relations of one pair count at most."""
+
+_BLOCK_PAIRS = 1 << 20  # pairs that are looked at together
+_BLOCK_WORDS = 1024  # later words of such pairs
+_VOCABULARY = 2048  # a dialogue of at most so many lemmas is looked up at once: 32 MiB of masks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DialogueTags:
+    """The P tagged pairs among the content words of U utterances, by later word, then by earlier word.
+
+    Attributes:
+        bounds: (U+1,) int32, position at which each utterance starts. An utterance has one position for its
+            speaker, then one for each of its words.
+        left: (P,) int32, position of the earlier word.
+        right: (P,) int32, position of the later word.
+        recurrence: (P,) uint8, 1 where the two words are identical.
+        relations: (P,) uint64, bit r is set where the tagger's r-th relation holds between the two.
+        left_name: (P,) int32, the speaker's name that the earlier word is, or -1.
+        right_name: (P,) int32, the same of the later word.
+        speakers: who speaks when.
+        history: the two utterances of a pair are less than so many apart; None for no limit.
+    """
+
+    bounds: npt.NDArray[np.int32]
+    left: npt.NDArray[np.int32]
+    right: npt.NDArray[np.int32]
+    recurrence: npt.NDArray[np.uint8]
+    relations: npt.NDArray[np.uint64]
+    left_name: npt.NDArray[np.int32]
+    right_name: npt.NDArray[np.int32]
+    speakers: SpeakerNames
+    history: int | None
+
+    def importance(self, first: int, last: int) -> npt.NDArray[np.float32]:
+        """Return Squeeze(M) of a window: the sum of each row of M.
+
+        Args:
+            first: number of the window's first utterance.
+            last: number of its last utterance, inclusive.
+
+        Returns:
+            (K,) for the window's K positions.
+
+        Raises:
+            IndexError: there are no such utterances.
+            ValueError: the window is longer than the tags' history.
+        """
+        left, right, values, size = self._window(first, last)
+        sums = np.bincount(left, values, minlength=size) + np.bincount(right, values, minlength=size)
+        return sums.astype(np.float32)
+
+    def matrix(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Return M of a window, (K, K): symmetric, with a zero diagonal. Arguments as for `importance`."""
+        left, right, values, size = self._window(first, last)
+        found = np.zeros((size, size), dtype=np.int64)
+        found[left, right] = found[right, left] = values
+        return found
+
+    def weights(self) -> npt.NDArray[np.int64]:
+        """Return (P,) the entries of M: `M_rec + M_rel`, where M_rel counts relations up to a cap."""
+        return _weights(self.recurrence, self.relations)
+
+    def utterance(self, position: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Return the number of the utterance at each position."""
+        return (np.searchsorted(self.bounds, position, side="right") - 1).astype(np.int32)
+
+    def seen(self) -> npt.NDArray[np.bool_]:
+        """Return (P,) which pairs hold in the window that ends at the later word's utterance.
+
+        The others have a word that names somebody who speaks in that window.
+        """
+        end = self.utterance(self.right)
+        hidden = [self.speakers.known(name, end, self.history) for name in (self.left_name, self.right_name)]
+        return ~(hidden[0] | hidden[1])
+
+    def _window(
+        self, first: int, last: int
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int64], int]:
+        if not 0 <= first <= last < len(self.bounds) - 1:
+            raise IndexError(f"no window {first} … {last} in {len(self.bounds) - 1} utterances")
+        if self.history is not None and last - first >= self.history:
+            raise ValueError(
+                f"the window {first} … {last} is longer than the history of {self.history} utterances"
+            )
+        start, end = self.bounds[first], self.bounds[last + 1]
+        within = slice(*np.searchsorted(self.right, [start, end]))
+        names = self.speakers.within(first, last)
+        kept = np.flatnonzero(
+            (self.left[within] >= start)
+            & ~np.isin(self.left_name[within], names)
+            & ~np.isin(self.right_name[within], names)
+        )
+        weights = _weights(self.recurrence[within][kept], self.relations[within][kept])
+        return self.left[within][kept] - start, self.right[within][kept] - start, weights, int(end - start)
+
+
+def _weights(recurrence: npt.NDArray[np.uint8], relations: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    related = np.minimum(np.bitwise_count(relations), RELATIONS_CAP)
+    return recurrence.astype(np.int64) + related.astype(np.int64)
+
+
+def tag_utterances(utterances: Sequence[Utterance], tagger: Tagger, history: int | None) -> DialogueTags:
+    """Return the tagged pairs of a dialogue.
+
+    Args:
+        utterances: the utterances, in the order of speech.
+        tagger: knows the relations.
+        history: words are paired where their utterances are less than so many apart; None for no limit.
+
+    Raises:
+        PluginError: the tagger does not keep its contract.
+    """
+    return tag_sequence(read_sequence(utterances), tagger, history)
+
+
+def tag_sequence(sequence: ContentSequence, tagger: Tagger, history: int | None) -> DialogueTags:
+    """Return the tagged pairs of a sequence; arguments and errors as for `tag_utterances`."""
+    blocks = list(_tagged_blocks(sequence, tagger, history))
+    left, right = (np.concatenate([np.zeros(0, np.int64), *(b[i] for b in blocks)]) for i in (0, 1))
+    return DialogueTags(
+        bounds=sequence.bounds,
+        left=sequence.position[left],
+        right=sequence.position[right],
+        recurrence=(sequence.key[left] == sequence.key[right]).astype(np.uint8),
+        relations=np.concatenate([np.zeros(0, np.uint64), *(b[2] for b in blocks)]),
+        left_name=sequence.name[left],
+        right_name=sequence.name[right],
+        speakers=sequence.speakers,
+        history=history,
+    )
+
+
+def _tagged_blocks(
+    sequence: ContentSequence, tagger: Tagger, history: int | None
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint64]]]:
+    """Yield tagged pairs, block by block: numbers of the earlier and the later word, and relations."""
+    count = len(sequence.position)
+    if history is None:
+        first = np.zeros(count, dtype=np.int64)
+    else:
+        first = np.searchsorted(sequence.utterance, sequence.utterance - (history - 1))
+    lengths = np.arange(count) - first  # every earlier word within the history makes a pair
+    ends = np.cumsum(lengths)
+    whole = None
+    if history is None or len(sequence.lemmas) <= _VOCABULARY:
+        whole = _Relations(sequence, 0, count, tagger)
+    for start, stop in _cuts(ends, lengths):
+        sizes = lengths[start:stop]
+        base = ends[start] - lengths[start]
+        right = np.repeat(np.arange(start, stop), sizes)
+        run = ends[start:stop] - sizes - base
+        left = np.arange(len(right)) + np.repeat(first[start:stop] - run, sizes)
+        relations = (whole or _Relations(sequence, int(first[start]), stop, tagger)).of(left, right)
+        kept = np.flatnonzero((relations != 0) | (sequence.key[left] == sequence.key[right]))
+        yield left[kept], right[kept], relations[kept]
+
+
+def _cuts(ends: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Yield ranges of later words, each with a bounded number of words and of pairs."""
+    start = 0
+    while start < len(ends):
+        reach = int(np.searchsorted(ends, ends[start] - lengths[start] + _BLOCK_PAIRS, side="right"))
+        stop = max(start + 1, min(start + _BLOCK_WORDS, reach))
+        yield start, stop
+        start = stop
+
+
+class _Relations:
+    """Relations among the words `start` … `stop` - 1 of a sequence, as one table of their distinct lemmas."""
+
+    def __init__(self, sequence: ContentSequence, start: int, stop: int, tagger: Tagger) -> None:
+        chosen, self._place = np.unique(sequence.lemma[start:stop], return_inverse=True)
+        self._start = start
+        self._table = _table(tagger, [sequence.lemmas[i] for i in chosen])
+
+    def of(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+        rows, columns = self._place[right - self._start], self._place[left - self._start]
+        found: npt.NDArray[np.uint64] = self._table.ravel()[rows * len(self._table) + columns]
+        return found
+
+
+def _table(tagger: Tagger, lemmas: Sequence[str]) -> npt.NDArray[np.uint64]:
+    table = tagger.relate(lemmas)
+    if table.shape != (len(lemmas), len(lemmas)) or table.dtype != np.uint64:
+        raise PluginError(
+            f"{type(tagger).__name__}.relate gave {table.dtype} {table.shape} for {len(lemmas)} lemmas, "
+            "not uint64 of that number squared"
+        )
+    if np.diagonal(table).any() or not np.array_equal(table, table.T):
+        raise PluginError(f"{type(tagger).__name__}.relate gave no symmetric table with a zero diagonal")
+    return table

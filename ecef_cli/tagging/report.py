@@ -1,0 +1,224 @@
+"""Tags for reading: one row a tagged pair, and the figure of the paper (Figure 2)."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecef_cli import output
+from ecef_cli.tagging.letters import NO_RELATION, relation_letters, tag
+from ecef_cli.tagging.pairs import tag_sequence
+from ecef_cli.tagging.sequence import read_sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ecef_cli.components import Tagger
+    from ecef_cli.dialogue import Dialogue
+
+FIGURE_WORDS = 60
+"""A dialogue of more content words is shown by its last window alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedWord:
+    """A content word of a dialogue.
+
+    Attributes:
+        text: as it was said.
+        utterance: number of its utterance in the dialogue, from 0.
+        named: whether it names somebody who speaks in the window that ends at its utterance.
+    """
+
+    text: str
+    utterance: int
+    named: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedPair:
+    """A pair with a recurrence or a relation, as the window that ends at its later word's utterance has it.
+
+    Attributes:
+        dialogue: id of the dialogue.
+        words: the two words as they were said, the earlier one first.
+        positions: their places among the dialogue's content words, from 0. Names count too, so that no place
+            depends on who speaks later.
+        utterances: the ids of their utterances.
+        recurrence: 1 where they are identical.
+        relations: the relations that hold between them.
+        tag: as in the paper's figure.
+        importance: the pair's entry in M.
+    """
+
+    dialogue: str
+    words: tuple[str, str]
+    positions: tuple[int, int]
+    utterances: tuple[str | int, str | int]
+    recurrence: int
+    relations: tuple[str, ...]
+    tag: str
+    importance: int
+
+    def row(self) -> dict[str, Any]:
+        """Return the pair as a row of JSON Lines."""
+        return {
+            "dialogue": self.dialogue,
+            "words": list(self.words),
+            "positions": list(self.positions),
+            "utterances": list(self.utterances),
+            "recurrence": self.recurrence,
+            "relations": list(self.relations),
+            "tag": self.tag,
+            "importance": self.importance,
+        }
+
+    def flat_row(self) -> dict[str, Any]:
+        """Return the pair as a row of CSV, one value a cell; relations are parted by spaces."""
+        row = self.row()
+        for name in ("words", "positions", "utterances"):
+            row[f"earlier_{name[:-1]}"], row[f"later_{name[:-1]}"] = row.pop(name)
+        return {**row, "relations": " ".join(self.relations)}
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedDialogue:
+    """The content words and tagged pairs of a dialogue.
+
+    Attributes:
+        id: of the dialogue.
+        words: its content words, in order.
+        pairs: its tagged pairs, by later word.
+        history: utterances in a window.
+        utterances: how many utterances the dialogue has.
+    """
+
+    id: str
+    words: tuple[TaggedWord, ...]
+    pairs: tuple[TaggedPair, ...]
+    history: int
+    utterances: int
+
+
+def tag_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> TaggedDialogue:
+    """Return the tags of a dialogue.
+
+    The tags of a pair are those of the window that ends at the later word's utterance, so that nothing said
+    later changes them.
+
+    Raises:
+        PluginError: the tagger does not keep its contract.
+    """
+    sequence = read_sequence(dialogue.utterances)
+    tags = tag_sequence(sequence, tagger, history)
+    letters = relation_letters(tagger.relations)
+    ids = [u.utterance for u in dialogue.utterances]
+    number = np.zeros(int(sequence.bounds[-1]), dtype=np.int64)
+    number[sequence.position] = np.arange(len(sequence.position))
+    weights = tags.weights()
+    pairs = []
+    for p in np.flatnonzero(tags.seen()):
+        i, j = int(number[tags.left[p]]), int(number[tags.right[p]])
+        mask, recurrence = int(tags.relations[p]), int(tags.recurrence[p])
+        relations = tuple(name for bit, name in enumerate(tagger.relations) if mask >> bit & 1)
+        pairs.append(
+            TaggedPair(
+                dialogue=dialogue.id,
+                words=(sequence.texts[i], sequence.texts[j]),
+                positions=(i, j),
+                utterances=(ids[sequence.utterance[i]], ids[sequence.utterance[j]]),
+                recurrence=recurrence,
+                relations=relations,
+                tag=tag(recurrence, relations, letters),
+                importance=int(weights[p]),
+            )
+        )
+    counted = sequence.counted(history)
+    found = tuple(
+        TaggedWord(text, int(utterance), named=not content)
+        for text, utterance, content in zip(sequence.texts, sequence.utterance, counted, strict=True)
+    )
+    return TaggedDialogue(dialogue.id, found, tuple(pairs), history, len(dialogue.utterances))
+
+
+def figure(tagged: TaggedDialogue) -> str:
+    """Return the paper's Figure 2: a table of the tags of all pairs of content words.
+
+    Columns are the content words in order, a row's word stands at its right, and only the upper triangle is
+    filled. The names of those who speak are left out. A dialogue of more than `FIGURE_WORDS` content words is
+    shown by the window of its last utterances.
+    """
+    start = max(0, tagged.utterances - tagged.history) if is_shortened(tagged) else 0
+    paired = {position for pair in tagged.pairs for position in pair.positions}
+    shown = [
+        position
+        for position, word in enumerate(tagged.words)
+        if word.utterance >= start and (position in paired or not word.named)
+    ]
+    if not shown:
+        return "(no content words)"
+    tags = {pair.positions: pair.tag for pair in tagged.pairs}
+    rows = [
+        ["" if column < row else tags.get((row, column), f"0/{NO_RELATION}") for column in shown]
+        + [tagged.words[row].text]
+        for row in shown
+    ]
+    return output.table(rows, [tagged.words[column].text for column in shown] + [""])
+
+
+def is_shortened(tagged: TaggedDialogue) -> bool:
+    """Return whether the figure shows the dialogue's last window alone."""
+    return len(tagged.words) > FIGURE_WORDS
+
+
+def show(found: Sequence[TaggedDialogue], *, wanted: str | None) -> None:
+    """Write tagged dialogues: figures as a table, else one row a pair.
+
+    Args:
+        found: the dialogues.
+        wanted: one of `output.FORMATS`, or None to decide by where stdout goes.
+    """
+    form = output.choose_format(wanted)
+    if form != "table":
+        pairs = [pair for tagged in found for pair in tagged.pairs]
+        output.records(
+            [pair.flat_row() if form == "csv" else pair.row() for pair in pairs],
+            wanted=form,
+            columns=_CSV_COLUMNS if form == "csv" else None,
+        )
+        return
+    width = shutil.get_terminal_size().columns
+    for number, tagged in enumerate(found):
+        text = figure(tagged)
+        if number:
+            output.data("")
+        output.data(f"dialogue {tagged.id}\n{text}")
+        if is_shortened(tagged):
+            output.note(
+                f"dialogue {tagged.id} has {len(tagged.words)} content words: the figure shows the window of "
+                f"its last {tagged.history} utterances; --format jsonl lists every pair"
+            )
+        if max(map(len, text.splitlines())) > width:
+            smaller = ", a smaller --history shows a shorter window" if is_shortened(tagged) else ""
+            output.note(
+                f"dialogue {tagged.id}: the figure is wider than the terminal ({width} columns); "
+                f"--format jsonl lists the pairs{smaller}"
+            )
+
+
+_CSV_COLUMNS = (
+    "dialogue",
+    "earlier_word",
+    "later_word",
+    "earlier_position",
+    "later_position",
+    "earlier_utterance",
+    "later_utterance",
+    "recurrence",
+    "relations",
+    "tag",
+    "importance",
+)

@@ -1,0 +1,141 @@
+"""Dialogues as sequences: positions, content words, and whose names they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ecef_cli.dialogue import words
+from ecef_cli.tagging.content import analyse, name_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from ecef_cli.dialogue import Utterance
+
+NO_NAME = -1
+"""The name number of a word that is part of no speaker's name."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerNames:
+    """The names by which the speakers of U utterances go; every word of a name is numbered apart.
+
+    Attributes:
+        bounds: (U+1,) int32, where each utterance's part of `names` starts.
+        names: (N,) int32, the numbers of the names of the utterances' speakers.
+    """
+
+    bounds: npt.NDArray[np.int32]
+    names: npt.NDArray[np.int32]
+
+    def within(self, first: int, last: int) -> npt.NDArray[np.int32]:
+        """Return the names of those who speak in utterances `first` … `last`."""
+        return self.names[self.bounds[first] : self.bounds[last + 1]]
+
+    def known(
+        self, name: npt.NDArray[np.int32], utterance: npt.NDArray[np.int32], history: int | None
+    ) -> npt.NDArray[np.bool_]:
+        """Return for each of Q names whether its bearer speaks in the window that ends at an utterance.
+
+        Args:
+            name: (Q,) name numbers; `NO_NAME` is never known.
+            utterance: (Q,) numbers of the windows' last utterances.
+            history: utterances in a window; None for all from the start.
+        """
+        count = len(self.bounds) - 1
+        spoken = np.repeat(np.arange(count, dtype=np.int64), np.diff(self.bounds))
+        keys = np.unique(self.names.astype(np.int64) * count + spoken)
+        if not len(keys):
+            return np.zeros(len(name), dtype=np.bool_)
+        asked = name.astype(np.int64) * count
+        # The latest utterance of the bearer up to the window's end.
+        latest = keys[np.maximum(np.searchsorted(keys, asked + utterance, side="right") - 1, 0)]
+        start = np.zeros_like(asked) if history is None else np.maximum(utterance - history + 1, 0)
+        known: npt.NDArray[np.bool_] = (
+            (name != NO_NAME) & (latest >= asked + start) & (latest <= asked + utterance)
+        )
+        return known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContentSequence:
+    """The C content words of U utterances, in order.
+
+    An utterance has one position for its speaker, then one for each of its words.
+
+    Attributes:
+        bounds: (U+1,) int32, position at which each utterance starts.
+        texts: the C words as they were said.
+        position: (C,) int32, position of each.
+        utterance: (C,) int32, number of its utterance.
+        key: (C,) int32, equal where words are identical.
+        lemma: (C,) int32, index into `lemmas`.
+        lemmas: the distinct lemmas.
+        name: (C,) int32, the number of the speaker's name that the word is, or `NO_NAME`.
+        speakers: who speaks when.
+    """
+
+    bounds: npt.NDArray[np.int32]
+    texts: tuple[str, ...]
+    position: npt.NDArray[np.int32]
+    utterance: npt.NDArray[np.int32]
+    key: npt.NDArray[np.int32]
+    lemma: npt.NDArray[np.int32]
+    lemmas: tuple[str, ...]
+    name: npt.NDArray[np.int32]
+    speakers: SpeakerNames
+
+    def counted(self, history: int | None) -> npt.NDArray[np.bool_]:
+        """Return (C,) which words are content words in the window that ends at their own utterance.
+
+        Not so are the names of those who speak in it.
+        """
+        return ~self.speakers.known(self.name, self.utterance, history)
+
+
+def read_sequence(utterances: Sequence[Utterance]) -> ContentSequence:
+    """Return the content words of utterances."""
+    names, speakers = _speakers(utterances)
+    keys: dict[str, int] = {}
+    lemmas: dict[str, int] = {}
+    bounds, texts, rows = [0], [], []
+    for number, utterance in enumerate(utterances):
+        found = words(utterance.text)
+        for position, (word, content) in enumerate(
+            zip(found, analyse(found), strict=True), start=bounds[-1] + 1
+        ):
+            if content is None:
+                continue
+            key = keys.setdefault(content.key, len(keys))
+            lemma = lemmas.setdefault(content.lemma, len(lemmas))
+            texts.append(word.text)
+            rows.append((position, number, key, lemma, names.get(content.key, NO_NAME)))
+        bounds.append(bounds[-1] + 1 + len(found))
+    columns = np.array(rows, dtype=np.int32).reshape(-1, 5).T.copy()
+    return ContentSequence(
+        bounds=np.array(bounds, dtype=np.int32),
+        texts=tuple(texts),
+        position=columns[0],
+        utterance=columns[1],
+        key=columns[2],
+        lemma=columns[3],
+        lemmas=tuple(lemmas),
+        name=columns[4],
+        speakers=speakers,
+    )
+
+
+def _speakers(utterances: Sequence[Utterance]) -> tuple[dict[str, int], SpeakerNames]:
+    by_speaker = {u.speaker: sorted(name_keys(u.speaker)) for u in utterances}
+    numbers: dict[str, int] = {}
+    for parts in by_speaker.values():
+        for part in parts:
+            numbers.setdefault(part, len(numbers))
+    spoken = [[numbers[part] for part in by_speaker[u.speaker]] for u in utterances]
+    bounds = np.cumsum([0, *map(len, spoken)], dtype=np.int32)
+    return numbers, SpeakerNames(bounds, np.array([n for group in spoken for n in group], dtype=np.int32))

@@ -1,0 +1,258 @@
+"""Tags of a prepared dataset on disk: one safetensors file a split, and an index that vouches for them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ecef_cli import output
+from ecef_cli.errors import DataError
+from ecef_cli.tagging.content import RULES
+from ecef_cli.tagging.pairs import DialogueTags, tag_sequence
+from ecef_cli.tagging.sequence import SpeakerNames, read_sequence
+from ecef_cli.workspace import checksum, content_key, read_json, replacing, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from ecef_cli.components import Tagger
+    from ecef_cli.dialogue import Dialogue
+    from ecef_cli.manifest import Prepared
+    from ecef_cli.workspace import Workspace
+
+_LAYOUT = 1  # raise it when the files change
+_INDEX = "index.json"
+_PAIR_ARRAYS = ("left", "right", "recurrence", "relations", "left_name", "right_name")
+
+
+@dataclass(frozen=True, slots=True)
+class TagCounts:
+    """What was found in a split or dataset, each pair as the window that ends at its later word has it.
+
+    Attributes:
+        dialogues: number of dialogues.
+        content_words: content words; names of speakers do not count.
+        pairs: pairs with a recurrence or a relation.
+        recurrences: pairs of identical words.
+        relations: pairs by relation.
+    """
+
+    dialogues: int
+    content_words: int
+    pairs: int
+    recurrences: int
+    relations: Mapping[str, int]
+
+    def __add__(self, other: TagCounts) -> TagCounts:
+        return TagCounts(
+            self.dialogues + other.dialogues,
+            self.content_words + other.content_words,
+            self.pairs + other.pairs,
+            self.recurrences + other.recurrences,
+            {
+                name: self.relations.get(name, 0) + other.relations.get(name, 0)
+                for name in {**self.relations, **other.relations}
+            },
+        )
+
+
+@dataclass(frozen=True)
+class TagStore:
+    """Stored tags; each split is read when it is first asked for.
+
+    Attributes:
+        folder: where the files are.
+        history: utterances of the longest window that can be asked for.
+        counts: what each split holds.
+    """
+
+    folder: Path
+    history: int
+    counts: Mapping[str, TagCounts]
+
+    def dialogue(self, split: str, number: int) -> DialogueTags:
+        """Return the tags of a dialogue, by its number in the split's manifest, from 0.
+
+        Raises:
+            DataError: the split's file is missing or broken.
+        """
+        if split not in self._loaded:
+            self._loaded[split] = _load(self.folder / f"{split}.safetensors")
+        return _slice(self._loaded[split], number, self.history)
+
+    def total(self) -> TagCounts:
+        """Return the counts of all splits together."""
+        return sum(self.counts.values(), TagCounts(0, 0, 0, 0, {}))
+
+    @cached_property
+    def _loaded(self) -> dict[str, Mapping[str, npt.NDArray[Any]]]:
+        return {}
+
+
+def ensure_tags(
+    workspace: Workspace,
+    prepared: Prepared,
+    *,
+    name: str,
+    tagger: Tagger,
+    options: Mapping[str, Any],
+    history: int,
+    force: bool = False,
+) -> TagStore:
+    """Return the tags of a prepared dataset; what is not there is made first. Says on stderr what it did.
+
+    Args:
+        workspace: where the dataset is.
+        prepared: the dataset.
+        name: the tagger's name.
+        tagger: the tagger.
+        options: its options, every default filled in.
+        history: utterances in the longest window that will be asked for.
+        force: make all anew.
+
+    Raises:
+        PluginError: the tagger does not keep its contract.
+    """
+    facts = {
+        "tagger": name,
+        "version": tagger.version,
+        "options": dict(options),
+        "identity": tagger.identity(),
+        "history": history,
+        "manifest": prepared.key,
+        "rules": RULES,
+        "layout": _LAYOUT,
+    }
+    key = content_key(facts)
+    folder = workspace.dataset(prepared.name) / "tags" / key
+    stated = {} if force else _stated(folder)
+    counts: dict[str, TagCounts] = {}
+    made: list[str] = []
+    watch = output.Stopwatch()
+    for split, dialogues in prepared.splits.items():
+        path = folder / f"{split}.safetensors"
+        kept = None if force else _kept(path, stated.get(split))
+        if kept is None:
+            made.append(split)
+            kept = _make(path, dialogues, tagger, history, f"tag {prepared.name} {split}")
+        counts[split] = kept
+    store = TagStore(folder, history, counts)
+    if made or set(stated) != set(counts):
+        sums = {split: checksum(folder / f"{split}.safetensors") for split in counts}
+        write_json(folder / _INDEX, {"facts": facts, "splits": sums})
+    if made:
+        rest = [split for split in counts if split not in made]
+        before = f"; {', '.join(rest)} had been tagged before" if rest else ""
+        output.note(
+            f"{prepared.name}: tagged {', '.join(made)} in {watch.seconds:.1f} s, "
+            f"{store.total().pairs:,} pairs in all{before}"
+        )
+    else:
+        output.note(f"{prepared.name}: the tags are there already ({key}), nothing to do")
+    return store
+
+
+def _stated(folder: Path) -> dict[str, str]:
+    """Return the checksum of each split's file, where the folder has an index."""
+    if not (folder / _INDEX).exists():
+        return {}
+    try:
+        sums = read_json(folder / _INDEX)["splits"]
+        return {str(split): str(value) for split, value in sums.items()}
+    except (DataError, KeyError, TypeError, AttributeError):
+        output.warn(f"{folder / _INDEX} is broken and is made again")
+        return {}
+
+
+def _kept(path: Path, stated: str | None) -> TagCounts | None:
+    """Return what the file of a split holds, or None where it is missing or broken."""
+    if not path.is_file():
+        return None
+    try:
+        # A file without an index was written whole before its command was stopped.
+        if stated is None or checksum(path) == stated:
+            with safe_open(path, framework="numpy") as stored:
+                return TagCounts(**json.loads(stored.metadata()["counts"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        pass
+    output.warn(f"{path} is broken and is made again")
+    return None
+
+
+def _make(path: Path, dialogues: Sequence[Dialogue], tagger: Tagger, history: int, label: str) -> TagCounts:
+    counts: Counter[str] = Counter()
+    relations: Counter[str] = Counter(dict.fromkeys(tagger.relations, 0))
+    found: list[DialogueTags] = []
+    with output.Progress(len(dialogues), label, "dialogues") as progress:
+        for dialogue in dialogues:
+            sequence = read_sequence(dialogue.utterances)
+            tags = tag_sequence(sequence, tagger, history)
+            seen = tags.seen()
+            counts["content_words"] += int(sequence.counted(history).sum())
+            counts["pairs"] += int(seen.sum())
+            counts["recurrences"] += int(tags.recurrence[seen].sum())
+            for bit, name in enumerate(tagger.relations):
+                relations[name] += int((tags.relations[seen] >> np.uint64(bit) & np.uint64(1)).sum())
+            found.append(tags)
+            progress.advance()
+    total = TagCounts(
+        dialogues=len(dialogues),
+        content_words=counts["content_words"],
+        pairs=counts["pairs"],
+        recurrences=counts["recurrences"],
+        relations=dict(relations),
+    )
+    with replacing(path) as part:
+        save_file(_join(found), part, metadata={"counts": json.dumps(asdict(total))})
+    return total
+
+
+def _join(found: Sequence[DialogueTags]) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of all dialogues end to end, each kind with the offsets of the dialogues."""
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "pair_offsets": _offsets(len(tags.left) for tags in found),
+        "bound_offsets": _offsets(len(tags.bounds) for tags in found),
+        "name_offsets": _offsets(len(tags.speakers.names) for tags in found),
+        "bounds": np.concatenate([tags.bounds for tags in found]),
+        "name_bounds": np.concatenate([tags.speakers.bounds for tags in found]),
+        "names": np.concatenate([tags.speakers.names for tags in found]),
+    }
+    for name in _PAIR_ARRAYS:
+        arrays[name] = np.concatenate([getattr(tags, name) for tags in found])
+    return arrays
+
+
+def _offsets(lengths: Iterable[int]) -> npt.NDArray[np.int64]:
+    return np.cumsum([0, *lengths], dtype=np.int64)
+
+
+def _slice(arrays: Mapping[str, npt.NDArray[Any]], number: int, history: int) -> DialogueTags:
+    pairs, bounds, names = (
+        slice(*arrays[f"{kind}_offsets"][number : number + 2]) for kind in ("pair", "bound", "name")
+    )
+    return DialogueTags(
+        bounds=arrays["bounds"][bounds],
+        speakers=SpeakerNames(arrays["name_bounds"][bounds], arrays["names"][names]),
+        history=history,
+        **{name: arrays[name][pairs] for name in _PAIR_ARRAYS},
+    )
+
+
+def _load(path: Path) -> Mapping[str, npt.NDArray[Any]]:
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no mapping
+    except (SafetensorError, OSError) as error:
+        raise DataError(
+            f"the tags are broken: {error}", where=str(path), hint="run `ecef tag --force`"
+        ) from None

@@ -1,0 +1,92 @@
+"""The state of a training between two steps, in one safetensors file that replaces the last one whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ecef_cli.errors import DataError
+from ecef_cli.workspace import replacing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ecef_cli.network.model import TextNetwork
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        epoch: the epoch that is under way, from 0.
+        batch: batches of it that are done.
+        loss: sum of the batches' losses in it.
+        best: the best validation score so far, None before the first.
+        best_epoch: the epoch that had it.
+        log: what was logged of each finished epoch.
+        finished: whether the training is over.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    loss: float = 0.0
+    best: float | None = None
+    best_epoch: int | None = None
+    log: list[dict[str, Any]] = field(default_factory=list)
+    finished: bool = False
+
+
+def save_checkpoint(
+    path: Path, progress: Progress, network: TextNetwork, optimizer: torch.optim.Optimizer
+) -> None:
+    """Write all that the next step depends on: weights, moments, random states and progress."""
+    state = optimizer.state_dict()
+    tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
+    for number, moments in state["state"].items():
+        tensors |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors |= {f"random.cuda.{n}": value for n, value in enumerate(torch.cuda.get_rng_state_all())}
+    # A tensor that is a view of another cannot be stored, and `step` is one element that some share.
+    stored = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    with replacing(path) as part:
+        save_file(stored, part, metadata={"progress": json.dumps(asdict(progress))})
+
+
+def load_checkpoint(path: Path, network: TextNetwork, optimizer: torch.optim.Optimizer) -> Progress:
+    """Bring network, optimiser and random states to where the checkpoint was written, and return its progress.
+
+    Raises:
+        DataError: the file is broken or belongs to another network.
+    """
+    try:
+        with safe_open(path, framework="pt") as stored:
+            progress = Progress(**json.loads(stored.metadata()["progress"]))
+            tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 - no mapping
+        network.load_state_dict(_under("network.", tensors))
+    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
+        raise DataError(
+            f"the checkpoint cannot be used: {' '.join(str(error).split())[:200]}",
+            where=str(path),
+            hint="start again with --force",
+        ) from None
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in _under("optimizer.", tensors).items():
+        number, _, name = key.partition(".")
+        moments.setdefault(int(number), {})[name] = value
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    torch.set_rng_state(tensors["random.cpu"])
+    cuda = _under("random.cuda.", tensors)
+    if cuda and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all([cuda[str(n)] for n in range(len(cuda))])
+    return progress
+
+
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

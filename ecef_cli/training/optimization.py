@@ -1,0 +1,94 @@
+"""Optimiser, learning rate and loss, as a recipe sets them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ecef_cli.samples.windows import NO_TARGET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ecef_cli.network.model import TextNetwork
+    from ecef_cli.recipe import Training
+    from ecef_cli.samples.windows import Sample
+
+
+def build_optimizer(network: TextNetwork, settings: Training) -> torch.optim.Optimizer:
+    """Return the optimiser; the encoder's layers have a rate of their own, biases and norms do not decay."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith("top."), parameter.ndim > 1), []).append(parameter)
+    encoder_rate = settings.encoder_learning_rate or settings.learning_rate
+    described = [
+        {
+            "params": parameters,
+            "lr": encoder_rate if encoder else settings.learning_rate,
+            "weight_decay": settings.weight_decay if decays else 0.0,
+        }
+        for (encoder, decays), parameters in groups.items()
+    ]
+    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return kind(described)
+
+
+def rate_factor(step: int, total: int, settings: Training) -> float:
+    """Return the share of the full learning rate at a step, counted from 0, of `total` steps."""
+    rising = int(settings.warmup * total)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    done = (step - rising) / max(1, total - rising)
+    if settings.schedule == "linear":
+        return max(0.0, 1.0 - done)
+    if settings.schedule == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+    return 1.0
+
+
+def class_weights(numbers: Sequence[int], labels: int, balance: float) -> Tensor:
+    """Return (labels,) weights of the classes: inverse frequency to the power `balance`, one on average over targets.
+
+    A class that never occurs weighs as one that occurs once.
+    """
+    counts = torch.bincount(torch.tensor(numbers, dtype=torch.long), minlength=labels).clamp(min=1).float()
+    weights = (counts.sum() / counts) ** balance
+    return weights * counts.sum() / (weights * counts).sum()
+
+
+class JointLoss(nn.Module):
+    """The sum of the tasks' cross entropies, each weighted by task and by class.
+
+    Args:
+        settings: the recipe's training block.
+        samples: the training samples, which class frequencies are counted over.
+        tasks: the tasks.
+        labels: number of emotions.
+    """
+
+    def __init__(self, settings: Training, samples: Sequence[Sample], tasks: Sequence[str], labels: int) -> None:
+        super().__init__()
+        self._smoothing = settings.label_smoothing
+        self._task_weights = {task: getattr(settings.task_weights, task) for task in tasks}
+        for task in tasks:
+            numbers = [s.targets[task] for s in samples if s.targets[task] != NO_TARGET]
+            weights = class_weights(numbers, labels, getattr(settings.class_balance, task))
+            self.register_buffer(task, weights, persistent=False)
+
+    def forward(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        """Return the loss of a batch; a task without a target in it adds nothing."""
+        total = torch.zeros((), device=next(iter(logits.values())).device)
+        for task, weight in self._task_weights.items():
+            if weight and bool((targets[task] != NO_TARGET).any()):
+                total = total + weight * nn.functional.cross_entropy(
+                    logits[task],
+                    targets[task],
+                    weight=self.get_buffer(task),
+                    ignore_index=NO_TARGET,
+                    label_smoothing=self._smoothing,
+                )
+        return total

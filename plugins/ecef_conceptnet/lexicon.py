@@ -1,0 +1,102 @@
+"""The embedded lexicon: direct relations between words, made of WordNet by `scripts/build_lexicon.py`."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib.resources import files
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The edges of chosen relations, each seen from both of its words.
+
+    Attributes:
+        start: (W+1,) where each word's edges start.
+        other: (E,) int32, the word at the other end; no two edges of a word have the same.
+        mask: (E,) uint64, bit r is set where the r-th chosen relation holds in either direction.
+    """
+
+    start: npt.NDArray[np.int64]
+    other: npt.NDArray[np.int32]
+    mask: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Words and the directed relations between them.
+
+    Attributes:
+        words: every word, sorted.
+        relations: bit r of an edge's mask stands for `relations[r]`.
+        start: (W+1,) where each word's edges start.
+        tail: (E,) int32, the word that an edge leads to.
+        mask: (E,) uint16, the relations of an edge.
+        checksum: SHA-256 of the file.
+    """
+
+    words: tuple[str, ...]
+    relations: tuple[str, ...]
+    start: npt.NDArray[np.int32]
+    tail: npt.NDArray[np.int32]
+    mask: npt.NDArray[np.uint16]
+    checksum: str
+
+    @classmethod
+    def parse(cls, content: bytes) -> Lexicon:
+        """Return the lexicon that the bytes of an npz file hold."""
+        with np.load(BytesIO(content), allow_pickle=False) as arrays:
+            return cls(
+                words=tuple(arrays["words"].tobytes().decode().split("\n")),
+                relations=tuple(arrays["relations"].tobytes().decode().split("\n")),
+                start=arrays["start"],
+                tail=arrays["tail"],
+                mask=arrays["mask"],
+                checksum=hashlib.sha256(content).hexdigest(),
+            )
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The number of each word."""
+        return {word: number for number, word in enumerate(self.words)}
+
+    @cached_property
+    def counts(self) -> Mapping[str, int]:
+        """How many pairs of words each relation joins."""
+        return {name: len(self.neighbours([name]).other) // 2 for name in self.relations}
+
+    def neighbours(self, relations: Sequence[str]) -> Neighbours:
+        """Return the edges of the given relations, each from both sides; bits follow the given order."""
+        size = len(self.words)
+        mask = np.zeros(len(self.mask), dtype=np.uint64)
+        for bit, name in enumerate(relations):
+            held = (self.mask >> self.relations.index(name)) & 1
+            mask |= held.astype(np.uint64) << np.uint64(bit)
+        kept = np.flatnonzero(mask)
+        head = np.repeat(np.arange(size, dtype=np.int64), np.diff(self.start))[kept]
+        tail = self.tail[kept].astype(np.int64)
+        keys = np.concatenate([head * size + tail, tail * size + head])
+        order = np.argsort(keys, kind="stable")
+        keys, masks = keys[order], np.tile(mask[kept], 2)[order]
+        distinct = np.flatnonzero(np.diff(keys, prepend=-1))
+        # `reduceat` needs at least one index.
+        merged = np.bitwise_or.reduceat(masks, distinct) if len(distinct) else masks
+        rows, other = np.divmod(keys[distinct], size)
+        start = np.searchsorted(rows, np.arange(size + 1))
+        return Neighbours(start.astype(np.int64), other.astype(np.int32), merged)
+
+
+@cache
+def load_lexicon() -> Lexicon:
+    """Return the lexicon that the package carries."""
+    return Lexicon.parse(files("ecef_conceptnet").joinpath("data", "lexicon.npz").read_bytes())

@@ -1,0 +1,72 @@
+"""Mends text whose encoding was misread on its way into a corpus."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+CP1252 = "Windows-1252 punctuation"
+MISREAD = "UTF-8 that was read as Windows-1252"
+QUESTION = "a question mark for an apostrophe"
+
+_END_OF_C1 = 0xA0
+_END_OF_LATIN_1 = 0x100
+_ESCAPED = 0xDC00  # Python's surrogateescape keeps an undecodable byte b as U+DC00 + b
+
+
+def _windows_1252() -> dict[int, str]:
+    table = {}
+    for byte in range(0x80, _END_OF_LATIN_1):
+        try:
+            character = bytes([byte]).decode("cp1252")
+        except UnicodeDecodeError:  # five bytes mean nothing in Windows-1252
+            continue
+        table[_ESCAPED + byte] = character
+        if byte < _END_OF_C1:  # the control characters from U+0080 on, which no text holds
+            table[byte] = character
+    return table
+
+
+_TABLE = _windows_1252()
+_DAMAGED = re.compile("[\\x80-\\x9f\\udc80-\\udcff]")
+# A lead byte and its continuation bytes, each as the character that Windows-1252 or Latin-1 makes of it.
+_TAIL = "[\\x80-\\xbf" + "".join(sorted({_TABLE[b] for b in range(0x80, _END_OF_C1) if b in _TABLE})) + "]"
+_MISREAD = re.compile(f"[\\xc2-\\xdf]{_TAIL}|[\\xe0-\\xef]{_TAIL}{{2}}|[\\xf0-\\xf4]{_TAIL}{{3}}")
+_CONTRACTION = re.compile(r"(?<=[A-Za-z])\?(?=(?:s|t|re|m|ll|ve|d)\b)")
+
+
+def decode(raw: bytes) -> str:
+    """Return UTF-8 text without its byte order mark; bytes that are no UTF-8 stay for `mend` to see."""
+    return raw.decode("utf-8-sig", errors="surrogateescape")
+
+
+def mend(text: str) -> tuple[str, Counter[str]]:
+    """Return the text with broken characters mended, and 1 for each kind of damage that it had.
+
+    Three kinds are known: a character of Windows-1252, such as byte 0x92 for an apostrophe, that stayed a
+    byte or became a control character; UTF-8 that was taken for Windows-1252 (`â€™`); and an apostrophe that
+    a conversion replaced by a question mark (`I?ve`), mended only before the ending of an English
+    contraction.
+    """
+    repairs: Counter[str] = Counter()
+    mended = _MISREAD.sub(_reread, text)
+    if mended != text:
+        repairs[MISREAD] = 1
+    if _DAMAGED.search(mended):
+        repaired = mended.translate(_TABLE)
+        if repaired != mended:
+            repairs[CP1252] = 1
+        mended = repaired
+    if "?" in mended:
+        mended, count = _CONTRACTION.subn("\N{RIGHT SINGLE QUOTATION MARK}", mended)
+        if count:
+            repairs[QUESTION] = 1
+    return mended, repairs
+
+
+def _reread(match: re.Match[str]) -> str:
+    raw = b"".join(bytes([ord(c)]) if ord(c) < _END_OF_LATIN_1 else c.encode("cp1252") for c in match.group())
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return match.group()

@@ -1,0 +1,212 @@
+"""Any Hugging Face text encoder, frozen, or split into a frozen and a trained part."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from ecef_cli.components import Options, TextEncoder, TextFeatures
+from ecef_cli.errors import PluginError
+from ecef_text.layers import TopLayers, cut
+from ecef_text.weights import how_to_get, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ecef_cli.components import TextWindow, Turn
+
+_SPEAKER_SEED = 0
+_UNLIMITED = 100_000  # tokenizers without a limit state an absurd one
+_RELATIVE = 512  # for models whose positions are relative and that state no limit
+
+
+class HuggingFaceOptions(Options):
+    """Which model, and how much of it is trained."""
+
+    model: str = Field("roberta-base", min_length=1, description="a folder, or a name on the Hugging Face hub")
+    trainable_layers: int = Field(0, ge=0, description="how many of the last layers are trained; the paper's is 0")
+    speakers: int = Field(16, ge=1, le=256, description="special tokens for speakers; further speakers share the last")
+
+
+class HuggingFaceEncoder(TextEncoder):
+    """Encodes `[s1] u1 [s2] u2 …` with a pretrained model (paper section 2.3, h_t).
+
+    Speaker tokens get embeddings at the mean of the model's own, with seeded noise of their spread: a frozen
+    model has never seen them, and this keeps them apart from each other and within its range.
+    """
+
+    Options = HuggingFaceOptions
+    options: HuggingFaceOptions
+
+    def __init__(self, options: HuggingFaceOptions) -> None:
+        super().__init__(options)
+        self._device = "cpu"
+        self._tokenizer, self._model = _load(options.model)
+        self._vocabulary = int(self._model.get_input_embeddings().weight.shape[0])
+        self._identity = _fingerprint(self._tokenizer, self._model)
+        _add_speakers(self._model, options.speakers)
+        self._model.requires_grad_(requires_grad=False).eval()
+        self._limit = _limit(self._tokenizer, self._model)
+        self._prefix, self._suffix = _frame(self._tokenizer)
+        if self._limit <= len(self._prefix) + len(self._suffix) + 1:
+            raise PluginError(f"text_encoder.model: {options.model!r} reads only {self._limit} tokens")
+        self._top: TopLayers | None = None
+        if options.trainable_layers:
+            self._top = cut(self._model, options.trainable_layers, name=options.model)
+        self._tokens = lru_cache(maxsize=4096)(self._tokenise)
+
+    @property
+    def width(self) -> int:
+        """The width of the model's hidden states."""
+        return int(self._model.config.hidden_size)
+
+    def identity(self) -> str:
+        """Return a checksum of the model's weights and tokenizer."""
+        return self._identity
+
+    def place(self, device: str) -> None:
+        """Move the frozen part to a device."""
+        self._device = device
+        self._model.to(device)
+
+    def trainable(self) -> TopLayers | None:
+        """Return a fresh copy of the last `trainable_layers` layers, with their pretrained weights."""
+        from copy import deepcopy
+
+        return None if self._top is None else deepcopy(self._top)
+
+    @torch.inference_mode()
+    def encode(self, windows: Sequence[TextWindow]) -> list[TextFeatures]:
+        """Return the hidden states below the trained layers, one for each token, float32.
+
+        Where a window is longer than the model reads, its oldest tokens are left out; the last turn's speaker
+        token always stays.
+        """
+        rows = [self._assemble(window) for window in windows]
+        longest = max(len(ids) for ids, _, _ in rows)
+        ids = torch.full((len(rows), longest), self._padding, dtype=torch.long)
+        mask = torch.zeros((len(rows), longest), dtype=torch.long)
+        for row, (tokens, _, _) in enumerate(rows):
+            ids[row, : len(tokens)] = torch.from_numpy(tokens)
+            mask[row, : len(tokens)] = 1
+        output = self._model(input_ids=ids.to(self._device), attention_mask=mask.to(self._device))
+        states = output.last_hidden_state.float().cpu().numpy()
+        return [
+            TextFeatures(np.ascontiguousarray(states[row, : len(tokens)]), first, last)
+            for row, (tokens, first, last) in enumerate(rows)
+        ]
+
+    @property
+    def _padding(self) -> int:
+        padding = self._tokenizer.pad_token_id
+        return int(padding if padding is not None else 0)
+
+    def _tokenise(self, turn: Turn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return token ids and the first and last word that each covers; -1 where it covers none."""
+        # Byte-level vocabularies tell a word at the start of a text from one inside it. The space puts the
+        # first word of a turn, which follows the speaker's token, inside.
+        found = self._tokenizer(
+            f" {turn.text}", add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+        )
+        spans = np.asarray(found["offset_mapping"], dtype=np.int64).reshape(-1, 2) - 1
+        starts = np.asarray([word.start for word in turn.words], dtype=np.int64)
+        ends = np.asarray([word.end for word in turn.words], dtype=np.int64)
+        first = np.searchsorted(ends, spans[:, 0], side="right")
+        last = np.searchsorted(starts, spans[:, 1], side="left") - 1
+        none = (last < first) | (spans[:, 0] >= spans[:, 1])
+        first[none] = last[none] = -1
+        return np.asarray(found["input_ids"], dtype=np.int64), first, last
+
+    def _assemble(self, window: TextWindow) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return token ids and the first and last position that each covers, newest turns first to be fitted in."""
+        room = self._limit - len(self._prefix) - len(self._suffix)
+        position = window.positions
+        pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        for turn in reversed(window.turns):
+            position -= 1 + len(turn.words)
+            if room < 1:
+                break
+            ids, first, last = (part[max(0, len(part) - (room - 1)) :] for part in self._tokens(turn))
+            speaker = self._vocabulary + min(turn.speaker, self.options.speakers - 1)
+            shift = position + 1
+            pieces.append(
+                (
+                    np.concatenate(([speaker], ids)),
+                    np.concatenate(([position], np.where(first < 0, -1, first + shift))),
+                    np.concatenate(([position], np.where(last < 0, -1, last + shift))),
+                )
+            )
+            room -= 1 + len(ids)
+        pieces.reverse()
+        outside = [np.full(len(self._prefix), -1), np.full(len(self._suffix), -1)]
+        ids = np.concatenate([self._prefix, *(p[0] for p in pieces), self._suffix]).astype(np.int64)
+        first = np.concatenate([outside[0], *(p[1] for p in pieces), outside[1]]).astype(np.int32)
+        last = np.concatenate([outside[0], *(p[2] for p in pieces), outside[1]]).astype(np.int32)
+        return ids, first, last
+
+
+def _load(name: str) -> tuple[Any, Any]:
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    place = locate(name)
+    common: dict[str, Any] = {"local_files_only": place.local, "trust_remote_code": False}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(place.model, use_fast=True, **common)
+        model, info = AutoModel.from_pretrained(
+            place.model, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **common
+        )
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise PluginError(f"text_encoder.model: {name!r} cannot be loaded: {reason[:300]}", hint=how_to_get(name)) from error
+    if not tokenizer.is_fast:
+        raise PluginError(f"text_encoder.model: {name!r} has no fast tokenizer, which word alignment needs")
+    missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
+    if missing:
+        raise PluginError(f"text_encoder.model: {name!r} lacks weights, such as {missing[0]!r}")
+    return tokenizer, model
+
+
+def _fingerprint(tokenizer: Any, model: Any) -> str:
+    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    for key, value in sorted(model.state_dict().items()):
+        if "pooler" not in key:  # not used, and at random where the model was published without one
+            digest.update(key.encode())
+            digest.update(value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _add_speakers(model: Any, count: int) -> None:
+    weights = model.get_input_embeddings().weight
+    size = weights.shape[0]
+    mean, spread = weights.mean(dim=0), weights.std(dim=0)
+    model.resize_token_embeddings(size + count, mean_resizing=False)
+    noise = torch.randn((count, weights.shape[1]), generator=torch.Generator().manual_seed(_SPEAKER_SEED))
+    with torch.no_grad():
+        model.get_input_embeddings().weight[size:] = mean + spread * noise
+
+
+def _limit(tokenizer: Any, model: Any) -> int:
+    """Return how many tokens the model reads at most."""
+    positions = getattr(model.config, "max_position_embeddings", None) or _RELATIVE
+    table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    if padding is not None:  # RoBERTa counts positions from behind the padding index
+        positions -= padding + 1
+    stated = tokenizer.model_max_length
+    return int(min(positions, stated if stated < _UNLIMITED else positions))
+
+
+def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """Return the special tokens that the model expects before and after a text."""
+    ids = list(tokenizer("", add_special_tokens=True)["input_ids"])
+    if len(ids) == 1 and ids[0] == tokenizer.eos_token_id:
+        return [], ids
+    return ids[:1], ids[1:]

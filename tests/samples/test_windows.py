@@ -1,0 +1,56 @@
+"""Windows end at an utterance; targets are of that utterance or the next."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.errors import DataError
+from ecef_cli.samples.windows import NO_TARGET, samples, text_window, windows
+
+LABELS = ("neutral", "joy", "anger")
+
+
+def said(speaker: str, text: str, emotion: str | None = None, where: str | None = None) -> Utterance:
+    return Utterance(text, speaker, "d", 0, emotion=emotion, where=where)
+
+
+TALK = Dialogue(
+    "d", (said("Ann", "hi there", "joy"), said("Bob", "", None), said("Ann", "go!", "anger"), said("Cy", "why", "neutral"))
+)
+
+
+def test_a_window_holds_the_last_utterances_up_to_its_own() -> None:
+    texts = [[turn.text for turn in window.turns] for window in windows([TALK, TALK], 2)]
+    expected = [["hi there"], ["hi there", ""], ["", "go!"], ["go!", "why"]]
+    assert texts == expected * 2
+
+
+def test_speakers_are_numbered_in_the_order_of_first_appearance_within_the_window() -> None:
+    assert [turn.speaker for turn in text_window(TALK.utterances).turns] == [0, 1, 0, 2]
+    assert [turn.speaker for turn in text_window(TALK.utterances[1:]).turns] == [0, 1, 2]
+
+
+def test_erc_asks_for_the_last_utterance_and_epc_for_the_next() -> None:
+    found = samples("train", [TALK], history=2, tasks=["erc", "epc"], labels=LABELS)
+    assert [s.targets["erc"] for s in found] == [1, NO_TARGET, 2, 0]
+    assert [s.targets["epc"] for s in found] == [NO_TARGET, 2, 0, NO_TARGET]
+
+
+def test_no_target_crosses_into_the_next_dialogue() -> None:
+    found = samples("train", [TALK, TALK], history=8, tasks=["epc"], labels=LABELS)
+    assert [s.targets["epc"] for s in found][3] == NO_TARGET
+    assert [s.first for s in found] == [0] * 8
+
+
+def test_numbers_are_places_in_the_manifest_and_positions_the_windows_length() -> None:
+    found = samples("train", [TALK, TALK], history=2, tasks=["erc"], labels=LABELS)
+    assert [s.number for s in found] == list(range(8))
+    assert [s.positions for s in found] == [w.positions for w in windows([TALK, TALK], 2)]
+
+
+def test_an_unknown_emotion_is_named_with_its_line_and_the_nearest_right_one() -> None:
+    talk = Dialogue("d", (said("Ann", "hi", "jy", where="train.jsonl:7"),))
+    with pytest.raises(DataError) as caught:
+        samples("train", [talk], history=2, tasks=["erc"], labels=LABELS)
+    assert str(caught.value) == "train.jsonl:7: unknown emotion 'jy' (did you mean 'joy'?)"
