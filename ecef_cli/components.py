@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -266,6 +266,22 @@ class Fusion(Component):
     @abstractmethod
     def build(self, width: int) -> nn.Module:
         """Return a module that maps a `FusionInput` of width d = `width` to features (B, T, d)."""
+
+
+# ------------------------------------------------------------------------------------------ registration
+
+
+class Register(Protocol):
+    """What a hook calls for each component."""
+
+    def __call__(self, name: str, target: str, *, summary: str = "") -> None:
+        """Announce a component.
+
+        Args:
+            name: how recipes call it.
+            target: `package.module:Class`, imported only when a recipe asks for it.
+            summary: one line for `ecef plugins`.
+        """
 
 
 KINDS: Mapping[str, type[Component]] = {

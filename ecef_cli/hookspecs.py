@@ -7,24 +7,14 @@ listing plugins imports none of them.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import pluggy
 
+if TYPE_CHECKING:
+    from ecef_cli.components import Register
+
 hookspec = pluggy.HookspecMarker("ecef")
-
-
-class Register(Protocol):
-    """What a hook calls for each component."""
-
-    def __call__(self, name: str, target: str, *, summary: str = "") -> None:
-        """Announce a component.
-
-        Args:
-            name: how recipes call it.
-            target: `package.module:Class`, imported only when a recipe asks for it.
-            summary: one line for `ecef plugins`.
-        """
 
 
 @hookspec

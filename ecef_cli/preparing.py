@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +9,7 @@ from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, d
 from ecef_cli.findings import findings, split_dialogues
 from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, text_checksum
 from ecef_cli.recipe import build_component, parse_yaml
+from ecef_cli.tolerance import Tolerance
 from ecef_cli.workspace import SPLITS, checksum
 
 if TYPE_CHECKING:
@@ -18,35 +18,6 @@ if TYPE_CHECKING:
 
     from ecef_cli.components import Corpus, Dataset
     from ecef_cli.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How many broken rows may be left out: a number of them, or a share of all rows."""
-
-    limit: float
-    relative: bool
-
-    @classmethod
-    def parse(cls, text: str) -> Tolerance:
-        """Return the tolerance that `1%` or `5` spells.
-
-        Raises:
-            UsageProblem: the text spells none.
-        """
-        number = text.strip().removesuffix("%")
-        relative = number != text.strip()
-        try:
-            limit = float(number) if relative else int(number)
-        except ValueError:
-            limit = math.nan
-        if not 0 <= limit <= (100 if relative else math.inf):
-            raise UsageProblem(f"--tolerate {text}: write a share such as 1%, or a number of rows such as 5")
-        return cls(limit, relative)
-
-    def allows(self, broken: int, total: int) -> bool:
-        """Return whether `broken` of `total` rows may be left out."""
-        return broken <= (self.limit * total / 100 if self.relative else self.limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 import math
-import re
+from dataclasses import dataclass
 
 from ecef_cli import output
 from ecef_cli.errors import DataError, UsageProblem
 
 
-def parse_tolerance(text: str) -> tuple[float, float]:
-    """Return the share (0 to 1) and the number of rows that `1%` or `5` allow; the other of the two is infinite.
-
-    Raises:
-        UsageProblem: the text is neither.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(%?)", text.strip())
-    if not match or (match[2] and float(match[1]) > 100) or (not match[2] and "." in match[1]):  # noqa: PLR2004
-        raise UsageProblem(f"--tolerate {text!r}", hint="a share such as 1% or a number of rows such as 5")
-    return (float(match[1]) / 100, math.inf) if match[2] else (math.inf, float(match[1]))
-
-
+@dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Counts the rows of a stream, whole and broken.
+    """How many broken rows may be left out: a number of them, or a share of all rows."""
+
+    limit: float
+    relative: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Tolerance:
+        """Return the tolerance that `1%` or `5` spells.
+
+        Raises:
+            UsageProblem: the text spells none.
+        """
+        number = text.strip().removesuffix("%")
+        relative = number != text.strip()
+        try:
+            limit = float(number) if relative else int(number)
+        except ValueError:
+            limit = math.nan
+        if not 0 <= limit <= (100 if relative else math.inf):
+            raise UsageProblem(f"--tolerate {text}: write a share such as 1%, or a number of rows such as 5")
+        return cls(limit, relative)
+
+    def allows(self, broken: int, total: int) -> bool:
+        """Return whether `broken` of `total` rows may be left out."""
+        return broken <= (self.limit * total / 100 if self.relative else self.limit)
+
+
+class RowCount:
+    """Counts the rows of a stream, whole and broken, against a tolerance.
 
     Args:
-        text: a share such as `1%`, or a number of rows.
+        tolerance: what is put up with.
         name: what is read, for errors.
     """
 
-    def __init__(self, text: str, name: str) -> None:
-        self._share, self._count = parse_tolerance(text)
+    def __init__(self, tolerance: Tolerance, name: str) -> None:
+        self._tolerance = tolerance
         self._name = name
         self._broken = 0
         self._whole = 0
-
-    @property
-    def strict(self) -> bool:
-        """Whether nothing is tolerated, so that the first broken row ends the work."""
-        return not self._share or not self._count
 
     def accept(self) -> None:
         """Count a whole row."""
@@ -48,29 +60,30 @@ class Tolerance:
         """Count a broken row and say that it is left out.
 
         Raises:
-            DataError: it is one too many.
+            DataError: it is one too many. A share can only be judged when the stream has ended, unless it is none.
         """
         self._broken += 1
+        if not self._tolerance.limit:
+            raise error
         output.warn(f"left out: {error}")
-        if self._broken > self._count:
-            self._give_up()
+        if not self._tolerance.relative:
+            self._judge()
 
     def close(self) -> None:
-        """Judge the share of broken rows, now that the stream has ended.
+        """Judge the broken rows, now that the stream has ended.
 
         Raises:
-            DataError: it is too large, or there was no row at all.
+            DataError: there are too many, or there was no row at all.
         """
-        total = self._broken + self._whole
-        if not total:
+        if not self._broken + self._whole:
             raise DataError("the file holds no utterance", where=self._name, hint="one JSON object a line")
-        if self._broken > self._share * total:
-            self._give_up()
+        self._judge()
 
-    def _give_up(self) -> None:
+    def _judge(self) -> None:
         total = self._broken + self._whole
-        raise DataError(
-            f"{self._broken} of {total} rows are broken, more than is tolerated",
-            where=self._name,
-            hint="mend them, or raise --tolerate",
-        )
+        if not self._tolerance.allows(self._broken, total):
+            raise DataError(
+                f"{self._broken} of {total} rows are broken, more than is tolerated",
+                where=self._name,
+                hint="mend them, or raise --tolerate",
+            )

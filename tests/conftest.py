@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# The tests' models are so small that threads cost more than they give, here and in the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -100,3 +103,73 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small RoBERTa with random weights and byte-level tokens."""
     return save_tiny_model(tmp_path_factory.mktemp("models") / "roberta", "roberta")
+
+
+FEELINGS = {
+    "joy": ["I am so happy!", "What a wonderful day, I love it.", "Great, we won!"],
+    "anger": ["Get out of my house!", "How dare you lie to me.", "I hate this stupid thing!"],
+    "neutral": ["The meeting is at ten.", "I put the keys on the table.", "It is the second door."],
+}
+"""Utterances whose emotion a small model can learn in seconds."""
+
+
+def toy_dialogue(name: str, seed: int):
+    """Return six utterances by two speakers in which the next emotion follows from the present one."""
+    import random
+
+    from ecef_cli.dialogue import Dialogue, Utterance
+
+    pick = random.Random(seed)
+    labels = list(FEELINGS)
+    start = pick.randrange(3)
+    said = []
+    for n in range(6):
+        emotion = labels[(start + n) % 3]
+        said.append(Utterance(pick.choice(FEELINGS[emotion]), "AB"[n % 2], name, n, emotion=emotion))
+    return Dialogue(name, tuple(said))
+
+
+def save_toy_dataset(workspace, name: str = "toy") -> None:
+    """Write a prepared dataset of toy dialogues."""
+    from ecef_cli.components import Corpus
+    from ecef_cli.manifest import save_prepared
+
+    splits = {
+        split: tuple(toy_dialogue(f"{split}{n}", hash_seed + n) for n in range(count))
+        for split, count, hash_seed in (("train", 24, 0), ("dev", 6, 1000), ("test", 6, 2000))
+    }
+    save_prepared(workspace, name, Corpus(tuple(FEELINGS), splits, ()), {})
+
+
+def toy_recipe(model: Path, **changes: object) -> dict[str, object]:
+    """Return the values of a recipe for the toy dataset and a small local model."""
+    return {
+        "name": "toy",
+        "dataset": "toy",
+        "tasks": ["erc", "epc"],
+        "history": 3,
+        "tagger": {"name": "conceptnet"},
+        "text_encoder": {"name": "huggingface", "model": str(model), "trainable_layers": 1},
+        "network": {"width": 32, "heads": 4, "layers": 1},
+        "training": {"epochs": 6, "batch_size": 8, "learning_rate": 5e-3, "encoder_learning_rate": 2e-3, "patience": 6},
+        **changes,
+    }
+
+
+@pytest.fixture(scope="session")
+def toy_workspace(tmp_path_factory: pytest.TempPathFactory):
+    """A workspace with the toy dataset; tests share its tags and features and give their runs names of their own."""
+    from ecef_cli.workspace import Workspace
+
+    workspace = Workspace(tmp_path_factory.mktemp("workspace"))
+    save_toy_dataset(workspace)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def toy_run(toy_workspace, tiny_bert: Path):
+    """A run trained on the toy dataset."""
+    from ecef_cli.recipe import check_recipe
+    from ecef_cli.training.loop import train
+
+    return train(toy_workspace, check_recipe(toy_recipe(tiny_bert), where="toy"), name="shared", device="cpu")

@@ -32,12 +32,12 @@ def command(workspace: Workspace, file: str, model: str | None, form: str | None
     from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.prediction.stream import predict_rows
     from ecef_cli.run import bundled_run, find_run
-    from ecef_cli.tolerance import Tolerance
+    from ecef_cli.tolerance import RowCount, Tolerance
 
-    limits = Tolerance(tolerate, file)
+    count = RowCount(Tolerance.parse(tolerate), "stdin" if file == "-" else file)
     with open_utterances(file) as utterances:
         run = find_run(workspace, model) if model else bundled_run()
-        rows = predict_rows(Predictor(run, device=resolve_device(device)), utterances, limits)
+        rows = predict_rows(Predictor(run, device=resolve_device(device)), utterances, count)
         if file == "-" and form is None or output.choose_format(form) == "jsonl":
             for row in rows:
                 output.data(to_json(row), flush=True)

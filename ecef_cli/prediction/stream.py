@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.dialogue import Utterance
     from ecef_cli.prediction.predictor import Predictor
-    from ecef_cli.tolerance import Tolerance
+    from ecef_cli.tolerance import RowCount
 
 T = TypeVar("T")
 
@@ -47,37 +47,38 @@ class Windows:
 
 
 def predict_rows(
-    predictor: Predictor, utterances: Iterable[Utterance | DataError], tolerance: Tolerance
+    predictor: Predictor, utterances: Iterable[Utterance | DataError], count: RowCount
 ) -> Iterator[dict[str, Any]]:
     """Yield each row with what the model says, as soon as the row has arrived.
 
     Args:
         predictor: the model.
         utterances: rows in the order of speech, or the errors that stand in their place.
-        tolerance: how many broken rows are put up with.
+        count: judges how many rows are broken.
 
     Raises:
         DataError: more rows are broken than is tolerated, or there is none; all rows before have been yielded.
     """
     windows = Windows(predictor.history)
     for arrived in as_it_comes(utterances, BATCH):
+        failure: DataError | None = None
         whole: list[Utterance] = []
-        broken: DataError | None = None
         for found in arrived:
-            if isinstance(found, DataError):
-                broken = found
-                if tolerance.strict:
-                    break
-                tolerance.refuse(found)
-            else:
-                tolerance.accept()
+            if not isinstance(found, DataError):
+                count.accept()
                 whole.append(found)
+                continue
+            try:
+                count.refuse(found)
+            except DataError as error:
+                failure = error
+                break
         answers = predictor.predict([windows.ending_at(utterance) for utterance in whole])
         for utterance, answer in zip(whole, answers, strict=True):
             yield {**utterance.row, **answer.as_dict()}
-        if broken is not None and tolerance.strict:
-            raise broken
-    tolerance.close()
+        if failure is not None:
+            raise failure
+    count.close()
 
 
 def as_it_comes(items: Iterable[T], limit: int) -> Iterator[list[T]]:

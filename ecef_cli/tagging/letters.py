@@ -50,13 +50,13 @@ LETTERS: Mapping[str, str] = {
     "Synonym": "S",
     "UsedFor": "U",
 }
-"""ConceptNet's relations. A second letter is small, so that several relations of a pair read without a gap."""
+"""ConceptNet's relations. A second letter is small, so that a pair's relations read without a gap."""
 
 
 def relation_letters(relations: Iterable[str]) -> dict[str, str]:
     """Return the letters of each relation, no two alike.
 
-    A relation outside `LETTERS` gets its initial with the first of its small letters that makes it differ from
+    A relation outside `LETTERS` gets its initial with the first of its small letters that sets it apart from
     all others, or else its name in angle brackets.
     """
     found: dict[str, str] = {}

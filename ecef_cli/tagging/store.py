@@ -85,9 +85,12 @@ class TagStore:
 
         Raises:
             DataError: the split's file is missing or broken.
+            IndexError: the split has no such dialogue.
         """
         if split not in self._loaded:
             self._loaded[split] = _load(self.folder / f"{split}.safetensors")
+        if not 0 <= number < self.counts[split].dialogues:
+            raise IndexError(f"no dialogue {number} in {split}")
         return _slice(self._loaded[split], number, self.history)
 
     def total(self) -> TagCounts:
@@ -135,19 +138,20 @@ def ensure_tags(
     }
     key = content_key(facts)
     folder = workspace.dataset(prepared.name) / "tags" / key
-    stated = {} if force else _stated(folder)
+    stated = _stated(folder)
+    force = force or stated is None
     counts: dict[str, TagCounts] = {}
     made: list[str] = []
     watch = output.Stopwatch()
     for split, dialogues in prepared.splits.items():
         path = folder / f"{split}.safetensors"
-        kept = None if force else _kept(path, stated.get(split))
+        kept = None if stated is None or force else _kept(path, stated.get(split))
         if kept is None:
             made.append(split)
             kept = _make(path, dialogues, tagger, history, f"tag {prepared.name} {split}")
         counts[split] = kept
     store = TagStore(folder, history, counts)
-    if made or set(stated) != set(counts):
+    if made or set(stated or ()) != set(counts):
         sums = {split: checksum(folder / f"{split}.safetensors") for split in counts}
         write_json(folder / _INDEX, {"facts": facts, "splits": sums})
     if made:
@@ -162,16 +166,16 @@ def ensure_tags(
     return store
 
 
-def _stated(folder: Path) -> dict[str, str]:
-    """Return the checksum of each split's file, where the folder has an index."""
+def _stated(folder: Path) -> dict[str, str] | None:
+    """Return the checksum of each split's file: none without an index, None where the index is broken."""
     if not (folder / _INDEX).exists():
         return {}
     try:
         sums = read_json(folder / _INDEX)["splits"]
         return {str(split): str(value) for split, value in sums.items()}
     except (DataError, KeyError, TypeError, AttributeError):
-        output.warn(f"{folder / _INDEX} is broken and is made again")
-        return {}
+        output.warn(f"{folder / _INDEX} is broken, so the tags are made anew")
+        return None
 
 
 def _kept(path: Path, stated: str | None) -> TagCounts | None:

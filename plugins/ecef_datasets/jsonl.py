@@ -22,6 +22,9 @@ SPLITS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "
 """The names of splits that files and rows may use."""
 
 
+_Label = Annotated[str, Field(min_length=1)]
+
+
 def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
@@ -29,7 +32,7 @@ def _listed(value: object) -> object:
 class JsonLinesOptions(Options):
     """Which labels there are, and how dialogues are distributed over the splits."""
 
-    labels: Annotated[list[Annotated[str, Field(min_length=1)]] | None, BeforeValidator(_listed)] = Field(
+    labels: Annotated[list[_Label] | None, Field(min_length=1), BeforeValidator(_listed)] = Field(
         None, description="the emotions in order; where null all that occur, the most frequent in train first"
     )
     dev: float = Field(0.1, ge=0, lt=1, description="share of dialogues for dev, where nothing names a split")

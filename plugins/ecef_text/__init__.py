@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ecef_cli import hookimpl
 
 if TYPE_CHECKING:
-    from ecef_cli.hookspecs import Register
+    from ecef_cli.components import Register
 
 
 @hookimpl

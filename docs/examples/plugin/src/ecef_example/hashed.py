@@ -58,7 +58,7 @@ class HashedEncoder(TextEncoder):
 
 @lru_cache(maxsize=2**16)
 def _state(unit: str, width: int, longest: int) -> npt.NDArray[np.float32]:
-    """Return the unit vector (width,) of a word; a speaker's, which starts with a zero, is hashed as a whole."""
+    """Return the unit vector (width,) of a word, or of a speaker, whose name is hashed as a whole."""
     grams = [unit] if unit.startswith("\0") else list(_grams(unit.casefold()[:_LONGEST], longest))
     total = sum(_hashed(gram, width) for gram in grams)
     state: npt.NDArray[np.float32] = np.asarray(total / np.linalg.norm(total), dtype=np.float32)

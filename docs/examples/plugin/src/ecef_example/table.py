@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - pydantic looks it up when the class is made
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +26,9 @@ class TableOptions(Options):
     """Which table, and which of its relations."""
 
     path: Path = Field(description="the table, relative to the folder in which ecef runs")
-    relations: tuple[str, ...] = Field((), max_length=_MOST, description="relations to ask for; all where empty")
+    relations: tuple[str, ...] = Field(
+        (), max_length=_MOST, description="relations to ask for; all where empty"
+    )
 
 
 class TableTagger(Tagger):

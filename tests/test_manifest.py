@@ -1,0 +1,118 @@
+"""Prepared datasets on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ecef_cli.components import Corpus
+from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.errors import DataError
+from ecef_cli.manifest import counts, load_prepared, save_prepared
+from ecef_cli.workspace import Workspace, checksum
+
+
+def dialogue(name: str, *emotions: str | None) -> Dialogue:
+    return Dialogue(
+        name,
+        tuple(
+            Utterance(
+                f"It\u2019s {i}.\u2028",
+                "A",
+                name,
+                i,
+                audio=Path(f"/rec/{i}.wav"),
+                start=0.5,
+                emotion=e,
+                row={"take": i},
+            )
+            for i, e in enumerate(emotions)
+        ),
+    )
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    splits = {"test": (dialogue("c", "joy"),), "train": (dialogue("b", "joy", None), dialogue("a", "fear"))}
+    return Corpus(("fear", "joy"), splits, ())
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "work")
+
+
+def test_what_is_saved_is_loaded(workspace: Workspace, corpus: Corpus) -> None:
+    save_prepared(workspace, "mine", corpus, {"reader": "some"})
+    prepared = load_prepared(workspace, "mine")
+    assert prepared.splits == corpus.splits
+    assert prepared.labels == ("fear", "joy")
+    assert [u.row["take"] for u in prepared.splits["train"][0].utterances] == [0, 1]
+
+
+def test_the_dataset_states_its_counts_and_checksums(workspace: Workspace, corpus: Corpus) -> None:
+    stated = save_prepared(workspace, "mine", corpus, {"reader": "some"})
+    folder = workspace.dataset("mine")
+    assert json.loads((folder / "dataset.json").read_text(encoding="utf-8")) == stated
+    assert stated["reader"] == "some"
+    assert stated["counts"] == counts(corpus)
+    assert counts(corpus) == {
+        "train": {"dialogues": 2, "utterances": 3, "emotions": {"fear": 1, "joy": 1}, "unlabelled": 1},
+        "dev": {"dialogues": 0, "utterances": 0, "emotions": {"fear": 0, "joy": 0}, "unlabelled": 0},
+        "test": {"dialogues": 1, "utterances": 1, "emotions": {"fear": 0, "joy": 1}, "unlabelled": 0},
+    }
+    assert stated["manifests"] == {s: checksum(folder / "manifest" / f"{s}.jsonl") for s in ("train", "test")}
+
+
+def test_the_key_follows_the_rows_and_nothing_else(workspace: Workspace, corpus: Corpus) -> None:
+    keys = []
+    for name, facts, splits in (
+        ("one", {"reader": "a"}, corpus.splits),
+        ("two", {"reader": "b"}, corpus.splits),
+        ("three", {"reader": "a"}, {"train": (dialogue("b", "fear"),)}),
+    ):
+        save_prepared(workspace, name, Corpus(corpus.labels, splits, ()), facts)
+        keys.append(load_prepared(workspace, name).key)
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_the_manifest_of_a_split_that_is_gone_goes_too(workspace: Workspace, corpus: Corpus) -> None:
+    save_prepared(workspace, "mine", corpus, {})
+    save_prepared(workspace, "mine", Corpus(corpus.labels, {"train": corpus.splits["train"]}, ()), {})
+    assert sorted(p.name for p in (workspace.dataset("mine") / "manifest").iterdir()) == ["train.jsonl"]
+    assert set(load_prepared(workspace, "mine").splits) == {"train"}
+
+
+def test_a_write_that_fails_leaves_the_old_dataset(workspace: Workspace, corpus: Corpus) -> None:
+    save_prepared(workspace, "mine", corpus, {})
+    before = load_prepared(workspace, "mine")
+    bad = {
+        "test": (Dialogue("x", (Utterance("half \ud800", "A", "x", 1),)),),
+        "train": (dialogue("y", "joy"),),
+    }
+    with pytest.raises(UnicodeEncodeError):
+        save_prepared(workspace, "mine", Corpus(("joy",), bad, ()), {})
+    assert load_prepared(workspace, "mine") == before
+    assert not list(workspace.root.rglob("*.part"))
+
+
+def test_a_changed_or_missing_manifest_is_refused(workspace: Workspace, corpus: Corpus) -> None:
+    save_prepared(workspace, "mine", corpus, {})
+    path = workspace.dataset("mine") / "manifest" / "train.jsonl"
+    path.write_text(path.read_text(encoding="utf-8").replace("fear", "joy"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"train\.jsonl: the manifest is not the one that was prepared"):
+        load_prepared(workspace, "mine")
+    path.unlink()
+    with pytest.raises(DataError, match="the manifest is not the one that was prepared"):
+        load_prepared(workspace, "mine")
+
+
+def test_a_dataset_that_is_not_prepared_or_not_whole_is_named(workspace: Workspace, corpus: Corpus) -> None:
+    save_prepared(workspace, "calls", corpus, {})
+    with pytest.raises(DataError, match=r"'cals' is not prepared .*did you mean 'calls'"):
+        load_prepared(workspace, "cals")
+    (workspace.dataset("calls") / "dataset.json").write_text("[]")
+    with pytest.raises(DataError, match=r"dataset\.json: describes no prepared dataset"):
+        load_prepared(workspace, "calls")
