@@ -55,6 +55,7 @@ class Network(Section):
     layers: int = Field(2, ge=1, description="Transformer layers of the feature extraction module")
     feedforward: int = Field(4, ge=1, description="width of the feed-forward part, as a multiple of `width`")
     dropout: float = Field(0.1, ge=0, lt=1)
+    pooling: Literal["mean", "attention"] = Field("mean", description="how positions become one vector a task")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Network:
@@ -106,6 +107,9 @@ class Training(Section):
     schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="after the warm-up")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    average: float = Field(
+        0.0, ge=0, lt=1, description="decay of the running average of the weights that is validated and kept; 0 for none"
+    )
     class_balance: ClassBalance = ClassBalance()
     task_weights: TaskNumbers = TaskNumbers()
     select: Selection = Selection()
@@ -191,9 +195,14 @@ class _StrictLoader(yaml.SafeLoader):
     """Refuses a key that stands twice, which YAML would settle by silently keeping the last."""
 
 
+_MERGE = "tag:yaml.org,2002:merge"
+
+
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
+            continue
         key = loader.construct_object(key_node)
         if key in seen:
             raise yaml.constructor.ConstructorError(
@@ -225,8 +234,12 @@ def parse_yaml(text: str, where: str) -> Any:
 def _lines(text: str) -> dict[str, int]:
     """Return the line on which each setting of a YAML text stands, by its path."""
     found: dict[str, int] = {}
+    seen: set[yaml.Node | None] = set()  # an alias stands for a node that was visited at its anchor
 
     def visit(node: yaml.Node | None, prefix: tuple[str, ...]) -> None:
+        if node in seen:
+            return
+        seen.add(node)
         if isinstance(node, yaml.MappingNode):
             children = [(str(key.value), key, value) for key, value in node.value]
         elif isinstance(node, yaml.SequenceNode):

@@ -151,7 +151,7 @@ def toy_recipe(model: Path, **changes: object) -> dict[str, object]:
         "tagger": {"name": "conceptnet"},
         "text_encoder": {"name": "huggingface", "model": str(model), "trainable_layers": 1},
         "network": {"width": 32, "heads": 4, "layers": 1},
-        "training": {"epochs": 6, "batch_size": 8, "learning_rate": 5e-3, "encoder_learning_rate": 2e-3, "patience": 6},
+        "training": {"epochs": 9, "batch_size": 8, "learning_rate": 5e-3, "encoder_learning_rate": 2e-3, "patience": 9},
         **changes,
     }
 

@@ -50,9 +50,6 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
     return fail_with
 
 
-# ------------------------------------------------------------------------------- what is imported
-
-
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], ["plugins", "--format", "table"], ["recipes", "--help"], ["preparr"]],
@@ -115,9 +112,6 @@ def test_completion_after_a_misspelt_subcommand_is_silent_about_it() -> None:
     assert done.stderr == ""
 
 
-# ----------------------------------------------------------------------------------- help and usage
-
-
 def test_help_shows_every_subcommand_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["--help"]) == 0
     out = capsys.readouterr().out
@@ -160,9 +154,6 @@ def test_offline_is_told_to_the_hub_before_anything_is_imported(monkeypatch: pyt
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     assert _run(["--offline", "plugins"]) == 0
     assert os.environ["HF_HUB_OFFLINE"] == "1"
-
-
-# --------------------------------------------------------------------------------------- exit codes
 
 
 @pytest.mark.parametrize(
@@ -264,8 +255,6 @@ def test_an_interrupt_ends_with_130_and_no_traceback() -> None:
     assert done.returncode == cli.INTERRUPTED
     assert done.stderr.strip() == "ecef: interrupted"
 
-
-# ------------------------------------------------------------------------------------------- output
 
 ROWS = [
     {"name": "a", "tasks": ("erc", "epc"), "score": 0.5, "note": "x,y"},

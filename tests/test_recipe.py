@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
 from ecef_cli import recipe as recipe_module
 from ecef_cli.errors import PluginError, RecipeError
@@ -27,6 +26,8 @@ from ecef_cli.recipe_template import commented
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import BaseModel
 
 SMALL = """\
 name: small
@@ -145,9 +146,6 @@ def test_a_component_that_cannot_be_loaded_is_the_plugin_s_fault(
     assert len(caught.value.problems) == 2
 
 
-# ------------------------------------------------------------------------------------ YAML and --set
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -225,9 +223,6 @@ def test_a_misspelt_override_is_a_problem_like_any_other(small: Path) -> None:
     ]
 
 
-# -------------------------------------------------------------------------------------- finding one
-
-
 def test_a_recipe_is_found_by_name_or_path(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe_module, "recipes_folder", lambda: small.parent)
     monkeypatch.chdir(small.parent)
@@ -260,9 +255,6 @@ def test_recipes_come_with_ecef() -> None:
     assert [r.name for r in listed] == list(recipe_names())
     assert listed
     assert all(r.tasks and r.dataset and r.summary for r in listed)
-
-
-# --------------------------------------------------------------------------------- schema, template
 
 
 def walk(node: Any) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from ecef_cli.network.kwrt import WordWeighting
@@ -46,6 +47,28 @@ class FeatureExtraction(nn.Module):
         return extracted
 
 
+class Pool(nn.Module):
+    """Makes one vector of many positions: their mean, or a mean weighted by a learned score of each.
+
+    The scores start at zero, which is the mean.
+
+    Args:
+        settings: width and pooling.
+    """
+
+    def __init__(self, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.score = nn.Linear(settings.width, 1, bias=False) if settings.pooling == "attention" else None
+        if self.score is not None:
+            nn.init.zeros_(self.score.weight)
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        """Return (B, d) from features (B, K, d), over the positions where mask (B, K) is true."""
+        scores = torch.zeros_like(features[..., 0]) if self.score is None else self.score(features)[..., 0]
+        weights = scores.masked_fill(~mask, float("-inf")).softmax(dim=1)
+        return (weights[:, None, :] @ features)[:, 0]
+
+
 class TextNetwork(nn.Module):
     """The text part of ECEF, with one classifier for each task.
 
@@ -74,6 +97,7 @@ class TextNetwork(nn.Module):
         self.top = top
         self.weighting = WordWeighting(width_in) if kwrt else None
         self.extraction = FeatureExtraction(width_in, settings)
+        self.pools = nn.ModuleDict({task: Pool(settings) for task in tasks})
         self.dropout = nn.Dropout(settings.dropout)
         self.heads = nn.ModuleDict({task: nn.Linear(settings.width, labels) for task in tasks})
 
@@ -85,10 +109,5 @@ class TextNetwork(nn.Module):
             words = self.weighting(words, batch.importance)
         words = self.extraction(words, batch.mask)
         scope = {"erc": batch.target, "epc": batch.mask}
-        return {task: head(self.dropout(mean_over(words, scope[task]))) for task, head in self.heads.items()}
-
-
-def mean_over(features: Tensor, mask: Tensor) -> Tensor:
-    """Return (B, d), the mean of features (B, K, d) over the positions where mask (B, K) is true."""
-    weights = mask.to(features.dtype)
-    return (weights[:, None, :] @ features)[:, 0] / weights.sum(dim=1, keepdim=True)
+        pooled = {task: pool(words, scope[task]) for task, pool in self.pools.items()}
+        return {task: head(self.dropout(pooled[task])) for task, head in self.heads.items()}

@@ -14,9 +14,10 @@ from ecef_cli.errors import DataError
 from ecef_cli.workspace import replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from ecef_cli.network.model import TextNetwork
+    from torch import nn
 
 
 @dataclass(slots=True)
@@ -43,11 +44,13 @@ class Progress:
 
 
 def save_checkpoint(
-    path: Path, progress: Progress, network: TextNetwork, optimizer: torch.optim.Optimizer
+    path: Path, progress: Progress, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
     """Write all that the next step depends on: weights, moments, random states and progress."""
     state = optimizer.state_dict()
-    tensors = {f"network.{key}": value for key, value in network.state_dict().items()}
+    tensors = {
+        f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()
+    }
     for number, moments in state["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
     tensors["random.cpu"] = torch.get_rng_state()
@@ -59,8 +62,10 @@ def save_checkpoint(
         save_file(stored, part, metadata={"progress": json.dumps(asdict(progress))})
 
 
-def load_checkpoint(path: Path, network: TextNetwork, optimizer: torch.optim.Optimizer) -> Progress:
-    """Bring network, optimiser and random states to where the checkpoint was written, and return its progress.
+def load_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
+) -> Progress:
+    """Bring modules, optimiser and random states to where the checkpoint was written, and return its progress.
 
     Raises:
         DataError: the file is broken or belongs to another network.
@@ -69,7 +74,8 @@ def load_checkpoint(path: Path, network: TextNetwork, optimizer: torch.optim.Opt
         with safe_open(path, framework="pt") as stored:
             progress = Progress(**json.loads(stored.metadata()["progress"]))
             tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 - no mapping
-        network.load_state_dict(_under("network.", tensors))
+        for name, module in modules.items():
+            module.load_state_dict(_under(f"{name}.", tensors))
     except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(
             f"the checkpoint cannot be used: {' '.join(str(error).split())[:200]}",

@@ -7,9 +7,10 @@ import shutil
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import nn
 
 from ecef_cli import output
 from ecef_cli.card import write_card
@@ -21,7 +22,7 @@ from ecef_cli.samples.batches import bucketed
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor
+from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
 from ecef_cli.workspace import write_json, write_text
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ecef_cli.components import TextEncoder
+    from ecef_cli.network.model import TextNetwork
     from ecef_cli.recipe import Recipe
     from ecef_cli.run import Run
     from ecef_cli.samples.inputs import Inputs
@@ -129,6 +131,7 @@ class Trainer:
         self.settings = run.recipe.training
         torch.manual_seed(self.settings.seed)
         self.network = build_network(run.recipe, encoder, len(run.labels)).to(device)
+        self.average = running_average(self.network, self.settings)
         self.optimizer = build_optimizer(self.network, self.settings)
         self.loss = JointLoss(self.settings, chosen, run.recipe.tasks, len(run.labels)).to(device)
         self.lengths = [s.positions for s in chosen]
@@ -136,7 +139,7 @@ class Trainer:
         self.checkpoint = run.folder / CHECKPOINT
         self.progress = Progress()
         if self.checkpoint.is_file():
-            self.progress = load_checkpoint(self.checkpoint, self.network, self.optimizer)
+            self.progress = load_checkpoint(self.checkpoint, self._state(), self.optimizer)
             if not self.progress.finished:
                 output.note(f"train {run.folder.name}: going on in epoch {self.progress.epoch + 1}")
 
@@ -151,7 +154,7 @@ class Trainer:
                 progress.log.append(entry)
                 if progress.best is None or entry["selection"] > progress.best:
                     progress.best, progress.best_epoch = entry["selection"], progress.epoch
-                    save_weights(self.run.weights, self.network)
+                    save_weights(self.run.weights, self._kept())
                 progress.epoch, progress.batch, progress.loss = progress.epoch + 1, 0, 0.0
                 waited = progress.epoch - 1 - (progress.best_epoch or 0)
                 progress.finished = progress.epoch == settings.epochs or waited >= settings.patience
@@ -189,12 +192,14 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
         self.optimizer.step()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
         return loss.item()
 
     def _validate(self, watch: output.Stopwatch) -> dict[str, Any]:
         entry: dict[str, Any] = {"epoch": self.progress.epoch + 1, "loss": self.progress.loss / self.steps}
         chosen = []
-        outcomes = run_network(self.network, self.inputs, "dev", device=self.device)
+        outcomes = run_network(self._kept(), self.inputs, "dev", device=self.device)
         for task, outcome in outcomes.items():
             scores = score(outcome.gold, outcome.predicted, self.run.labels)
             entry[task] = {metric: getattr(scores, metric) for metric in METRICS}
@@ -217,7 +222,15 @@ class Trainer:
         write_json(self.run.folder / "metrics.json", {"split": "dev", "best": best})
 
     def _save(self) -> None:
-        save_checkpoint(self.checkpoint, self.progress, self.network, self.optimizer)
+        save_checkpoint(self.checkpoint, self.progress, self._state(), self.optimizer)
+
+    def _state(self) -> dict[str, nn.Module]:
+        parts: dict[str, nn.Module] = {"network": self.network}
+        return parts if self.average is None else {**parts, "average": self.average}
+
+    def _kept(self) -> TextNetwork:
+        """Return the network that is validated and kept."""
+        return self.network if self.average is None else cast("TextNetwork", self.average.module)
 
     def _batches(self, epoch: int) -> Iterator[list[int]]:
         # The order depends on seed and epoch alone, so that an interrupted epoch can be entered anywhere.

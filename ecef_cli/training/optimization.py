@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ecef_cli.samples.windows import NO_TARGET
 
@@ -35,6 +36,13 @@ def build_optimizer(network: TextNetwork, settings: Training) -> torch.optim.Opt
     ]
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return kind(described)
+
+
+def running_average(network: TextNetwork, settings: Training) -> AveragedModel | None:
+    """Return the exponential running average of the network's weights, or None where the recipe wants none."""
+    if not settings.average:
+        return None
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
 
 
 def rate_factor(step: int, total: int, settings: Training) -> float:

@@ -9,7 +9,7 @@ from handmade import ONE, SHORT
 from torch import nn
 
 from ecef_cli.network.kwrt import WordWeighting
-from ecef_cli.network.model import FeatureExtraction, TextNetwork, mean_over
+from ecef_cli.network.model import FeatureExtraction, Pool, TextNetwork
 from ecef_cli.recipe import Network
 from ecef_cli.samples.batches import collate
 
@@ -56,11 +56,22 @@ def test_a_word_without_a_tag_passes_by_the_bias_alone() -> None:
 
 
 def test_means_are_over_real_positions_alone() -> None:
-    features = torch.randn(2, 4, 3)
+    features = torch.randn(2, 4, 8)
     mask = torch.tensor([[True, False, True, False], [False, False, False, True]])
-    found = mean_over(features, mask)
-    assert torch.allclose(found[0], (features[0, 0] + features[0, 2]) / 2)
-    assert torch.allclose(found[1], features[1, 3])
+    for pooling in ("mean", "attention"):
+        found = Pool(Network(width=8, heads=4, pooling=pooling))(features, mask)
+        assert torch.allclose(found[0], (features[0, 0] + features[0, 2]) / 2, atol=1e-6)
+        assert torch.allclose(found[1], features[1, 3])
+
+
+def test_attention_weighs_positions_by_their_scores() -> None:
+    pool = Pool(Network(width=8, heads=4, pooling="attention"))
+    nn.init.normal_(pool.score.weight)
+    features, mask = torch.randn(1, 3, 8), torch.tensor([[True, True, False]])
+    scores = (features[0, :2] @ pool.score.weight[0]).detach().numpy()
+    weights = np.exp(scores) / np.exp(scores).sum()
+    expected = weights[0] * features[0, 0] + weights[1] * features[0, 1]
+    assert torch.allclose(pool(features, mask)[0], expected.float(), atol=1e-5)
 
 
 def test_padding_does_not_reach_a_window() -> None:

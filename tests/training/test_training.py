@@ -56,7 +56,7 @@ def test_a_run_says_all_that_it_is(toy_run: Run) -> None:
     again = open_run(toy_run.folder)
     assert again.recipe == toy_run.recipe
     assert again.labels == tuple(FEELINGS)
-    assert yaml.safe_load((toy_run.folder / "recipe.yaml").read_text())["training"]["patience"] == 6
+    assert yaml.safe_load((toy_run.folder / "recipe.yaml").read_text())["training"]["patience"] == 9
     card = (toy_run.folder / "README.md").read_text()
     assert "chosen on the dev split" in card
     assert "| dev |" in card
@@ -156,11 +156,31 @@ def test_a_killed_training_goes_on_to_the_same_weights(
         process.kill()
         process.wait()
         process.stderr.close()
-    assert 1 <= len(log.read_text().splitlines()) < 6
+    assert 1 <= len(log.read_text().splitlines()) < 9
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "going on in epoch" in done.stderr
     assert same(toy_run, open_run(toy_workspace.run("killed")))
+
+
+def test_the_average_of_the_weights_is_what_is_kept_and_survives_an_interruption(
+    toy_workspace: Workspace, tiny_bert: Path, toy_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = dict(toy_recipe(tiny_bert)["training"], average=0.9, epochs=3)
+    whole = trained(toy_workspace, tiny_bert, "average", training=settings)
+    assert not same(whole, trained(toy_workspace, tiny_bert, "plain", training=dict(settings, average=0.0)))
+    original = loop.Trainer._validate
+
+    def stop_after_two(self, watch):
+        if self.progress.epoch == 2:
+            raise KeyboardInterrupt
+        return original(self, watch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Trainer, "_validate", stop_after_two)
+        with pytest.raises(KeyboardInterrupt):
+            trained(toy_workspace, tiny_bert, "average-stopped", training=settings)
+    assert same(whole, trained(toy_workspace, tiny_bert, "average-stopped", training=settings))
 
 
 def test_a_split_without_targets_is_an_error(tmp_path: Path, tiny_bert: Path) -> None:

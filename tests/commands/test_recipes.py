@@ -1,0 +1,160 @@
+"""`ecef recipes` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from ecef_cli import recipe as recipe_module
+from ecef_cli.cli import _run
+from ecef_cli.recipe import load_recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECIPE = """\
+name: {name}
+summary: a test's
+dataset: meld
+tasks: {tasks}
+tagger: none
+text_encoder: {{name: huggingface, model: some-model}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two recipes that come with ecef, and an empty folder to work in."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    for name, tasks in (("alpha", "[erc]"), ("beta", "[erc, epc]")):
+        (folder / f"{name}.yaml").write_text(RECIPE.format(name=name, tasks=tasks), encoding="utf-8")
+    monkeypatch.setattr(recipe_module, "recipes_folder", lambda: folder)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return folder
+
+
+def test_list_shows_name_tasks_dataset_and_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "list"]) == 0
+    first, second = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert first == {"name": "alpha", "tasks": ["erc"], "dataset": "meld", "summary": "a test's"}
+    assert second["tasks"] == ["erc", "epc"]
+    assert _run(["recipes", "list", "--format", "table"]) == 0
+    assert "erc, epc" in capsys.readouterr().out
+
+
+def test_show_prints_the_recipe_with_every_default_and_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "show", "alpha", "--set", "training.seed=9", "--set", "history=2"]) == 0
+    captured = capsys.readouterr()
+    values = yaml.safe_load(captured.out)
+    assert values == load_recipe("alpha", ["training.seed=9", "history=2"]).dumped()
+    assert values["training"]["seed"] == 9
+    assert captured.err == ""
+
+
+def test_what_show_prints_is_a_recipe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    _run(["recipes", "show", "beta"])
+    path = tmp_path / "shown.yaml"
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+    assert _run(["recipes", "check", str(path)]) == 0
+    assert load_recipe(str(path)) == load_recipe("beta")
+
+
+def test_check_says_ok_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "check", "alpha"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "alpha: ok\n"
+
+
+def test_check_names_all_problems_at_once_and_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--set", "histroy=2", "--set", "training.epochs=0", "--set", "text_encoder.modle=x"]
+    assert _run(["recipes", "check", "alpha", *settings]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    first, *problems = captured.err.splitlines()
+    assert first == "ecef: recipe alpha: 3 problems"
+    assert len(problems) == 3
+    assert all(line.startswith("  --set: ") for line in problems)
+
+
+@pytest.mark.parametrize("command", ["show", "check"])
+def test_a_recipe_that_does_not_exist_exits_with_2(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    assert _run(["recipes", command, "alhpa"]) == 2
+    assert "did you mean 'alpha'?" in capsys.readouterr().err
+
+
+def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "schema"]) == 0
+    assert "training" in json.loads(capsys.readouterr().out)["properties"]
+
+
+def test_init_writes_a_recipe_that_passes_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "here" / "mine.yaml"
+    assert _run(["recipes", "init", "mine.yaml"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "mine.yaml: written, with the values of beta\n"
+    assert _run(["recipes", "check", "mine.yaml"]) == 0
+    assert path.read_text(encoding="utf-8").startswith("# ")
+    assert load_recipe(str(path)).name == "mine"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_init_from_starts_with_that_recipe_s_values(tmp_path: Path) -> None:
+    assert _run(["recipes", "init", "--from", "alpha"]) == 0
+    recipe = load_recipe(str(tmp_path / "here" / "recipe.yaml"))
+    assert recipe.model_copy(update={"name": "alpha"}) == load_recipe("alpha")
+
+
+def test_init_never_overwrites_something_different_without_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "here" / "recipe.yaml"
+    path.write_text("mine: 1\n", encoding="utf-8")
+    assert _run(["recipes", "init"]) == 2
+    assert "recipe.yaml: is there already (--force replaces it)" in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "mine: 1\n"
+    assert _run(["recipes", "init", "--force"]) == 0
+    assert load_recipe(str(path))
+
+
+def test_init_again_changes_nothing_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "here" / "recipe.yaml"
+    _run(["recipes", "init"])
+    before = path.stat().st_mtime_ns
+    capsys.readouterr()
+    assert _run(["recipes", "init"]) == 0
+    assert "is there already and says the same" in capsys.readouterr().err
+    assert path.stat().st_mtime_ns == before
+
+
+def test_init_to_stdout_prints_the_recipe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert _run(["recipes", "init", "-"]) == 0
+    captured = capsys.readouterr()
+    assert yaml.safe_load(captured.out)["name"] == "beta"
+    assert captured.err == ""
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_init_keeps_the_name_where_the_file_s_cannot_be_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(["recipes", "init", "my recipe.yaml"]) == 0
+    assert "'my recipe' cannot be the name of a recipe; it keeps 'beta'" in capsys.readouterr().err
+    assert load_recipe(str(tmp_path / "here" / "my recipe.yaml")).name == "beta"
+
+
+def test_init_without_any_recipe_to_start_from_is_told(
+    shelf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in shelf.iterdir():
+        path.unlink()
+    assert _run(["recipes", "init"]) == 2
+    assert "give one with --from" in capsys.readouterr().err

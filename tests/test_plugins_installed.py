@@ -1,0 +1,113 @@
+"""A plugin of one's own: the example of the documentation, built and installed as a second distribution."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "plugin"
+RECIPE = """\
+name: with-plugin
+dataset: mine
+tasks: [erc]
+tagger: {{name: table, path: {table}, relations: [synonym, antonym]}}
+text_encoder: {{name: hashed, width: 32}}
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which the example was installed from a copy of its source, without any network."""
+    import shutil
+
+    source = tmp_path_factory.mktemp("source") / "plugin"
+    shutil.copytree(EXAMPLE, source, ignore=shutil.ignore_patterns("__pycache__"))
+    target = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
+            *("--no-index", "--no-cache-dir", "--disable-pip-version-check", "--target", target, source),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "relations.tsv"
+    path.write_text("glad\tsynonym\thappy\nsad\tantonym\thappy\n", encoding="utf-8")
+    return path
+
+
+def with_plugin(site: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path, "ECEF_PLUGINS": "ecef-example"} | environment,
+    )
+
+
+def test_it_is_listed_with_its_distribution_and_version(site: Path) -> None:
+    done = with_plugin(site, "-m", "ecef_cli", "plugins")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    found = {(r["kind"], r["name"]): (r["distribution"], r["version"]) for r in rows}
+    assert found["tagger", "table"] == ("ecef-example", "0.3.0")
+    assert found["text_encoder", "hashed"] == ("ecef-example", "0.3.0")
+    assert found["tagger", "conceptnet"][0] == "ecef-cli"
+
+
+def test_it_is_gone_where_ecef_plugins_leaves_it_out(site: Path) -> None:
+    done = with_plugin(site, "-m", "ecef_cli", "plugins", ECEF_PLUGINS="")
+    assert done.returncode == 0
+    assert "ecef-example" not in done.stdout
+
+
+def test_a_recipe_that_names_its_components_passes_the_check(site: Path, table: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.format(table=table), encoding="utf-8")
+    done = with_plugin(site, "-m", "ecef_cli", "recipes", "check", str(recipe))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{recipe}: ok\n")
+
+
+def test_its_options_are_checked_and_misspelt_ones_answered(site: Path, table: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(RECIPE.format(table=table).replace("width: 32", "widht: 32"), encoding="utf-8")
+    done = with_plugin(site, "-m", "ecef_cli", "recipes", "check", str(recipe))
+    assert done.returncode == 2
+    assert f"{recipe}:5: text_encoder.widht: no such setting (did you mean 'width'?)" in done.stderr
+
+
+def test_its_options_are_in_the_schema(site: Path) -> None:
+    done = with_plugin(site, "-m", "ecef_cli", "recipes", "schema")
+    branches = json.loads(done.stdout)["properties"]["text_encoder"]["anyOf"]
+    (branch,) = [b for b in branches if b["title"] == "hashed"]
+    assert branch["properties"]["width"]["maximum"] == 4096
+
+
+def test_its_own_tests_pass(site: Path) -> None:
+    done = with_plugin(
+        site,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(EXAMPLE),
+        str(EXAMPLE / "tests"),
+    )
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
