@@ -34,7 +34,6 @@ _MARKER = "<!-- written by ecef; what stands below this line is yours and is kep
 
 def _card(run: Run) -> str:
     recipe = run.recipe
-    encoder = recipe.text_encoder
     parts = [
         f"# {recipe.name}",
         recipe.summary,
@@ -45,9 +44,7 @@ def _card(run: Run) -> str:
         "\n".join(
             [
                 f"- Data: the train split of `{run.dataset['name']}` (manifest {run.dataset['key']}).",
-                f"- Text encoder: `{encoder.options.get('model', encoder.name)}`, last "
-                f"{encoder.options.get('trainable_layers', 0)} layers trained, the rest frozen and not stored here "
-                f"(checksum {run.identities['text_encoder']}).",
+                f"- Text encoder: {_encoder(run)}.",
                 f"- Word relations: {_tagger(run)}.",
                 f"- Window: the last {recipe.history} utterances; nothing of a later utterance is read.",
                 f"- Seed: {recipe.training.seed}. The full recipe is in `recipe.yaml`.",
@@ -59,6 +56,14 @@ def _card(run: Run) -> str:
         _scores(run),
     ]
     return "\n\n".join(part for part in parts if part) + "\n\n"
+
+
+def _encoder(run: Run) -> str:
+    encoder = run.recipe.text_encoder
+    trained = encoder.options.get("trainable_layers", 0)
+    named = encoder.options.get("model", encoder.name)
+    split = f"its last {trained} layers trained, the rest frozen" if trained else "frozen"
+    return f"`{named}`, {split}; what is frozen is not stored here (checksum {run.identities['text_encoder']})"
 
 
 def _tagger(run: Run) -> str:

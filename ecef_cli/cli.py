@@ -85,9 +85,7 @@ class LazyGroup(click.Group):
             raise
 
 
-@click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--workspace",
     type=click.Path(path_type=Path, file_okay=False),
@@ -96,9 +94,7 @@ class LazyGroup(click.Group):
     show_default=True,
     help="Folder of prepared datasets and runs; also ECEF_WORKSPACE.",
 )
-@click.option(
-    "--offline", is_flag=True, envvar="ECEF_OFFLINE", help="Never ask the model hub or any other server."
-)
+@click.option("--offline", is_flag=True, envvar="ECEF_OFFLINE", help="Never ask the model hub or any other server.")
 @click.option("-v", "--verbose", is_flag=True, help="Add the traceback to an error.")
 @click.version_option(package_name="ecef-cli", prog_name="ecef")
 @click.pass_context

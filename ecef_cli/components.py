@@ -33,7 +33,7 @@ class Options(BaseModel):
 _Options = Options  # the class below has an attribute of this name
 
 
-class Component(ABC):
+class Component(ABC):  # noqa: B024 - each kind adds its own abstract methods
     """A part that a recipe names. `options` is an instance of the class's own `Options`."""
 
     Options: ClassVar[type[_Options]] = _Options

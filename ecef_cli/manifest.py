@@ -64,9 +64,7 @@ def read_facts(folder: Path) -> dict[str, Any]:
     path = folder / "dataset.json"
     facts = read_json(path)
     if not isinstance(facts, dict) or not all(key in facts for key in ("labels", "counts", "manifests")):
-        raise DataError(
-            "describes no prepared dataset", where=str(path), hint="prepare it again with --force"
-        )
+        raise DataError("describes no prepared dataset", where=str(path), hint="prepare it again with --force")
     return facts
 
 
@@ -89,9 +87,7 @@ def text_checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def save_prepared(
-    workspace: Workspace, name: str, corpus: Corpus, facts: Mapping[str, Any]
-) -> dict[str, Any]:
+def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write manifests and `dataset.json`; the latter takes its place last, so that it vouches for the rest.
 
     Args:

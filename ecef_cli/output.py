@@ -38,9 +38,7 @@ def choose_format(wanted: str | None) -> str:
     return wanted or ("table" if sys.stdout.isatty() else "jsonl")
 
 
-def records(
-    rows: Sequence[Mapping[str, Any]], *, wanted: str | None, columns: Sequence[str] | None = None
-) -> None:
+def records(rows: Sequence[Mapping[str, Any]], *, wanted: str | None, columns: Sequence[str] | None = None) -> None:
     """Write rows as a table, as JSON Lines, as one JSON list or as CSV.
 
     Args:

@@ -113,17 +113,13 @@ def parse_options(options: Iterable[str]) -> dict[str, Any]:
 def _check_contract(reader: str, corpus: Corpus) -> None:
     for split in corpus.splits:
         if split not in SPLITS:
-            raise PluginError(
-                f"the reader {reader!r} gave a split {split!r}", hint=did_you_mean(split, SPLITS)
-            )
+            raise PluginError(f"the reader {reader!r} gave a split {split!r}", hint=did_you_mean(split, SPLITS))
     if len(set(corpus.labels)) != len(corpus.labels):
         raise PluginError(f"the reader {reader!r} gave a label twice: {', '.join(corpus.labels)}")
     homes: dict[str, str] = {}
     for split, dialogue in split_dialogues(corpus):
         if dialogue.id in homes:
-            problem = (
-                f"the reader {reader!r} gave the dialogue {dialogue.id!r} twice, in {homes[dialogue.id]}"
-            )
+            problem = f"the reader {reader!r} gave the dialogue {dialogue.id!r} twice, in {homes[dialogue.id]}"
             raise PluginError(f"{problem} and in {split}")
         homes[dialogue.id] = split
         for utterance in dialogue.utterances:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 _BRANCHES = {"Block", "function-before"}
 
 
-def explain(
-    error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]
-) -> Iterable[tuple[str, str]]:
+def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> Iterable[tuple[str, str]]:
     """Yield each problem as the dotted path of its setting and what is wrong there.
 
     Args:
@@ -37,9 +35,7 @@ def explain(
             wrong = "is missing"
         elif item["type"] == "model_type":
             named = item["ctx"]["class_name"] == "Block" and isinstance(item["input"], str)
-            wrong = (
-                f"write it as {{name: {item['input']}}}" if named else f"must be a block of settings{found}"
-            )
+            wrong = f"write it as {{name: {item['input']}}}" if named else f"must be a block of settings{found}"
         else:
             message = item["msg"].removeprefix("Value error, ")
             wrong = f"{message[:1].lower()}{message[1:]}{found}{_nearest_choice(item)}"

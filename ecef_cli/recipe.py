@@ -108,7 +108,10 @@ class Training(Section):
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     average: float = Field(
-        0.0, ge=0, lt=1, description="decay of the running average of the weights that is validated and kept; 0 for none"
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of the running average of the weights that is validated and kept; 0 for none",
     )
     class_balance: ClassBalance = ClassBalance()
     task_weights: TaskNumbers = TaskNumbers()
@@ -205,9 +208,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
             continue
         key = loader.construct_object(key_node)
         if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"the key {key!r} stands twice", key_node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -295,15 +296,11 @@ def find_recipe(name_or_path: str) -> Path:
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
         if not path.is_file():
-            raise RecipeError(
-                f"{path}: no such file", hint="or give the name of a recipe: `ecef recipes list`"
-            )
+            raise RecipeError(f"{path}: no such file", hint="or give the name of a recipe: `ecef recipes list`")
         return path
     shipped = recipes_folder() / f"{name_or_path}.yaml"
     if not shipped.is_file():
-        raise RecipeError(
-            f"no recipe is called {name_or_path!r}", hint=did_you_mean(name_or_path, recipe_names())
-        )
+        raise RecipeError(f"no recipe is called {name_or_path!r}", hint=did_you_mean(name_or_path, recipe_names()))
     return shipped
 
 

@@ -80,9 +80,7 @@ def _settings(model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str
         value = values[name]
         inner = inner_model(model, name)
         if model is Recipe and name in BLOCKS:
-            text = (
-                f"{name}: none\n" if value == "none" else f"{name}:\n{_indented(_block(BLOCKS[name], value))}"
-            )
+            text = f"{name}: none\n" if value == "none" else f"{name}:\n{_indented(_block(BLOCKS[name], value))}"
         elif inner is not None and isinstance(value, dict):
             text = f"{name}:\n{_indented(''.join(_settings(inner, value)))}"
         else:
@@ -116,9 +114,7 @@ def _choices(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "one of: " + ", ".join(map(str, get_args(annotation)))
     inner = [_choices(part) for part in get_args(annotation)]
-    return next(filter(None, inner), "").replace(
-        "one of", "of" if get_origin(annotation) is list else "one of"
-    )
+    return next(filter(None, inner), "").replace("one of", "of" if get_origin(annotation) is list else "one of")
 
 
 def _plain(value: Any) -> str:

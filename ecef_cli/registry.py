@@ -61,9 +61,7 @@ class Entry:
             ) from error
         flaw = _flaw(found, self.kind)
         if flaw:
-            raise PluginError(
-                f"{self}: {self.target} {flaw}", hint=f"tell the authors of {self.distribution}"
-            )
+            raise PluginError(f"{self}: {self.target} {flaw}", hint=f"tell the authors of {self.distribution}")
         component: type[Component] = found
         return component
 
@@ -148,9 +146,7 @@ class Registry:
             if hook not in HOOKS:
                 raise PluginError(f"there is no hook {hook!r}", hint=did_you_mean(hook, HOOKS))
             if not marks:
-                raise PluginError(
-                    f"{name} is not marked as a hook", hint="decorate it with ecef_cli.hookimpl"
-                )
+                raise PluginError(f"{name} is not marked as a hook", hint="decorate it with ecef_cli.hookimpl")
             implemented.add(hook)
         if not implemented:
             raise PluginError("it implements no hook", hint="does its entry point name the right module?")
@@ -226,9 +222,7 @@ def discover() -> tuple[EntryPoint, ...]:
     Raises:
         PluginError: `ECEF_PLUGINS` names a plugin that is not installed.
     """
-    points = sorted(
-        entry_points(group=GROUP), key=lambda p: (_normal(_origin(p)[0]) != HOST, _origin(p)[0], p.name)
-    )
+    points = sorted(entry_points(group=GROUP), key=lambda p: (_normal(_origin(p)[0]) != HOST, _origin(p)[0], p.name))
     chosen = os.environ.get("ECEF_PLUGINS")
     if chosen is None:
         return tuple(points)
@@ -236,9 +230,7 @@ def discover() -> tuple[EntryPoint, ...]:
     wanted = [part.strip() for part in chosen.split(",") if part.strip()]
     for name in wanted:
         if not {name, _normal(name)} & known:
-            raise PluginError(
-                f"ECEF_PLUGINS names {name!r}, which is not installed", hint=did_you_mean(name, known)
-            )
+            raise PluginError(f"ECEF_PLUGINS names {name!r}, which is not installed", hint=did_you_mean(name, known))
     allowed = {HOST, *wanted, *map(_normal, wanted)}
     return tuple(p for p in points if _names(p) & allowed)
 
@@ -255,9 +247,7 @@ def get_registry() -> Registry:
     registry = Registry(discover())
     strict = os.environ.get("ECEF_STRICT_PLUGINS", "").casefold() not in {"", "0", "false", "no"}
     if registry.broken and strict:
-        raise PluginError(
-            "; ".join(map(str, registry.broken)), hint="unset ECEF_STRICT_PLUGINS to go on without"
-        )
+        raise PluginError("; ".join(map(str, registry.broken)), hint="unset ECEF_STRICT_PLUGINS to go on without")
     for broken in registry.broken:
         output.warn(str(broken))
     return registry

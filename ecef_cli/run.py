@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from ecef_cli.recipe import Recipe
     from ecef_cli.workspace import Workspace
 
-_PACKAGES = ("ecef-cli", "torch", "transformers", "numpy", "safetensors", "scikit-learn", "simplemma", "pydantic")
+_PACKAGES = (
+    "ecef-cli",
+    "torch",
+    "transformers",
+    "numpy",
+    "safetensors",
+    "scikit-learn",
+    "simplemma",
+    "pydantic",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,8 @@ class Run:
             network.load_state_dict({key: value.float() for key, value in stored.items()})
         except RuntimeError as error:
             raise DataError(
-                f"the weights do not fit the recipe: {' '.join(str(error).split())[:200]}", where=str(self.weights)
+                f"the weights do not fit the recipe: {' '.join(str(error).split())[:200]}",
+                where=str(self.weights),
             ) from None
         return network.eval()
 

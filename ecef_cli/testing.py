@@ -136,15 +136,11 @@ def _check_masks(masks: Any, size: int, relations: int) -> None:
 
     _require(isinstance(masks, np.ndarray), "relate() must return an array")
     _require(masks.dtype == np.uint64, f"masks must be uint64, not {masks.dtype}")
-    _require(
-        masks.shape == (size, size), f"masks of {size} lemmas must be ({size}, {size}), not {masks.shape}"
-    )
+    _require(masks.shape == (size, size), f"masks of {size} lemmas must be ({size}, {size}), not {masks.shape}")
     _require(np.array_equal(masks, masks.T), "masks must be symmetric: a relation holds in either direction")
     _require(not masks.diagonal().any(), "the diagonal must be zero: no word is related to itself")
     highest = int(masks.max(initial=0))
-    _require(
-        highest.bit_length() <= relations, f"bit {highest.bit_length() - 1} is set, which is no relation"
-    )
+    _require(highest.bit_length() <= relations, f"bit {highest.bit_length() - 1} is set, which is no relation")
 
 
 # ---------------------------------------------------------------------------------------- text encoders
@@ -216,9 +212,7 @@ def _check_features(features: TextFeatures, window: TextWindow, width: int, name
             ((values >= -1) & (values < window.positions)).all(),
             f"{name}: {label} names a position that the window does not have",
         )
-    _require(
-        ((first == -1) == (last == -1)).all(), f"{name}: a state has a first position but no last, or reverse"
-    )
+    _require(((first == -1) == (last == -1)).all(), f"{name}: a state has a first position but no last, or reverse")
     _require((first <= last).all(), f"{name}: a state covers positions that end before they begin")
     speaker = window.positions - 1 - len(window.turns[-1].words)
     _require(speaker in _covered(features), f"{name}: no state covers the last turn's speaker")
@@ -271,8 +265,7 @@ def _check_trainable(encoder: TextEncoder, one: TextFeatures, other: TextFeature
         for row, real in enumerate((short, long)):
             bare = _apply(module, real[None], torch.ones(1, len(real), dtype=torch.bool))[0]
             _require(
-                (found[row, : len(real)] - bare).abs().max().item()
-                <= tolerance * max(1.0, bare.abs().max().item()),
+                (found[row, : len(real)] - bare).abs().max().item() <= tolerance * max(1.0, bare.abs().max().item()),
                 "trainable(): a window's states depend on its batch or its padding",
             )
 

@@ -19,17 +19,17 @@ TARGET = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
 HEAD = """\
 # The command line
 
-What `ecef --help` and the help of each subcommand say. This page is made from them; after a change of a command,
-`python scripts/generate_cli_reference.py` makes it anew.
+What `ecef --help` and the help of each subcommand say. This page is made from them; after a change of a
+command, `python scripts/generate_cli_reference.py` makes it anew.
 
-Data goes to stdout and everything else to stderr. Exit codes: 0 done, 1 failed while running, 2 usage or recipe,
-3 data worse than the tolerance, 4 plugin, 130 interrupted. `-v` before the subcommand adds the traceback to an error.
+Data goes to stdout and everything else to stderr. Exit codes: 0 done, 1 failed while running, 2 usage or
+recipe, 3 data worse than the tolerance, 4 plugin, 130 interrupted. `ecef -v …` adds the traceback to an error.
 
 | Variable | Meaning |
 |---|---|
 | `ECEF_WORKSPACE` | the folder of prepared datasets and runs, as `--workspace` |
 | `ECEF_OFFLINE` | never ask a server, as `--offline` |
-| `ECEF_PLUGINS` | names of plugins or distributions, with commas between: only these are loaded beside the built-in ones; empty: only those |
+| `ECEF_PLUGINS` | `a,b`: of third parties, load only these plugins or distributions; empty: none |
 | `ECEF_STRICT_PLUGINS` | `1`: a plugin that fails to load is an error, exit code 4 |
 """
 

@@ -73,7 +73,13 @@ def save_tiny_model(folder: Path, kind: str, *, seed: int = 0, layers: int = 3) 
     names = (
         {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
         if kind == "bert"
-        else {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>"}
+        else {
+            "pad_token": "<pad>",
+            "unk_token": "<unk>",
+            "bos_token": "<s>",
+            "eos_token": "</s>",
+            "cls_token": "<s>",
+        }
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=64, **names)
     sizes = {
@@ -151,7 +157,13 @@ def toy_recipe(model: Path, **changes: object) -> dict[str, object]:
         "tagger": {"name": "conceptnet"},
         "text_encoder": {"name": "huggingface", "model": str(model), "trainable_layers": 1},
         "network": {"width": 32, "heads": 4, "layers": 1},
-        "training": {"epochs": 9, "batch_size": 8, "learning_rate": 5e-3, "encoder_learning_rate": 2e-3, "patience": 9},
+        "training": {
+            "epochs": 9,
+            "batch_size": 8,
+            "learning_rate": 5e-3,
+            "encoder_learning_rate": 2e-3,
+            "patience": 9,
+        },
         **changes,
     }
 

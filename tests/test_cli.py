@@ -61,9 +61,7 @@ def test_help_and_listings_import_nothing_heavy(arguments: list[str]) -> None:
         f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr)"
     )
     environment = os.environ | BUILT_IN_ONLY
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert json.loads(done.stderr.splitlines()[-1]) == []
 
 
@@ -133,9 +131,7 @@ def test_a_misspelt_subcommand_is_answered_with_the_nearest_one(capsys: pytest.C
     assert captured.out == ""
 
 
-@pytest.mark.parametrize(
-    "arguments", [["xyzzy"], ["--xyzzy"], ["plugins", "--kind", "tager"], ["plugins", "x"]]
-)
+@pytest.mark.parametrize("arguments", [["xyzzy"], ["--xyzzy"], ["plugins", "--kind", "tager"], ["plugins", "x"]])
 def test_a_command_line_that_makes_no_sense_is_a_usage_error(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:

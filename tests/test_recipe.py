@@ -124,9 +124,7 @@ def test_a_task_that_stands_twice_is_an_error(small: Path) -> None:
 
 
 def test_rules_that_tie_settings_together_are_told_for_the_block(small: Path) -> None:
-    assert problems(small, "network.width=100", "network.heads=8") == [
-        "network: width 100 cannot be shared by 8 heads"
-    ]
+    assert problems(small, "network.width=100", "network.heads=8") == ["network: width 100 cannot be shared by 8 heads"]
 
 
 def test_options_of_a_component_are_checked_by_the_component(small: Path) -> None:
@@ -135,9 +133,7 @@ def test_options_of_a_component_are_checked_by_the_component(small: Path) -> Non
     assert "IsA" in line
 
 
-def test_a_component_that_cannot_be_loaded_is_the_plugin_s_fault(
-    small: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_component_that_cannot_be_loaded_is_the_plugin_s_fault(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ecef_text.encoder", None)
     with pytest.raises(PluginError, match="text_encoder 'huggingface' of ecef-cli cannot be loaded"):
         load_recipe(str(small))
@@ -218,9 +214,7 @@ def test_an_override_that_makes_no_sense_is_told(setting: str, message: str) -> 
 
 
 def test_a_misspelt_override_is_a_problem_like_any_other(small: Path) -> None:
-    assert problems(small, "training.epoch=3") == [
-        "--set: training.epoch: no such setting (did you mean 'epochs'?)"
-    ]
+    assert problems(small, "training.epoch=3") == ["--set: training.epoch: no such setting (did you mean 'epochs'?)"]
 
 
 def test_a_recipe_is_found_by_name_or_path(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,9 +226,7 @@ def test_a_recipe_is_found_by_name_or_path(small: Path, monkeypatch: pytest.Monk
     assert find_recipe(str(small)) == small
 
 
-def test_a_recipe_that_is_not_there_is_told_with_the_nearest(
-    monkeypatch: pytest.MonkeyPatch, small: Path
-) -> None:
+def test_a_recipe_that_is_not_there_is_told_with_the_nearest(monkeypatch: pytest.MonkeyPatch, small: Path) -> None:
     monkeypatch.setattr(recipe_module, "recipes_folder", lambda: small.parent)
     with pytest.raises(RecipeError, match="did you mean 'small'"):
         find_recipe("smal")
@@ -340,3 +332,7 @@ def _leaves(model: type[BaseModel]) -> list[str]:
         inner = inner_model(model, name)
         found += [name, *(_leaves(inner) if inner else [])]
     return found
+
+
+def test_a_number_in_the_form_that_yaml_takes_for_text_is_still_a_number(small: Path) -> None:
+    assert load_recipe(str(small), ["training.learning_rate=3e-4"]).training.learning_rate == 3e-4

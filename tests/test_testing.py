@@ -47,9 +47,7 @@ class PlainEncoder(TextEncoder):
         positions = np.arange(len(lengths), dtype=np.int32)
         return TextFeatures(states, positions, positions.copy())
 
-    def spoil(
-        self, features: TextFeatures, window: TextWindow, windows: Sequence[TextWindow]
-    ) -> TextFeatures:
+    def spoil(self, features: TextFeatures, window: TextWindow, windows: Sequence[TextWindow]) -> TextFeatures:
         return features
 
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("run")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Which split to measure.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), help="Default: table on a terminal, JSON in a pipe.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    help="Default: table on a terminal, JSON in a pipe.",
+)
 @device_option
 @click.pass_obj
 def command(workspace: Workspace, run: str, split: str, form: str | None, device: str) -> None:

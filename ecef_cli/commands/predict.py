@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecef_cli.commands.options import device_option, tolerate_option
-from ecef_cli.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from ecef_cli.workspace import Workspace
 
 
 @click.command("predict")
 @click.argument("file", type=click.Path(dir_okay=False))
 @click.option("--model", metavar="RUN", help="A run by name or folder; the model that comes with ecef where left out.")
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), help="Default: table on a terminal, JSON Lines in a pipe.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl"]),
+    help="Default: table on a terminal, JSON Lines in a pipe.",
+)
 @tolerate_option
 @device_option
 @click.pass_obj
@@ -38,7 +44,7 @@ def command(workspace: Workspace, file: str, model: str | None, form: str | None
     with open_utterances(file) as utterances:
         run = find_run(workspace, model) if model else bundled_run()
         rows = predict_rows(Predictor(run, device=resolve_device(device)), utterances, count)
-        if file == "-" and form is None or output.choose_format(form) == "jsonl":
+        if (file == "-" and form is None) or output.choose_format(form) == "jsonl":
             for row in rows:
                 output.data(to_json(row), flush=True)
         else:
@@ -51,7 +57,5 @@ def _table(rows: Iterable[dict[str, Any]]) -> str:
     def cell(answer: dict[str, Any] | None) -> str:
         return f"{answer['emotion']} {answer['probabilities'][answer['emotion']]:.2f}" if answer else ""
 
-    lines = [
-        [row["speaker"], row["text"], cell(row.get("prediction")), cell(row.get("forecast"))] for row in rows
-    ]
+    lines = [[row["speaker"], row["text"], cell(row.get("prediction")), cell(row.get("forecast"))] for row in rows]
     return table(lines, ["speaker", "text", "feels", "next will feel"], widths=[16, 60, None, None])

@@ -70,9 +70,7 @@ def schema() -> None:
 
 
 @command.command("init")
-@click.argument(
-    "path", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), default="recipe.yaml"
-)
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), default="recipe.yaml")
 @click.option("--from", "source", metavar="RECIPE", help="Start with the values of this recipe.")
 @click.option("--force", is_flag=True, help="Replace a file that says something else.")
 def init(path: Path, source: str | None, force: bool) -> None:

@@ -21,17 +21,13 @@ if TYPE_CHECKING:
     metavar="A,B,…",
     help="Relations that tie two words; the paper's are IsA,HasContext,Causes.",
 )
-@click.option(
-    "--tagger", metavar="NAME", help="Source of relations; `ecef plugins` lists them. [default: conceptnet]"
-)
+@click.option("--tagger", metavar="NAME", help="Source of relations; `ecef plugins` lists them. [default: conceptnet]")
 @click.option(
     "--history",
     type=click.IntRange(min=1),
     help="Utterances in a window: words further apart are not paired. [default: the recipe's, or 8]",
 )
-@click.option(
-    "--dataset", "datasets", multiple=True, metavar="NAME", help="A prepared dataset; may be repeated."
-)
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="A prepared dataset; may be repeated.")
 @click.option("--recipe", metavar="NAME", help="Take tagger, relations, history and dataset from a recipe.")
 @click.option("--format", "form", type=click.Choice(output.FORMATS), help="[default: table, in a pipe jsonl]")
 @click.option("--force", is_flag=True, help="Make the tags of the datasets anew.")
@@ -61,8 +57,6 @@ def command(
     if file is None:
         output.records(tag_datasets(workspace, choice, datasets, force=force), wanted=form)
     elif datasets or force:
-        raise UsageProblem(
-            "FILE goes with neither --dataset nor --force", hint="they are for prepared datasets"
-        )
+        raise UsageProblem("FILE goes with neither --dataset nor --force", hint="they are for prepared datasets")
     else:
         show([tag_dialogue(d, choice.tagger, choice.history) for d in read_dialogues(file)], wanted=form)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ecef_cli.commands.options import device_option, recipe_argument, set_option
-from ecef_cli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ecef_cli.workspace import Workspace
 
 
 @click.command("train")

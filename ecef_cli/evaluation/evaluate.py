@@ -70,7 +70,8 @@ def evaluate(workspace: Workspace, run: Run, *, split: str, device: str) -> Repo
     inputs = load_inputs(workspace, run.recipe, encoder, labels=run.labels)
     if split not in inputs.samples:
         raise DataError(
-            f"the dataset {inputs.prepared.name!r} has no {split} split", hint=f"it has {', '.join(inputs.samples)}"
+            f"the dataset {inputs.prepared.name!r} has no {split} split",
+            hint=f"it has {', '.join(inputs.samples)}",
         )
     outcomes = run_network(network, inputs, split, device=device)
     tasks = {task: _report(task, outcome, run, inputs, split) for task, outcome in outcomes.items()}

@@ -91,11 +91,16 @@ def ensure_features(
     close_index(
         folder,
         {split: len(members) for split, members in windows.items()},
-        {"encoder": extraction.name, "options": extraction.options, "identity": extraction.encoder.identity()},
+        {
+            "encoder": extraction.name,
+            "options": extraction.options,
+            "identity": extraction.encoder.identity(),
+        },
     )
     store = FeatureStore.open(folder)
     output.note(
-        f"extract {prepared.name}: {todo:,} windows in {watch.seconds:.0f} s, {store.size() / 2**20:,.0f} MiB in {folder}"
+        f"extract {prepared.name}: {todo:,} windows in {watch.seconds:.0f} s, "
+        f"{store.size() / 2**20:,.0f} MiB in {folder}"
     )
     return store
 
@@ -114,9 +119,7 @@ def _shards(folder: Path, split: str, windows: Sequence[TextWindow]) -> Iterator
         yield _Shard(split, shard_path(folder, split, number), order[start : start + SHARD])
 
 
-def _encode(
-    encoder: TextEncoder, windows: Sequence[TextWindow], progress: output.Progress
-) -> list[TextFeatures]:
+def _encode(encoder: TextEncoder, windows: Sequence[TextWindow], progress: output.Progress) -> list[TextFeatures]:
     features: list[TextFeatures] = []
     for batch in batches_of_similar_length(windows):
         features += encoder.encode(batch)

@@ -69,7 +69,10 @@ class FeatureStore:
     @classmethod
     def open(cls, folder: Path) -> FeatureStore:
         """Return the store in a folder whose extraction has been completed."""
-        return cls(folder, {split: int(number) for split, number in read_json(folder / "index.json")["windows"].items()})
+        return cls(
+            folder,
+            {split: int(number) for split, number in read_json(folder / "index.json")["windows"].items()},
+        )
 
     def read(self, split: str, number: int) -> TextFeatures:
         """Return the features of one window, float32 in memory.
@@ -81,10 +84,14 @@ class FeatureStore:
             shard, start, end = self._places[split][number]
         except KeyError:
             raise DataError(
-                f"no features of window {number} of {split}", where=str(self.folder), hint="run `ecef extract --force`"
+                f"no features of window {number} of {split}",
+                where=str(self.folder),
+                hint="run `ecef extract --force`",
             ) from None
         return TextFeatures(
-            np.asarray(shard["states"][start:end], dtype=np.float32), shard["first"][start:end], shard["last"][start:end]
+            np.asarray(shard["states"][start:end], dtype=np.float32),
+            shard["first"][start:end],
+            shard["last"][start:end],
         )
 
     @cached_property
@@ -109,10 +116,9 @@ class FeatureStore:
 
 def _open_shard(path: Path) -> Mapping[str, Any]:
     try:
-        shard = safe_open(path, framework="numpy")
+        shard: Any = safe_open(path, framework="numpy")
         opened = {key: shard.get_tensor(key) for key in ("first", "last", "offsets", "rows")}
-        # A slice stays on disk until it is indexed.
-        return {**opened, "states": shard.get_slice("states")}
+        return {**opened, "states": shard.get_slice("states")}  # stays on disk until it is indexed
     except (SafetensorError, OSError) as error:
         raise DataError(f"the shard is broken: {error}", where=str(path), hint="run `ecef extract --force`") from None
 

@@ -39,7 +39,7 @@ class Outcome:
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
         """The most probable label of each target, (N,)."""
-        return self.probabilities.argmax(axis=1)
+        return np.argmax(self.probabilities, axis=1).astype(np.int64)
 
 
 @torch.inference_mode()

@@ -82,9 +82,7 @@ def load_inputs(
     return Inputs(prepared, found, tags, recipe_features(workspace, recipe, prepared, encoder))
 
 
-def recipe_tags(
-    workspace: Workspace, recipe: Recipe, prepared: Prepared, *, force: bool = False
-) -> TagStore | None:
+def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, force: bool = False) -> TagStore | None:
     """Return the tags that a recipe asks for, or None where it has no tagger."""
     if recipe.tagger is None:
         return None

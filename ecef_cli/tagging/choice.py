@@ -40,9 +40,7 @@ class TaggerChoice:
     dataset: str | None
 
 
-def choose_tagger(
-    *, name: str | None, relations: str | None, history: int | None, recipe: str | None
-) -> TaggerChoice:
+def choose_tagger(*, name: str | None, relations: str | None, history: int | None, recipe: str | None) -> TaggerChoice:
     """Return the tagger that is asked for; what is left open comes from the recipe, else from the defaults.
 
     Args:

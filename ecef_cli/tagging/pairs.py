@@ -101,9 +101,7 @@ class DialogueTags:
         if not 0 <= first <= last < len(self.bounds) - 1:
             raise IndexError(f"no window {first} … {last} in {len(self.bounds) - 1} utterances")
         if self.history is not None and last - first >= self.history:
-            raise ValueError(
-                f"the window {first} … {last} is longer than the history of {self.history} utterances"
-            )
+            raise ValueError(f"the window {first} … {last} is longer than the history of {self.history} utterances")
         start, end = self.bounds[first], self.bounds[last + 1]
         within = slice(*np.searchsorted(self.right, [start, end]))
         names = self.speakers.within(first, last)

@@ -56,9 +56,7 @@ class SpeakerNames:
         # The latest utterance of the bearer up to the window's end.
         latest = keys[np.maximum(np.searchsorted(keys, asked + utterance, side="right") - 1, 0)]
         start = np.zeros_like(asked) if history is None else np.maximum(utterance - history + 1, 0)
-        known: npt.NDArray[np.bool_] = (
-            (name != NO_NAME) & (latest >= asked + start) & (latest <= asked + utterance)
-        )
+        known: npt.NDArray[np.bool_] = (name != NO_NAME) & (latest >= asked + start) & (latest <= asked + utterance)
         return known
 
 
@@ -106,9 +104,7 @@ def read_sequence(utterances: Sequence[Utterance]) -> ContentSequence:
     bounds, texts, rows = [0], [], []
     for number, utterance in enumerate(utterances):
         found = words(utterance.text)
-        for position, (word, content) in enumerate(
-            zip(found, analyse(found), strict=True), start=bounds[-1] + 1
-        ):
+        for position, (word, content) in enumerate(zip(found, analyse(found), strict=True), start=bounds[-1] + 1):
             if content is None:
                 continue
             key = keys.setdefault(content.key, len(keys))

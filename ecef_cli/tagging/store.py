@@ -257,6 +257,4 @@ def _load(path: Path) -> Mapping[str, npt.NDArray[Any]]:
         with safe_open(path, framework="numpy") as stored:
             return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no mapping
     except (SafetensorError, OSError) as error:
-        raise DataError(
-            f"the tags are broken: {error}", where=str(path), hint="run `ecef tag --force`"
-        ) from None
+        raise DataError(f"the tags are broken: {error}", where=str(path), hint="run `ecef tag --force`") from None

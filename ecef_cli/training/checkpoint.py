@@ -48,9 +48,7 @@ def save_checkpoint(
 ) -> None:
     """Write all that the next step depends on: weights, moments, random states and progress."""
     state = optimizer.state_dict()
-    tensors = {
-        f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()
-    }
+    tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     for number, moments in state["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
     tensors["random.cpu"] = torch.get_rng_state()
@@ -62,9 +60,7 @@ def save_checkpoint(
         save_file(stored, part, metadata={"progress": json.dumps(asdict(progress))})
 
 
-def load_checkpoint(
-    path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
-) -> Progress:
+def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
     """Bring modules, optimiser and random states to where the checkpoint was written, and return its progress.
 
     Raises:

@@ -124,9 +124,7 @@ class Trainer:
         device: where to compute.
     """
 
-    def __init__(
-        self, run: Run, inputs: Inputs, chosen: list[Sample], encoder: TextEncoder, device: str
-    ) -> None:
+    def __init__(self, run: Run, inputs: Inputs, chosen: list[Sample], encoder: TextEncoder, device: str) -> None:
         self.run, self.inputs, self.chosen, self.device = run, inputs, chosen, device
         self.settings = run.recipe.training
         torch.manual_seed(self.settings.seed)

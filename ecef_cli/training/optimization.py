@@ -42,7 +42,7 @@ def running_average(network: TextNetwork, settings: Training) -> AveragedModel |
     """Return the exponential running average of the network's weights, or None where the recipe wants none."""
     if not settings.average:
         return None
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
+    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average))  # type: ignore[no-untyped-call]
 
 
 def rate_factor(step: int, total: int, settings: Training) -> float:

@@ -36,9 +36,7 @@ class JsonLinesOptions(Options):
         None, description="the emotions in order; where null all that occur, the most frequent in train first"
     )
     dev: float = Field(0.1, ge=0, lt=1, description="share of dialogues for dev, where nothing names a split")
-    test: float = Field(
-        0.1, ge=0, lt=1, description="share of dialogues for test, where nothing names a split"
-    )
+    test: float = Field(0.1, ge=0, lt=1, description="share of dialogues for test, where nothing names a split")
     seed: int = Field(0, description="another seed gives another distribution")
 
     @field_validator("labels")
@@ -124,13 +122,9 @@ class JsonLines(Dataset):
         if label is None:
             return
         if not label.strip():
-            raise DataError(
-                "'emotion' is empty", where=utterance.where, hint="write null where there is no label"
-            )
+            raise DataError("'emotion' is empty", where=utterance.where, hint="write null where there is no label")
         if labels is not None and label not in labels:
-            raise DataError(
-                f"unknown emotion {label!r}", where=utterance.where, hint=did_you_mean(label, labels)
-            )
+            raise DataError(f"unknown emotion {label!r}", where=utterance.where, hint=did_you_mean(label, labels))
 
 
 def _files(sources: Sequence[Path]) -> Iterator[Path]:
@@ -181,9 +175,7 @@ def _stated_split(path: Path, utterance: Utterance) -> _Stated | None:
     if of_row is None:
         raise DataError(f"unknown split {named!r}", where=where, hint=did_you_mean(str(named), SPLITS))
     if of_file not in {None, of_row}:
-        raise DataError(
-            f"the row says {named!r} and its file is {path.name}", where=where, hint="mend one of the two"
-        )
+        raise DataError(f"the row says {named!r} and its file is {path.name}", where=where, hint="mend one of the two")
     return _Stated(of_row, where)
 
 

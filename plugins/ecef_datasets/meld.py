@@ -117,9 +117,7 @@ def _rows(path: Path, repaired: Counter[str]) -> Iterator[tuple[int, dict[str, s
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
-        raise DataError(
-            f"not CSV: {error}", where=f"{path}:{line}", hint="is a quotation mark left open?"
-        ) from None
+        raise DataError(f"not CSV: {error}", where=f"{path}:{line}", hint="is a quotation mark left open?") from None
 
 
 def _check_header(header: Sequence[str], path: Path) -> None:
@@ -129,18 +127,14 @@ def _check_header(header: Sequence[str], path: Path) -> None:
             raise DataError(
                 f"the column {column!r} is missing",
                 where=f"{path}:1",
-                hint=f"did you mean it by {close!r}?"
-                if close
-                else f"there are: {', '.join(header) or 'none'}",
+                hint=f"did you mean it by {close!r}?" if close else f"there are: {', '.join(header) or 'none'}",
             )
 
 
 def _check_new(key: tuple[int, int], found: Mapping[tuple[int, int], Utterance], where: str) -> None:
     if key in found:
         first = found[key].where
-        raise DataError(
-            f"dialogue {key[0]}, utterance {key[1]} stands here again, first at {first}", where=where
-        )
+        raise DataError(f"dialogue {key[0]}, utterance {key[1]} stands here again, first at {first}", where=where)
 
 
 def _utterance(split: str, row: Mapping[str, str], where: str) -> tuple[tuple[int, int], Utterance]:
@@ -156,9 +150,7 @@ def _utterance(split: str, row: Mapping[str, str], where: str) -> tuple[tuple[in
             raise DataError(problem, where=where, hint="save the file as UTF-8")
     emotion = row["Emotion"].strip().casefold()
     if emotion not in LABELS:
-        raise DataError(
-            f"unknown emotion {row['Emotion']!r}", where=where, hint=did_you_mean(emotion, LABELS)
-        )
+        raise DataError(f"unknown emotion {row['Emotion']!r}", where=where, hint=did_you_mean(emotion, LABELS))
     dialogue, number = (_whole(row, column, where) for column in ("Dialogue_ID", "Utterance_ID"))
     start, end = (_seconds(row, column, where) for column in ("StartTime", "EndTime"))
     extra: dict[str, Any] = {

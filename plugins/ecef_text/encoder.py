@@ -111,7 +111,11 @@ class HuggingFaceEncoder(TextEncoder):
         # Byte-level vocabularies tell a word at the start of a text from one inside it. The space puts the
         # first word of a turn, which follows the speaker's token, inside.
         found = self._tokenizer(
-            f" {turn.text}", add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False
+            f" {turn.text}",
+            add_special_tokens=False,
+            return_offsets_mapping=True,
+            truncation=False,
+            verbose=False,
         )
         spans = np.asarray(found["offset_mapping"], dtype=np.int64).reshape(-1, 2) - 1
         starts = np.asarray([word.start for word in turn.words], dtype=np.int64)
@@ -165,7 +169,9 @@ def _load(name: str) -> tuple[Any, Any]:
         )
     except (OSError, ValueError, ImportError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise PluginError(f"text_encoder.model: {name!r} cannot be loaded: {reason[:300]}", hint=how_to_get(name)) from error
+        raise PluginError(
+            f"text_encoder.model: {name!r} cannot be loaded: {reason[:300]}", hint=how_to_get(name)
+        ) from error
     if not tokenizer.is_fast:
         raise PluginError(f"text_encoder.model: {name!r} has no fast tokenizer, which word alignment needs")
     missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)

@@ -62,7 +62,8 @@ def cut(model: Any, count: int, *, name: str) -> TopLayers:
             same, reason = False, " ".join(str(error).split())
     if not same:
         raise PluginError(
-            f"text_encoder.trainable_layers: {name!r} cannot be split: {reason}", hint="use trainable_layers: 0"
+            f"text_encoder.trainable_layers: {name!r} cannot be split: {reason}",
+            hint="use trainable_layers: 0",
         )
     return top
 

@@ -43,7 +43,7 @@ def meld(path: Path) -> list[list[Utterance]]:
     return list(dialogues.values())
 
 
-def edges(tagger) -> dict[tuple[str, str], int]:  # noqa: ANN001
+def edges(tagger) -> dict[tuple[str, str], int]:
     """Return the relations of each pair of words, in both orders."""
     lexicon = load_lexicon()
     found = lexicon.neighbours(tagger.relations)
@@ -54,7 +54,7 @@ def edges(tagger) -> dict[tuple[str, str], int]:  # noqa: ANN001
     }
 
 
-def one_by_one(sequence, known: dict[tuple[str, str], int], history: int) -> tuple[int, int]:  # noqa: ANN001
+def one_by_one(sequence, known: dict[tuple[str, str], int], history: int) -> tuple[int, int]:
     """Return how many pairs were looked at and how many got a tag."""
     lemmas = [sequence.lemmas[i] for i in sequence.lemma]
     keys, utterances = sequence.key.tolist(), sequence.utterance.tolist()

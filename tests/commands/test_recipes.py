@@ -93,9 +93,7 @@ def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert "training" in json.loads(capsys.readouterr().out)["properties"]
 
 
-def test_init_writes_a_recipe_that_passes_the_check(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_init_writes_a_recipe_that_passes_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "here" / "mine.yaml"
     assert _run(["recipes", "init", "mine.yaml"]) == 0
     captured = capsys.readouterr()
@@ -143,17 +141,13 @@ def test_init_to_stdout_prints_the_recipe(capsys: pytest.CaptureFixture[str], tm
     assert list((tmp_path / "here").iterdir()) == []
 
 
-def test_init_keeps_the_name_where_the_file_s_cannot_be_one(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_init_keeps_the_name_where_the_file_s_cannot_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["recipes", "init", "my recipe.yaml"]) == 0
     assert "'my recipe' cannot be the name of a recipe; it keeps 'beta'" in capsys.readouterr().err
     assert load_recipe(str(tmp_path / "here" / "my recipe.yaml")).name == "beta"
 
 
-def test_init_without_any_recipe_to_start_from_is_told(
-    shelf: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_init_without_any_recipe_to_start_from_is_told(shelf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in shelf.iterdir():
         path.unlink()
     assert _run(["recipes", "init"]) == 2

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from ecef_cli.components import Options, TextEncoder, TextFeatures, TextWindow
+from ecef_cli.dialogue import Dialogue, Utterance
 from ecef_cli.errors import DataError
 from ecef_cli.features import extraction, store
-from ecef_cli.features.extraction import BATCH_POSITIONS, Extraction, batches_of_similar_length, ensure_features
+from ecef_cli.features.extraction import (
+    BATCH_POSITIONS,
+    Extraction,
+    batches_of_similar_length,
+    ensure_features,
+)
 from ecef_cli.features.store import FeatureStore
 from ecef_cli.manifest import Prepared
 from ecef_cli.samples.windows import text_window, windows
-from ecef_cli.dialogue import Dialogue, Utterance
 from ecef_cli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Lengths(TextEncoder):
@@ -59,7 +67,13 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def what(**changes: object) -> Extraction:
-    values = {"encoder": Lengths(Options()), "name": "lengths", "options": {}, "history": 3, "dtype": "float16"}
+    values = {
+        "encoder": Lengths(Options()),
+        "name": "lengths",
+        "options": {},
+        "history": 3,
+        "dtype": "float16",
+    }
     return Extraction(**{**values, **changes})
 
 

@@ -251,9 +251,7 @@ def test_the_builder_gives_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 
 def test_the_builder_says_what_it_lacks(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, SCRIPT, "--wordnet", tmp_path], check=False, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, SCRIPT, "--wordnet", tmp_path], check=False, capture_output=True, text=True)
     assert done.returncode == 3
     assert "no data.noun" in done.stderr
 

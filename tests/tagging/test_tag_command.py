@@ -40,9 +40,7 @@ def rows(capsys: pytest.CaptureFixture[str], *arguments: str | Path | int) -> li
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_the_papers_dialogue_gives_one_row_a_tagged_pair(
-    dialogue: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_papers_dialogue_gives_one_row_a_tagged_pair(dialogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = rows(capsys, dialogue)
     kangaroos = [r for r in found if r["words"] == ["kangaroo", "kangaroo"]]
     assert kangaroos == [
@@ -114,9 +112,7 @@ def test_relations_can_be_chosen(dialogue: Path, capsys: pytest.CaptureFixture[s
     assert {r["tag"] for r in found} == {"1/N"}
 
 
-def test_several_relations_of_a_pair_stand_in_one_tag(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_several_relations_of_a_pair_stand_in_one_tag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path / "a.jsonl", [("A", "kill"), ("B", "murder")])
     (found,) = rows(capsys, path, "--relations", "Synonym,MannerOf,DerivedFrom,IsA")
     assert found["tag"] == "0/M"
@@ -218,9 +214,7 @@ def test_an_unknown_tagger_names_the_nearest(dialogue: Path, capsys: pytest.Capt
     assert "did you mean 'conceptnet'?" in capsys.readouterr().err
 
 
-def test_a_file_does_not_go_with_options_of_datasets(
-    dialogue: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_does_not_go_with_options_of_datasets(dialogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["tag", str(dialogue), "--dataset", "meld"]) == 2
     assert "--dataset" in capsys.readouterr().err
 
@@ -238,9 +232,7 @@ def workspace(tmp_path: Path, dialogue: Path) -> Workspace:
     return found
 
 
-def test_every_prepared_dataset_is_tagged_and_counted(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_prepared_dataset_is_tagged_and_counted(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     found = rows_of(workspace, capsys)
     assert found == [
         {

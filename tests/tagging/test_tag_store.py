@@ -35,9 +35,7 @@ def corpus(texts: dict[str, list[list[str]]]) -> Corpus:
             Dialogue(
                 f"{split}{d}",
                 tuple(
-                    Utterance(
-                        text=text or "…", speaker=("Joey", "Ann")[i % 2], dialogue=f"{split}{d}", utterance=i
-                    )
+                    Utterance(text=text or "…", speaker=("Joey", "Ann")[i % 2], dialogue=f"{split}{d}", utterance=i)
                     for i, text in enumerate(lines)
                 ),
             )
@@ -93,9 +91,7 @@ def test_the_total_is_the_sum_of_the_splits(workspace: Workspace) -> None:
     assert store.total().relations["Causes"] == store.counts["test"].relations["Causes"] > 0
 
 
-def test_a_second_run_changes_nothing_and_says_so(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_run_changes_nothing_and_says_so(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     before = stamps(make(workspace))
     capsys.readouterr()
     assert stamps(make(workspace)) == before
@@ -135,18 +131,14 @@ def test_a_stopped_run_goes_on_with_the_splits_that_are_missing(
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "index", "index_shape"])
-def test_a_damaged_folder_is_made_anew(
-    workspace: Workspace, damage: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_folder_is_made_anew(workspace: Workspace, damage: str, capsys: pytest.CaptureFixture[str]) -> None:
     store = make(workspace)
     before = {name: content for name, (_, content) in stamps(store).items()}
     target = store.folder / ("index.json" if "index" in damage else "train.safetensors")
     content = bytearray(target.read_bytes())
     if damage == "flip":
         content[-1] ^= 0xFF
-    target.write_bytes(
-        {"index_shape": b"[]", "flip": bytes(content)}.get(damage, bytes(content[: len(content) // 2]))
-    )
+    target.write_bytes({"index_shape": b"[]", "flip": bytes(content)}.get(damage, bytes(content[: len(content) // 2])))
     capsys.readouterr()
     after = {name: content for name, (_, content) in stamps(make(workspace)).items()}
     assert after == before

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -25,6 +25,21 @@ from ecef_cli.training import loop
 from ecef_cli.training.loop import train
 from ecef_cli.training.optimization import JointLoss, class_weights, rate_factor
 from ecef_cli.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+SLOWED = """
+import sys, time
+from ecef_cli.cli import main
+from ecef_cli.training import loop
+step = loop.Trainer._step
+loop.Trainer._step = lambda *arguments: (time.sleep(0.1), step(*arguments))[1]
+sys.argv = {arguments!r}
+main()
+"""
+"""Trains with a pause at each step, so that the test can kill it within an epoch."""
 
 
 def recipe(model: Path, **changes: object) -> Recipe:
@@ -52,7 +67,14 @@ def test_it_learns_what_can_be_learned(toy_run: Run) -> None:
 
 def test_a_run_says_all_that_it_is(toy_run: Run) -> None:
     names = {path.name for path in toy_run.folder.iterdir()}
-    assert {"model.safetensors", "recipe.yaml", "run.json", "metrics.json", "environment.json", "README.md"} <= names
+    assert {
+        "model.safetensors",
+        "recipe.yaml",
+        "run.json",
+        "metrics.json",
+        "environment.json",
+        "README.md",
+    } <= names
     again = open_run(toy_run.folder)
     assert again.recipe == toy_run.recipe
     assert again.labels == tuple(FEELINGS)
@@ -143,7 +165,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     arguments = [sys.executable, "-m", "ecef_cli", "--workspace", str(toy_workspace.root)]
     arguments += ["train", str(path), "--name", "killed", "--device", "cpu"]
     log = toy_workspace.run("killed") / "log.jsonl"
-    slow = f"import time, ecef_cli.training.loop as l; s = l.Trainer._step\ndef step(*a):\n time.sleep(.1)\n return s(*a)\nl.Trainer._step = step\nimport sys; sys.argv = {arguments[2:]!r}\nfrom ecef_cli.cli import main; main()"
+    slow = SLOWED.format(arguments=arguments[2:])
     process = subprocess.Popen([sys.executable, "-c", slow], stderr=subprocess.PIPE)
     try:
         deadline = time.monotonic() + 60

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 @hookimpl
 def ecef_register_taggers(register: "Register") -> None:
     """Register the tagger."""
-    register(
-        "table", "ecef_example.table:TableTagger", summary="word relations from a table of your own, TSV"
-    )
+    register("table", "ecef_example.table:TableTagger", summary="word relations from a table of your own, TSV")
 
 
 @hookimpl

@@ -26,9 +26,7 @@ class TableOptions(Options):
     """Which table, and which of its relations."""
 
     path: Path = Field(description="the table, relative to the folder in which ecef runs")
-    relations: tuple[str, ...] = Field(
-        (), max_length=_MOST, description="relations to ask for; all where empty"
-    )
+    relations: tuple[str, ...] = Field((), max_length=_MOST, description="relations to ask for; all where empty")
 
 
 class TableTagger(Tagger):

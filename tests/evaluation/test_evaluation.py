@@ -1,0 +1,132 @@
+"""Evaluation: scores against hand counts, baselines, and what is written down."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ecef_cli.errors import DataError, PluginError
+from ecef_cli.evaluation.baselines import majority, repeat_last
+from ecef_cli.evaluation.evaluate import evaluate
+from ecef_cli.metrics import score
+from ecef_cli.run import Run, open_run
+from ecef_cli.samples.windows import NO_TARGET, Sample, samples
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ecef_cli.workspace import Workspace
+
+
+def test_scores_against_hand_counts() -> None:
+    gold = np.array([0, 0, 0, 1, 1, 2])
+    found = score(gold, np.array([0, 0, 1, 1, 0, 0]), ["a", "b", "c", "never"])
+    assert found.accuracy == pytest.approx(100 * 3 / 6)
+    assert found.uar == pytest.approx(100 * (2 / 3 + 1 / 2 + 0) / 3)
+    f1 = [2 * 2 / (4 + 3), 2 * 1 / (2 + 2), 0.0]
+    assert found.macro_f1 == pytest.approx(100 * sum(f1) / 3)
+    assert found.weighted_f1 == pytest.approx(100 * (3 * f1[0] + 2 * f1[1]) / 6)
+    assert found.confusion == ((2, 1, 0, 0), (1, 1, 0, 0), (1, 0, 0, 0), (0, 0, 0, 0))
+    assert [c.support for c in found.classes] == [3, 2, 1, 0]
+
+
+def test_the_majority_is_counted_over_training_targets() -> None:
+    train = [Sample("train", n, 0, 0, 0, 1, {"epc": t}) for n, t in enumerate([2, 2, 1, 1, 0, NO_TARGET])]
+    assert majority(train, "epc", 3).tolist() == [1, 1, 1]
+
+
+def test_repeat_last_says_the_gold_label_of_the_present() -> None:
+    found = repeat_last([2, NO_TARGET, 0], np.array([0, 1, 2]), np.array([1, 1, 1]))
+    assert found.tolist() == [2, 1, 0]
+
+
+def test_a_run_is_measured_beside_its_baselines(toy_workspace: Workspace, toy_run: Run) -> None:
+    report = evaluate(toy_workspace, toy_run, split="test", device="cpu")
+    assert set(report.tasks) == {"erc", "epc"}
+    assert report.tasks["erc"].model.targets == 36
+    assert report.tasks["epc"].model.targets == 30
+    assert set(report.tasks["epc"].baselines) == {"majority", "repeat-last (gold)"}
+    assert report.tasks["epc"].baselines["majority"].uar == pytest.approx(100 / 3)
+    # The toy dialogues change emotion at every turn.
+    assert report.tasks["epc"].baselines["repeat-last (gold)"].accuracy == 0
+    assert report.tasks["erc"].model.weighted_f1 > 85
+    stored = json.loads((toy_run.folder / "evaluation" / "toy-test.json").read_text())
+    assert stored["tasks"]["erc"]["model"]["accuracy"] == report.tasks["erc"].model.accuracy
+    assert "baseline: majority" in (toy_run.folder / "README.md").read_text()
+
+
+def test_what_a_person_wrote_in_the_card_is_kept(toy_workspace: Workspace, toy_run: Run) -> None:
+    card = toy_run.folder / "README.md"
+    card.write_text(card.read_text() + "\n## Licence\n\nours\n")
+    evaluate(toy_workspace, toy_run, split="dev", device="cpu")
+    assert card.read_text().endswith("## Licence\n\nours\n")
+    assert "| dev | toy |" in card.read_text()
+
+
+def test_repeat_last_on_the_test_split_of_meld(shared_data: Path) -> None:
+    from ecef_cli.recipe import build_component
+
+    corpus = build_component("dataset", "meld", {}).read([shared_data / "meld"])
+    found = {
+        task: [
+            s.targets[task]
+            for s in samples("test", corpus.splits["test"], history=8, tasks=[task], labels=corpus.labels)
+        ]
+        for task in ("erc", "epc")
+    }
+    gold = np.asarray(found["epc"])
+    rows = np.flatnonzero(gold != NO_TARGET)
+    assert len(rows) == 2330
+    repeated = repeat_last(found["erc"], rows, np.zeros(len(rows), dtype=np.int64))
+    assert score(gold[rows], repeated, corpus.labels).uar == pytest.approx(27.29, abs=0.005)
+
+
+def run_ecef(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ecef_cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_command_prints_tables_and_json(toy_workspace: Workspace, toy_run: Run) -> None:
+    base = ["--workspace", toy_workspace.root, "eval", "shared", "--device", "cpu"]
+    printed = run_ecef(*base, "--format", "table").stdout
+    for word in ("ERC on toy test, 36 targets", "W-F1", "UAR", "baseline: repeat-last (gold)", "confusion"):
+        assert word in printed
+    assert json.loads(run_ecef(*base).stdout)["tasks"]["epc"]["model"]["targets"] == 30
+
+
+def test_a_run_that_does_not_exist_names_the_nearest(toy_workspace: Workspace, toy_run: Run) -> None:
+    failed = run_ecef("--workspace", toy_workspace.root, "eval", "shaerd")
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines()[-1].endswith("has no run 'shaerd' (did you mean 'shared'?)")
+
+
+def test_a_run_with_other_frozen_weights_is_refused(toy_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(toy_run.folder, folder)
+    facts = json.loads((folder / "run.json").read_text())
+    facts["identities"]["text_encoder"] = "0" * 32
+    (folder / "run.json").write_text(json.dumps(facts))
+    run = open_run(folder)
+    with pytest.raises(PluginError, match=r"not those that run was trained on"):
+        run.network(run.recipe.component("text_encoder"))
+
+
+def test_a_run_without_weights_is_an_error(toy_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(toy_run.folder, folder)
+    (folder / "model.safetensors").write_bytes(b"half")
+    run = open_run(folder)
+    with pytest.raises(DataError, match="no trained weights"):
+        run.network(run.recipe.component("text_encoder"))
