@@ -39,7 +39,8 @@ class Outcome:
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
         """The most probable label of each target, (N,)."""
-        return np.argmax(self.probabilities, axis=1).astype(np.int64)
+        best: npt.NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
+        return best
 
 
 @torch.inference_mode()
