@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, did_you_mean
 from ecef_cli.findings import findings, split_dialogues
 from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, text_checksum
-from ecef_cli.recipe import build_component, parse_yaml
+from ecef_cli.recipe import build_component
+from ecef_cli.settings import parse_yaml
 from ecef_cli.tolerance import Tolerance
 from ecef_cli.workspace import SPLITS, checksum
 

@@ -12,9 +12,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ecef_cli.errors import EcefError, PluginError, RecipeError, did_you_mean
 from ecef_cli.problems import explain, located
 from ecef_cli.registry import get_registry
+from ecef_cli.settings import lines_of, override, parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ecef_cli.components import Component, Tagger, TextEncoder
 
@@ -194,67 +195,6 @@ def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Compone
 # ------------------------------------------------------------------------------------------------ reading
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, which YAML would settle by silently keeping the last."""
-
-
-_MERGE = "tag:yaml.org,2002:merge"
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
-            continue
-        key = loader.construct_object(key_node)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def parse_yaml(text: str, where: str) -> Any:
-    """Return what a YAML text holds.
-
-    Raises:
-        RecipeError: it is no YAML, with the line.
-    """
-    try:
-        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f":{mark.line + 1}" if mark else ""
-        raise RecipeError(f"{where}{line}: not YAML: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
-
-
-def _lines(text: str) -> dict[str, int]:
-    """Return the line on which each setting of a YAML text stands, by its path."""
-    found: dict[str, int] = {}
-    seen: set[yaml.Node | None] = set()  # an alias stands for a node that was visited at its anchor
-
-    def visit(node: yaml.Node | None, prefix: tuple[str, ...]) -> None:
-        if node in seen:
-            return
-        seen.add(node)
-        if isinstance(node, yaml.MappingNode):
-            children = [(str(key.value), key, value) for key, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            children = [(str(index), value, value) for index, value in enumerate(node.value)]
-        else:
-            return
-        for name, place, child in children:
-            found[".".join((*prefix, name))] = place.start_mark.line + 1
-            visit(child, (*prefix, name))
-
-    visit(yaml.compose(text, Loader=_StrictLoader), ())
-    return found
-
-
 def recipes_folder() -> Path:
     """Return the folder of the recipes that come with ecef."""
     package = Path(__file__).parent
@@ -304,30 +244,6 @@ def find_recipe(name_or_path: str) -> Path:
     return shipped
 
 
-def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """Return `values` with `a.b=value` settings applied; the values are read as YAML.
-
-    Raises:
-        RecipeError: a setting has no `=`, or goes through something that is no block.
-    """
-    from copy import deepcopy
-
-    result = deepcopy(values)
-    for setting in settings:
-        path, equals, text = setting.partition("=")
-        keys = path.strip().split(".")
-        if not equals or not all(keys):
-            raise RecipeError(f"--set {setting!r}: write it as a.b=value")
-        target = result
-        for depth, key in enumerate(keys[:-1], start=1):
-            inner = target.setdefault(key, {})
-            if not isinstance(inner, dict):
-                raise RecipeError(f"--set {setting!r}: {'.'.join(keys[:depth])} is no block of settings")
-            target = inner
-        target[keys[-1]] = parse_yaml(text, f"--set {setting!r}")
-    return result
-
-
 def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     """Return a recipe by name or path, with `--set` settings applied and every default filled in.
 
@@ -342,7 +258,7 @@ def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: a recipe is a block of settings", hint="see `ecef recipes init`")
-    places = {key: f"{path}:{line}" for key, line in _lines(text).items()}
+    places = {key: f"{path}:{line}" for key, line in lines_of(text).items()}
     places |= {setting.partition("=")[0].strip(): "--set" for setting in settings}
     return check_recipe(override(values, settings), where=name_or_path, places=places)
 

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from ecef_cli.errors import DataError, PluginError, UsageProblem, did_you_mean
 from ecef_cli.network.model import TextNetwork
-from ecef_cli.recipe import check_recipe, parse_yaml
+from ecef_cli.recipe import check_recipe
+from ecef_cli.settings import parse_yaml
 from ecef_cli.workspace import read_json, replacing, write_json, write_text
 
 if TYPE_CHECKING:

@@ -174,9 +174,7 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 def main() -> int:
     """Build the lexicon and say what it holds."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun …"
-    )
+    parser.add_argument("--wordnet", type=Path, default=Path("/usr/share/wordnet"), help="folder with data.noun …")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="the npz file to write")
     options = parser.parse_args()
     missing = [name for name in FILES.values() if not (options.wordnet / name).is_file()]

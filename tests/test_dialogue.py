@@ -47,9 +47,7 @@ def test_ids_may_be_strings_or_whole_numbers() -> None:
 
 
 def test_text_may_be_empty_where_there_is_audio() -> None:
-    found = parse(
-        '{"speaker": "Ana", "text": "", "audio": "a/1.flac", "start": 1, "end": 2.5}', folder=Path("d")
-    )
+    found = parse('{"speaker": "Ana", "text": "", "audio": "a/1.flac", "start": 1, "end": 2.5}', folder=Path("d"))
     assert found.audio == Path("d/a/1.flac")
     assert (found.start, found.end) == (1.0, 2.5)
 
@@ -121,9 +119,7 @@ def test_unicode_line_separators_do_not_end_a_line(tmp_path: Path) -> None:
     text = "one\u2028two\u2029three\x85four\x0bfive"
     path = tmp_path / "f.jsonl"
     path.write_bytes(
-        f'{{"speaker": "A", "text": {json.dumps(text, ensure_ascii=False)}}}\n'.replace(
-            "\x0b", "\\u000b"
-        ).encode()
+        f'{{"speaker": "A", "text": {json.dumps(text, ensure_ascii=False)}}}\n'.replace("\x0b", "\\u000b").encode()
     )
     [dialogue] = read_dialogues(path)
     assert [u.text for u in dialogue.utterances] == [text]

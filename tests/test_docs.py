@@ -13,8 +13,9 @@ from ecef_cli import hookspecs
 from ecef_cli.cli import COMMANDS
 from ecef_cli.components import KINDS as CLASSES
 from ecef_cli.components import Register
-from ecef_cli.recipe import Recipe, parse_yaml
+from ecef_cli.recipe import Recipe
 from ecef_cli.registry import HOOKS, KINDS
+from ecef_cli.settings import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -15,10 +15,10 @@ import sys
 import time
 from pathlib import Path
 
-WORDS = (
-    "really never thought you would leave the party before midnight because my sister lost her keys and the old car "
-    "broke down again near a river where nobody lives anymore so happy sad angry afraid tired hungry wonderful awful"
-).split()
+WORDS = """
+really never thought you would leave the party before midnight because my sister lost her keys and the old car
+broke down again near a river where nobody lives anymore so happy sad angry afraid tired hungry wonderful awful
+""".split()  # noqa: SIM905 - easier to read than a list
 
 
 def rows(count: int) -> list[str]:

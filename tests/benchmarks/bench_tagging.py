@@ -49,8 +49,7 @@ def edges(tagger) -> dict[tuple[str, str], int]:
     found = lexicon.neighbours(tagger.relations)
     heads = np.repeat(np.arange(len(lexicon.words)), np.diff(found.start))
     return {
-        (lexicon.words[h], lexicon.words[t]): int(m)
-        for h, t, m in zip(heads, found.other, found.mask, strict=True)
+        (lexicon.words[h], lexicon.words[t]): int(m) for h, t, m in zip(heads, found.other, found.mask, strict=True)
     }
 
 

@@ -57,9 +57,7 @@ def calls(tmp_path: Path) -> Path:
         ("dev", ["calm"]),
         ("test", ["angry"]),
     ):
-        rows = [
-            {"dialogue": f"{split}-1", "speaker": "A", "text": f"{e} {split}", "emotion": e} for e in emotions
-        ]
+        rows = [{"dialogue": f"{split}-1", "speaker": "A", "text": f"{e} {split}", "emotion": e} for e in emotions]
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
     return folder
 
@@ -129,9 +127,7 @@ def test_an_emotion_may_be_called_like_a_column(prepare: Callable[..., Outcome],
     assert prepare("jsonl", "--source", path).rows[0]["emotion split"] == 1
 
 
-def test_nothing_is_written_when_nothing_changed(
-    prepare: Callable[..., Outcome], work: Path, calls: Path
-) -> None:
+def test_nothing_is_written_when_nothing_changed(prepare: Callable[..., Outcome], work: Path, calls: Path) -> None:
     first = prepare("jsonl", "--source", calls)
     before = {p: p.stat().st_mtime_ns for p in work.rglob("*")}
     second = prepare("jsonl", "--source", calls)
@@ -257,14 +253,10 @@ def test_broken_rows_within_the_tolerance_are_listed(
         assert str(calls) not in (work / "jsonl" / "dataset.json").read_text(encoding="utf-8")
 
 
-def test_equal_reasons_are_counted_together_with_a_few_examples(
-    prepare: Callable[..., Outcome], calls: Path
-) -> None:
+def test_equal_reasons_are_counted_together_with_a_few_examples(prepare: Callable[..., Outcome], calls: Path) -> None:
     add(calls / "train.jsonl", *['{"text": "y"}'] * 5)
     done = prepare("jsonl", "--source", calls, "--tolerate", "5")
-    assert (
-        "dropped 5: the key 'speaker' is missing (train.jsonl:5, train.jsonl:6, train.jsonl:7, …)" in done.err
-    )
+    assert "dropped 5: the key 'speaker' is missing (train.jsonl:5, train.jsonl:6, train.jsonl:7, …)" in done.err
 
 
 def test_when_all_rows_are_broken_no_tolerance_helps(prepare: Callable[..., Outcome], tmp_path: Path) -> None:

@@ -1,0 +1,96 @@
+"""Settings as YAML: read strictly, with the line of each, and overridden from the command line."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ecef_cli.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, which YAML would settle by silently keeping the last."""
+
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
+            continue
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Return what a YAML text holds.
+
+    Raises:
+        RecipeError: it is no YAML, with the line.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise RecipeError(f"{where}{line}: not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def lines_of(text: str) -> dict[str, int]:
+    """Return the line on which each setting of a YAML text stands, by its path."""
+    found: dict[str, int] = {}
+    seen: set[yaml.Node | None] = set()  # an alias stands for a node that was visited at its anchor
+
+    def visit(node: yaml.Node | None, prefix: tuple[str, ...]) -> None:
+        if node in seen:
+            return
+        seen.add(node)
+        if isinstance(node, yaml.MappingNode):
+            children = [(str(key.value), key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            children = [(str(index), value, value) for index, value in enumerate(node.value)]
+        else:
+            return
+        for name, place, child in children:
+            found[".".join((*prefix, name))] = place.start_mark.line + 1
+            visit(child, (*prefix, name))
+
+    visit(yaml.compose(text, Loader=_StrictLoader), ())
+    return found
+
+
+def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """Return `values` with `a.b=value` settings applied; the values are read as YAML.
+
+    Raises:
+        RecipeError: a setting has no `=`, or goes through something that is no block.
+    """
+    result = deepcopy(values)
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise RecipeError(f"--set {setting!r}: write it as a.b=value")
+        target = result
+        for depth, key in enumerate(keys[:-1], start=1):
+            inner = target.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise RecipeError(f"--set {setting!r}: {'.'.join(keys[:depth])} is no block of settings")
+            target = inner
+        target[keys[-1]] = parse_yaml(text, f"--set {setting!r}")
+    return result
