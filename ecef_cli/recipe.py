@@ -283,12 +283,13 @@ def check_recipe(values: dict[str, Any], *, where: str, places: Mapping[str, str
     except ValidationError as error:
         problems += explain(error, Recipe, ())
     filled: dict[str, Block] = {}
+    registry = get_registry()
     for key, kind in BLOCKS.items():
         block = values.get(key)
         if not (isinstance(block, dict) and isinstance(block.get("name"), str)):
             continue
         try:
-            entry = get_registry().find(kind, block["name"])
+            entry = registry.find(kind, block["name"])
         except PluginError as error:
             problems.append((f"{key}.name", str(error)))
             continue

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import FEELINGS
+
+from ecef_cli.workspace import Workspace
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "plugin"
 RECIPE = """\
@@ -95,6 +98,34 @@ def test_its_options_are_in_the_schema(site: Path) -> None:
     branches = json.loads(done.stdout)["properties"]["text_encoder"]["anyOf"]
     (branch,) = [b for b in branches if b["title"] == "hashed"]
     assert branch["properties"]["width"]["maximum"] == 4096
+
+
+def test_it_takes_the_places_of_tagger_and_encoder_by_recipe_alone(
+    site: Path, table: Path, tmp_path: Path, toy_workspace: Workspace
+) -> None:
+    recipe = tmp_path / "recipe.yaml"
+    text = RECIPE.format(table=table).replace("dataset: mine", "dataset: toy").replace("with-plugin", "plugged")
+    recipe.write_text(text + "training: {epochs: 2}\n", encoding="utf-8")
+    base = ("-m", "ecef_cli", "--workspace", str(toy_workspace.root))
+    trained = with_plugin(site, *base, "train", str(recipe))
+    assert trained.returncode == 0, trained.stderr
+    card = (toy_workspace.run("plugged") / "README.md").read_text(encoding="utf-8")
+    assert "`hashed`" in card
+    assert "`table` with synonym, antonym" in card
+    talk = tmp_path / "talk.jsonl"
+    talk.write_text(
+        '{"speaker": "A", "text": "I am glad."}\n{"speaker": "B", "text": "Happy, too."}\n', encoding="utf-8"
+    )
+    predicted = with_plugin(site, *base, "predict", str(talk), "--model", "plugged")
+    assert predicted.returncode == 0, predicted.stderr
+    assert [json.loads(line)["prediction"]["emotion"] in FEELINGS for line in predicted.stdout.splitlines()] == [
+        True
+    ] * 2
+    tags = with_plugin(site, *base, "tag", str(talk), "--recipe", str(recipe))
+    assert [json.loads(line)["relations"] for line in tags.stdout.splitlines()] == [["synonym"]]
+    without = with_plugin(site, *base, "predict", str(talk), "--model", "plugged", ECEF_PLUGINS="")
+    assert without.returncode == 2
+    assert "no text_encoder is called 'hashed'" in without.stderr
 
 
 def test_its_own_tests_pass(site: Path) -> None:
