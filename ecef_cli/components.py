@@ -153,9 +153,14 @@ class TextWindow:
     turns: tuple[Turn, ...]
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of positions of each turn."""
+        return tuple(1 + len(turn.words) for turn in self.turns)
+
+    @property
     def positions(self) -> int:
         """The number of positions, K."""
-        return sum(1 + len(turn.words) for turn in self.turns)
+        return sum(self.sizes)
 
 
 @dataclass(frozen=True, slots=True)

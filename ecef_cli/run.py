@@ -95,6 +95,7 @@ def build_network(recipe: Recipe, encoder: TextEncoder, labels: int) -> TextNetw
     return TextNetwork(
         recipe.network,
         width_in=encoder.width,
+        history=recipe.history,
         tasks=recipe.tasks,
         labels=labels,
         top=encoder.trainable(),

@@ -18,7 +18,12 @@ ONE = WindowInput(
     # [CLS] [s1] word-of-two-tokens a-token-over-two-words [s2] word [SEP]
     features([(-1, -1), (0, 0), (1, 1), (1, 1), (2, 3), (4, 4), (5, 5), (-1, -1)]),
     np.asarray([0, 2, 0, 0, 0, 2], dtype=np.float32),
-    target=4,
+    turns=np.asarray([1, 1, 1, 1, 0, 0]),
     labels={"erc": 1},
 )
-SHORT = WindowInput(features([(-1, -1), (0, 0), (-1, -1)]), np.zeros(1, dtype=np.float32), target=0, labels={"erc": 0})
+SHORT = WindowInput(
+    features([(-1, -1), (0, 0), (-1, -1)]),
+    np.zeros(1, dtype=np.float32),
+    turns=np.zeros(1, dtype=np.int64),
+    labels={"erc": 0},
+)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ecef_cli.samples.batches import WindowInput, collate
-from ecef_cli.samples.windows import text_window
+from ecef_cli.samples.windows import text_window, turns_ago
 from ecef_cli.tagging.pairs import tag_utterances
 
 if TYPE_CHECKING:
@@ -108,10 +108,9 @@ class Predictor:
 
     def _input(self, window: Sequence[Utterance], features: TextFeatures) -> WindowInput:
         shape = text_window(window)
-        target = shape.positions - 1 - len(shape.turns[-1].words)
         if self._tagger is None:
             importance = np.zeros(shape.positions, dtype=np.float32)
         else:
             tags = tag_utterances(window, self._tagger, history=None)
             importance = tags.importance(0, len(window) - 1)
-        return WindowInput(features, importance, target, {})
+        return WindowInput(features, importance, turns_ago(shape.sizes), {})

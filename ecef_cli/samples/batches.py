@@ -24,13 +24,13 @@ class WindowInput:
     Attributes:
         features: the encoder's states.
         importance: (K,) float32, Squeeze(M): how strongly each position is tied to others; zeros without tags.
-        target: first position of the last utterance, which is the one that ERC asks about.
+        turns: (K,) how many utterances before the last one each position is spoken.
         labels: by task, the number of the label asked for.
     """
 
     features: TextFeatures
     importance: npt.NDArray[np.float32]
-    target: int
+    turns: npt.NDArray[np.int64]
     labels: Mapping[str, int]
 
 
@@ -44,7 +44,8 @@ class Batch:
         pooling: (B, K, L), each row the mean over the states that cover a position, or zeros.
         mask: (B, K), true where a position is covered by a state.
         importance: (B, K), Squeeze(M).
-        target: (B, K), true at the covered positions of the last utterance.
+        turns: (B, K) int64, how many utterances before the last one a position is spoken.
+        state_turns: (B, L) int64, the same of a state; -1 where it covers no position.
         labels: by task, (B,) int64.
     """
 
@@ -53,8 +54,14 @@ class Batch:
     pooling: Tensor
     mask: Tensor
     importance: Tensor
-    target: Tensor
+    turns: Tensor
+    state_turns: Tensor
     labels: Mapping[str, Tensor]
+
+    @property
+    def target(self) -> Tensor:
+        """(B, K), true at the covered positions of the last utterance, which is the one that ERC asks about."""
+        return self.mask & (self.turns == 0)
 
     def to(self, device: str | torch.device) -> Batch:
         """Return the batch on a device."""
@@ -65,7 +72,8 @@ class Batch:
             pooling=self.pooling.to(device),
             mask=self.mask.to(device),
             importance=self.importance.to(device),
-            target=self.target.to(device),
+            turns=self.turns.to(device),
+            state_turns=self.state_turns.to(device),
             labels={task: numbers.to(device) for task, numbers in self.labels.items()},
         )
 
@@ -80,7 +88,8 @@ def collate(items: Sequence[WindowInput]) -> Batch:
     first = np.full((count, longest), -1, dtype=np.int64)
     last = np.full((count, longest), -2, dtype=np.int64)
     importance = np.zeros((count, positions), dtype=np.float32)
-    target = np.zeros((count, positions), dtype=bool)
+    turns = np.zeros((count, positions), dtype=np.int64)
+    state_turns = np.full((count, longest), -1, dtype=np.int64)
     state_mask = np.zeros((count, longest), dtype=bool)
     for row, (item, start) in enumerate(zip(items, starts, strict=True)):
         length, found = len(item.features.states), item.features.first >= 0
@@ -89,7 +98,8 @@ def collate(items: Sequence[WindowInput]) -> Batch:
         first[row, :length][found] = item.features.first[found] - start
         last[row, :length][found] = item.features.last[found] - start
         importance[row, : len(item.importance) - start] = item.importance[start:]
-        target[row, item.target - start : len(item.importance) - start] = True
+        turns[row, : len(item.turns) - start] = item.turns[start:]
+        state_turns[row, :length][found] = item.turns[item.features.first[found]]
     where = np.arange(positions)[None, :, None]
     cover = torch.from_numpy((first[:, None, :] <= where) & (where <= last[:, None, :]))
     counts = cover.sum(dim=2, keepdim=True)
@@ -100,7 +110,8 @@ def collate(items: Sequence[WindowInput]) -> Batch:
         pooling=cover / counts.clamp(min=1),
         mask=mask,
         importance=torch.from_numpy(importance),
-        target=torch.from_numpy(target) & mask,
+        turns=torch.from_numpy(turns),
+        state_turns=torch.from_numpy(state_turns),
         labels={task: torch.tensor([item.labels[task] for item in items]) for task in items[0].labels},
     )
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecef_cli.dialogue import words
 from ecef_cli.features.extraction import Extraction, ensure_features
 from ecef_cli.manifest import load_prepared
 from ecef_cli.samples.batches import WindowInput, collate
-from ecef_cli.samples.windows import samples, windows
+from ecef_cli.samples.windows import samples, turns_ago, windows
 from ecef_cli.tagging.store import ensure_tags
 
 if TYPE_CHECKING:
@@ -45,13 +44,12 @@ class Inputs:
 
     def window(self, sample: Sample) -> WindowInput:
         """Return a sample with its features and tags."""
-        utterances = self.prepared.splits[sample.split][sample.dialogue].utterances
-        target = sample.positions - 1 - len(words(utterances[sample.last].text))
         if self.tags is None:
             importance = np.zeros(sample.positions, dtype=np.float32)
         else:
             importance = self.tags.dialogue(sample.split, sample.dialogue).importance(sample.first, sample.last)
-        return WindowInput(self.features.read(sample.split, sample.number), importance, target, sample.targets)
+        features = self.features.read(sample.split, sample.number)
+        return WindowInput(features, importance, turns_ago(sample.sizes), sample.targets)
 
     def batch(self, chosen: Iterable[Sample]) -> Batch:
         """Return samples as a batch."""

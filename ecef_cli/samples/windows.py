@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ecef_cli.components import TextWindow, Turn
 from ecef_cli.dialogue import words
 from ecef_cli.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    import numpy.typing as npt
 
     from ecef_cli.dialogue import Dialogue, Utterance
 
@@ -28,7 +32,7 @@ class Sample:
         dialogue: number of its dialogue in the split.
         first: number of its first utterance in the dialogue.
         last: number of its last utterance in the dialogue.
-        positions: its length K.
+        sizes: positions of each of its utterances, oldest first: one for the speaker and one for each word.
         targets: by task, the number of the label asked for, or `NO_TARGET`.
     """
 
@@ -37,8 +41,13 @@ class Sample:
     dialogue: int
     first: int
     last: int
-    positions: int
+    sizes: tuple[int, ...]
     targets: Mapping[str, int]
+
+    @property
+    def positions(self) -> int:
+        """The window's length K."""
+        return sum(self.sizes)
 
 
 def text_window(utterances: Sequence[Utterance]) -> TextWindow:
@@ -47,6 +56,15 @@ def text_window(utterances: Sequence[Utterance]) -> TextWindow:
     return TextWindow(
         tuple(Turn(speakers.setdefault(u.speaker, len(speakers)), u.text, words(u.text)) for u in utterances)
     )
+
+
+def turns_ago(sizes: Sequence[int]) -> npt.NDArray[np.int64]:
+    """Return (K,) how many utterances before the window's last one each position is spoken; 0 in the last.
+
+    Args:
+        sizes: positions of each utterance of the window, oldest first.
+    """
+    return np.repeat(np.arange(len(sizes) - 1, -1, -1), sizes)
 
 
 def windows(dialogues: Sequence[Dialogue], history: int) -> Iterator[TextWindow]:
@@ -71,7 +89,7 @@ def samples(
     found: list[Sample] = []
     for d, dialogue in enumerate(dialogues):
         emotions = [_number(u, numbers) for u in dialogue.utterances] + [NO_TARGET]
-        sizes = [1 + len(words(u.text)) for u in dialogue.utterances]
+        sizes = tuple(1 + len(words(u.text)) for u in dialogue.utterances)
         for last in range(len(dialogue.utterances)):
             first = max(0, last - history + 1)
             known = {"erc": emotions[last], "epc": emotions[last + 1]}
@@ -82,7 +100,7 @@ def samples(
                     dialogue=d,
                     first=first,
                     last=last,
-                    positions=sum(sizes[first : last + 1]),
+                    sizes=sizes[first : last + 1],
                     targets={task: known[task] for task in tasks},
                 )
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from ecef_cli.samples.windows import NO_TARGET
 
@@ -39,10 +39,17 @@ def build_optimizer(network: TextNetwork, settings: Training) -> torch.optim.Opt
 
 
 def running_average(network: TextNetwork, settings: Training) -> AveragedModel | None:
-    """Return the exponential running average of the network's weights, or None where the recipe wants none."""
-    if not settings.average:
-        return None
-    return AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings.average))  # type: ignore[no-untyped-call]
+    """Return the exponential running average of the network's weights, or None where the recipe wants none.
+
+    The decay rises to its value from (1 + n) / (10 + n) after n steps, so that the weights of the start are
+    forgotten early.
+    """
+
+    def averaged(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        decay = min(settings.average, (1 + int(count)) / (10 + int(count)))
+        return torch.lerp(average, current, 1 - decay)
+
+    return AveragedModel(network, avg_fn=averaged) if settings.average else None
 
 
 def rate_factor(step: int, total: int, settings: Training) -> float:

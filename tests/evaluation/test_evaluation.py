@@ -38,7 +38,7 @@ def test_scores_against_hand_counts() -> None:
 
 
 def test_the_majority_is_counted_over_training_targets() -> None:
-    train = [Sample("train", n, 0, 0, 0, 1, {"epc": t}) for n, t in enumerate([2, 2, 1, 1, 0, NO_TARGET])]
+    train = [Sample("train", n, 0, 0, 0, (1,), {"epc": t}) for n, t in enumerate([2, 2, 1, 1, 0, NO_TARGET])]
     assert majority(train, "epc", 3).tolist() == [1, 1, 1]
 
 

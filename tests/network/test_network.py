@@ -9,7 +9,7 @@ from handmade import ONE, SHORT
 from torch import nn
 
 from ecef_cli.network.kwrt import WordWeighting
-from ecef_cli.network.model import FeatureExtraction, Pool, TextNetwork
+from ecef_cli.network.model import FeatureExtraction, Pool, TextNetwork, TurnEmbedding
 from ecef_cli.recipe import Network
 from ecef_cli.samples.batches import collate
 
@@ -18,7 +18,7 @@ SMALL = Network(width=16, heads=4, layers=2, dropout=0.1)
 
 def network(*, kwrt: bool = True, tasks: tuple[str, ...] = ("erc", "epc"), top: nn.Module | None = None) -> TextNetwork:
     torch.manual_seed(0)
-    return TextNetwork(SMALL, width_in=3, tasks=tasks, labels=7, top=top, kwrt=kwrt)
+    return TextNetwork(SMALL, width_in=3, history=4, tasks=tasks, labels=7, top=top, kwrt=kwrt)
 
 
 def test_equation_1_word_by_word() -> None:
@@ -84,9 +84,19 @@ def test_padding_does_not_reach_a_window() -> None:
 def test_erc_pools_the_last_utterance_and_epc_the_window() -> None:
     net = network().eval()
     batch = collate([ONE])
-    words = net.extraction(net.weighting(batch.pooling @ batch.states, batch.importance), batch.mask)
+    words = net.extraction(net.weighting(batch.pooling @ batch.states, batch.importance), batch.turns, batch.mask)
     assert torch.allclose(net(batch)["erc"], net.heads["erc"](words[:, 4:].mean(dim=1)), atol=1e-6)
     assert torch.allclose(net(batch)["epc"], net.heads["epc"](words.mean(dim=1)), atol=1e-6)
+
+
+def test_turns_are_told_apart_and_what_covers_no_position_stays() -> None:
+    embedding = TurnEmbedding(3, 4, spread=1.0)
+    features = torch.zeros(1, 4, 4)
+    found = embedding(features, torch.tensor([[-1, 2, 0, 0]]))[0]
+    assert torch.equal(found[0], features[0, 0])
+    assert torch.equal(found[1], embedding.table.weight[2])
+    assert torch.equal(found[2], found[3])
+    assert torch.equal(TurnEmbedding(3, 4, spread=0.0)(features, torch.tensor([[0, 1, 2, 0]])), features)
 
 
 def test_without_kwrt_tags_change_nothing_and_with_it_they_do() -> None:
@@ -102,8 +112,10 @@ def test_without_kwrt_tags_change_nothing_and_with_it_they_do() -> None:
 
 
 def test_the_sizes_are_those_of_the_paper_where_a_recipe_asks_for_them() -> None:
-    paper = FeatureExtraction(768, Network(width=1024, heads=8, layers=2))
-    assert paper(torch.randn(1, 5, 768), torch.ones(1, 5, dtype=torch.bool)).shape == (1, 5, 1024)
+    paper = FeatureExtraction(768, 8, Network(width=1024, heads=8, layers=2))
+    assert paper(
+        torch.randn(1, 5, 768), torch.zeros(1, 5, dtype=torch.long), torch.ones(1, 5, dtype=torch.bool)
+    ).shape == (1, 5, 1024)
     assert len(paper.layers.layers) == 2
 
 

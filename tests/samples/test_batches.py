@@ -26,11 +26,17 @@ def test_padding_is_masked_and_empty() -> None:
     assert batch.labels["erc"].tolist() == [1, 0]
 
 
+def test_states_know_how_many_turns_ago_they_were_spoken() -> None:
+    batch = collate([ONE, SHORT])
+    assert batch.turns.tolist() == [[1, 1, 1, 1, 0, 0], [0] * 6]
+    assert batch.state_turns.tolist() == [[-1, 1, 1, 1, 1, 0, 0, -1], [-1, 0, -1, -1, -1, -1, -1, -1]]
+
+
 def test_positions_that_were_cut_off_are_left_out_and_gaps_are_masked() -> None:
     cut = WindowInput(
         features([(-1, -1), (7, 7), (9, 9), (10, 10), (-1, -1)]),
         np.arange(11, dtype=np.float32),
-        target=10,
+        turns=np.asarray([1] * 10 + [0]),
         labels={},
     )
     batch = collate([cut])

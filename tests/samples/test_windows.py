@@ -6,7 +6,7 @@ import pytest
 
 from ecef_cli.dialogue import Dialogue, Utterance
 from ecef_cli.errors import DataError
-from ecef_cli.samples.windows import NO_TARGET, samples, text_window, windows
+from ecef_cli.samples.windows import NO_TARGET, samples, text_window, turns_ago, windows
 
 LABELS = ("neutral", "joy", "anger")
 
@@ -53,6 +53,11 @@ def test_numbers_are_places_in_the_manifest_and_positions_the_windows_length() -
     found = samples("train", [TALK, TALK], history=2, tasks=["erc"], labels=LABELS)
     assert [s.number for s in found] == list(range(8))
     assert [s.positions for s in found] == [w.positions for w in windows([TALK, TALK], 2)]
+
+
+def test_turns_count_back_from_the_last_utterance() -> None:
+    (*_, last) = samples("train", [TALK], history=3, tasks=["erc"], labels=LABELS)
+    assert turns_ago(last.sizes).tolist() == [2, 1, 1, 1, 0, 0]
 
 
 def test_an_unknown_emotion_is_named_with_its_line_and_the_nearest_right_one() -> None:

@@ -87,7 +87,7 @@ def test_a_run_says_all_that_it_is(toy_run: Run) -> None:
 def test_only_what_was_trained_is_stored(toy_run: Run) -> None:
     stored = weights(toy_run)
     assert not [key for key in stored if "embeddings" in key]
-    assert {key.split(".")[0] for key in stored} == {"top", "weighting", "extraction", "heads"}
+    assert {key.split(".")[0] for key in stored} == {"top", "marks", "weighting", "extraction", "heads"}
     assert {key.split(".")[2] for key in stored if key.startswith("top.")} == {"0"}
 
 
