@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from ecef_cli import output
 from ecef_cli.errors import DataError, PluginError, UsageProblem, did_you_mean
 from ecef_cli.network.model import TextNetwork
 from ecef_cli.recipe import check_recipe
@@ -21,7 +22,7 @@ from ecef_cli.workspace import read_json, replacing, write_json, write_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ecef_cli.components import TextEncoder
+    from ecef_cli.components import Tagger, TextEncoder
     from ecef_cli.recipe import Recipe
     from ecef_cli.workspace import Workspace
 
@@ -59,6 +60,18 @@ class Run:
     def weights(self) -> Path:
         """The trained weights of the best epoch."""
         return self.folder / "model.safetensors"
+
+    def tagger(self) -> Tagger | None:
+        """Return the run's tagger, or None where it has none; warns where it is not the one of the training."""
+        if self.recipe.tagger is None:
+            return None
+        tagger = self.recipe.component("tagger")
+        if tagger.identity() != self.identities.get("tagger"):
+            output.warn(
+                f"the relations of {self.recipe.tagger.name!r} have changed since {self.folder.name} was trained, "
+                "so its answers may differ"
+            )
+        return tagger
 
     def network(self, encoder: TextEncoder) -> TextNetwork:
         """Return the trained network, in evaluation mode.

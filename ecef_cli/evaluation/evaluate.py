@@ -67,6 +67,7 @@ def evaluate(workspace: Workspace, run: Run, *, split: str, device: str) -> Repo
     encoder = run.recipe.component("text_encoder")
     encoder.place(device)
     network = run.network(encoder).to(device)
+    run.tagger()  # warns where it is another
     inputs = load_inputs(workspace, run.recipe, encoder, labels=run.labels)
     if split not in inputs.samples:
         raise DataError(

@@ -73,7 +73,7 @@ class Predictor:
         self._encoder = run.recipe.component("text_encoder")
         self._encoder.place(device)
         self._network = run.network(self._encoder).to(device)
-        self._tagger = None if run.recipe.tagger is None else run.recipe.component("tagger")
+        self._tagger = run.tagger()
         self._remembered: OrderedDict[tuple[tuple[str, str], ...], Answer] = OrderedDict()
 
     def predict(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:

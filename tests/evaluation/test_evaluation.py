@@ -123,6 +123,18 @@ def test_a_run_with_other_frozen_weights_is_refused(toy_run: Run, tmp_path: Path
         run.network(run.recipe.component("text_encoder"))
 
 
+def test_a_run_whose_relations_have_changed_is_warned_of(toy_run: Run, tmp_path: Path, capsys) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(toy_run.folder, folder)
+    assert open_run(folder).tagger() is not None
+    assert capsys.readouterr().err == ""
+    facts = json.loads((folder / "run.json").read_text())
+    facts["identities"]["tagger"] = "0" * 64
+    (folder / "run.json").write_text(json.dumps(facts))
+    assert open_run(folder).tagger() is not None
+    assert "the relations of 'conceptnet' have changed since run was trained" in capsys.readouterr().err
+
+
 def test_a_run_without_weights_is_an_error(toy_run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(toy_run.folder, folder)
