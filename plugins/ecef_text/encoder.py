@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ecef_cli.components import TextWindow, Turn
 
 _SPEAKER_SEED = 0
+_PROBE = "Don\u2019t! I can\u2019t believe it\u2026 Caf\u00e9 No. 5, \U0001f600 \u4f60\u597d, WOW"  # case, accents, quotes, scripts
 _UNLIMITED = 100_000  # tokenizers without a limit state an absurd one
 _RELATIVE = 512  # for models whose positions are relative and that state no limit
 
@@ -181,7 +182,12 @@ def _load(name: str) -> tuple[Any, Any]:
 
 
 def _fingerprint(tokenizer: Any, model: Any) -> str:
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
+    """Return a checksum of what the weights are and what the tokenizer does.
+
+    The tokenizer's file would not do: releases of transformers and copies of a model write it differently.
+    """
+    digest = hashlib.sha256(repr(sorted(tokenizer.get_vocab().items())).encode())
+    digest.update(repr(tokenizer(_PROBE, add_special_tokens=True)["input_ids"]).encode())
     for key, value in sorted(model.state_dict().items()):
         if "pooler" not in key:  # not used, and at random where the model was published without one
             digest.update(key.encode())

@@ -167,6 +167,17 @@ def test_other_weights_have_another_identity(tiny_bert: Path, tmp_path: Path) ->
     assert encoder(tiny_bert).identity() == encoder(tiny_bert).identity()
 
 
+def test_the_identity_does_not_hang_on_how_the_tokenizer_is_written_down(tiny_bert: Path, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    folder = tmp_path / "rewritten"
+    shutil.copytree(tiny_bert, folder)
+    backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    backend.enable_padding(length=16)
+    backend.save(str(folder / "tokenizer.json"), pretty=False)
+    assert encoder(folder).identity() == encoder(tiny_bert).identity()
+
+
 def test_weights_that_are_missing_are_an_error_and_not_random(tiny_bert: Path, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
