@@ -136,8 +136,11 @@ def ensure_tags(
         "rules": RULES,
         "layout": _LAYOUT,
     }
+    every = workspace.dataset(prepared.name) / "tags"
+    if not force:
+        history = facts["history"] = _history_at_hand(every, facts)
     key = content_key(facts)
-    folder = workspace.dataset(prepared.name) / "tags" / key
+    folder = every / key
     stated = _stated(folder)
     force = force or stated is None
     counts: dict[str, TagCounts] = {}
@@ -164,6 +167,20 @@ def ensure_tags(
     else:
         output.note(f"{prepared.name}: the tags are there already ({key}), nothing to do")
     return store
+
+
+def _history_at_hand(every: Path, wanted: Mapping[str, Any]) -> int:
+    """Return the history of tags that serve for what is wanted: longer ones hold the pairs of shorter windows too."""
+    found = [int(wanted["history"])]
+    for path in every.glob(f"*/{_INDEX}"):
+        try:
+            facts = read_json(path)["facts"]
+            if {**facts, "history": 0} == {**wanted, "history": 0} and facts["history"] > found[0]:
+                found.append(int(facts["history"]))
+        except (DataError, KeyError, TypeError):
+            continue
+    # The very ones come first; otherwise the shortest that are long enough.
+    return found[0] if (every / content_key(wanted)).is_dir() or len(found) == 1 else min(found[1:])
 
 
 def _stated(folder: Path) -> dict[str, str] | None:

@@ -116,6 +116,20 @@ def test_another_history_options_or_manifest_has_another_folder(workspace: Works
     assert len(folders) == 4
 
 
+def test_tags_of_a_longer_history_serve_a_shorter_one(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longer = make(workspace, history=3)
+    capsys.readouterr()
+    shorter = make(workspace, history=2)
+    assert shorter.folder == longer.folder
+    assert "nothing to do" in capsys.readouterr().err
+    (talk,) = [d for d in load_prepared(workspace, "small").splits["train"] if d.id == "train0"]
+    alone = tag_utterances(talk.utterances[1:3], build_component("tagger", "conceptnet", {}), None)
+    np.testing.assert_array_equal(shorter.dialogue("train", 0).importance(1, 2), alone.importance(0, 1))
+    assert make(workspace, history=4).folder != longer.folder
+
+
 def test_a_stopped_run_goes_on_with_the_splits_that_are_missing(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
