@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ecef_cli.recipe import Recipe
     from ecef_cli.workspace import Workspace
 
+_BUNDLED = Path(__file__).parent / "bundled"
 _PACKAGES = (
     "ecef-cli",
     "torch",
@@ -154,7 +155,7 @@ def open_run(folder: Path) -> Run:
 
 
 def find_run(workspace: Workspace, name_or_path: str) -> Run:
-    """Return a run by its name in the workspace or by its folder.
+    """Return a run by its name in the workspace or by its folder; `bundled` is the one that comes with ecef.
 
     Raises:
         UsageProblem: there is none.
@@ -162,8 +163,10 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
     folder = Path(name_or_path)
     if len(folder.parts) > 1 or (folder / "recipe.yaml").is_file():
         return open_run(folder)
-    if name_or_path not in workspace.runs():
-        known = workspace.runs()
+    known = workspace.runs()
+    if name_or_path == _BUNDLED.name and name_or_path not in known:
+        return bundled_run()
+    if name_or_path not in known:
         hint = did_you_mean(name_or_path, known) if known else "train one: `ecef train RECIPE`"
         raise UsageProblem(f"the workspace {workspace.root} has no run {name_or_path!r}", hint=hint)
     return open_run(workspace.run(name_or_path))
@@ -171,7 +174,7 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
 
 def bundled_run() -> Run:
     """Return the run that comes with ecef."""
-    return open_run(Path(__file__).parent / "bundled")
+    return open_run(_BUNDLED)
 
 
 def environment() -> dict[str, Any]:

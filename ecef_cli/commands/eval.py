@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @device_option
 @click.pass_obj
 def command(workspace: Workspace, run: str, split: str, form: str | None, device: str) -> None:
-    """Measure RUN (a name in the workspace, or a folder) on a split of its dataset.
+    """Measure RUN (a name in the workspace, a folder, or `bundled`) on a split of its dataset.
 
     Prints accuracy, weighted F1, UAR and macro F1 of each task beside the baselines, the scores of each emotion,
     and the confusion matrix. All figures are per cent.

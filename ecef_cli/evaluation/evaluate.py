@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ecef_cli import output
 from ecef_cli.card import write_card
 from ecef_cli.errors import DataError
 from ecef_cli.evaluation.baselines import majority, repeat_last
@@ -77,9 +78,16 @@ def evaluate(workspace: Workspace, run: Run, *, split: str, device: str) -> Repo
     outcomes = run_network(network, inputs, split, device=device)
     tasks = {task: _report(task, outcome, run, inputs, split) for task, outcome in outcomes.items()}
     report = Report(run.folder.name, inputs.prepared.name, split, run.labels, tasks)
-    write_json(run.folder / "evaluation" / f"{report.dataset}-{split}.json", report.as_dict())
-    write_card(run)
+    _keep(run, report)
     return report
+
+
+def _keep(run: Run, report: Report) -> None:
+    try:
+        write_json(run.folder / "evaluation" / f"{report.dataset}-{report.split}.json", report.as_dict())
+        write_card(run)
+    except OSError as error:  # a run that was installed, or that belongs to somebody else
+        output.warn(f"the scores are not written into {run.folder}: {error.strerror}")
 
 
 def _report(task: str, outcome: Outcome, run: Run, inputs: Inputs, split: str) -> TaskReport:

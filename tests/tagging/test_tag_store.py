@@ -116,9 +116,7 @@ def test_another_history_options_or_manifest_has_another_folder(workspace: Works
     assert len(folders) == 4
 
 
-def test_tags_of_a_longer_history_serve_a_shorter_one(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_tags_of_a_longer_history_serve_a_shorter_one(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     longer = make(workspace, history=3)
     capsys.readouterr()
     shorter = make(workspace, history=2)
