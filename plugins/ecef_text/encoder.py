@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ecef_cli.components import TextWindow, Turn
 
 _SPEAKER_SEED = 0
-_PROBE = "Don\u2019t! I can\u2019t believe it\u2026 Caf\u00e9 No. 5, \U0001f600 \u4f60\u597d, WOW"  # case, accents, quotes, scripts
+# Case, accents, quotes, scripts: what tokenizers treat differently.
+_PROBE = "Don\u2019t! I can\u2019t believe it\u2026 Caf\u00e9 No. 5, \U0001f600 \u4f60\u597d, WOW"
 _UNLIMITED = 100_000  # tokenizers without a limit state an absurd one
 _RELATIVE = 512  # for models whose positions are relative and that state no limit
 
