@@ -243,7 +243,9 @@ def test_a_full_disk_is_told_in_one_line() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
 def test_an_interrupt_ends_with_130_and_no_traceback() -> None:
     code = (
-        "import os, signal, sys\nimport ecef_cli.commands.plugins as plugins\nimport click\n"
+        # A shell that starts the tests in the background has them ignore the signal.
+        "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import ecef_cli.commands.plugins as plugins\nimport click\n"
         "@click.command('plugins')\ndef command():\n    os.kill(os.getpid(), signal.SIGINT)\n"
         "plugins.command = command\nfrom ecef_cli.cli import main\nmain(['plugins'])"
     )
