@@ -106,8 +106,30 @@ class Dataset(Component):
 # ---------------------------------------------------------------------------------------------- taggers
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A statement of a source of relations, as one may cite it.
+
+    Attributes:
+        relation: the relation, such as `IsA`.
+        start: the term that it is said of.
+        end: the term that it leads to.
+        weight: how sure the source is; 1 is ordinary.
+        source: where the statement comes from, as the source names it.
+    """
+
+    relation: str
+    start: str
+    end: str
+    weight: float
+    source: str
+
+
 class Tagger(Component):
-    """Knows which relations hold between two words."""
+    """Knows which relations hold between two terms.
+
+    A term is the lemma of a word, or several words joined by underscores, such as `fall_asleep`.
+    """
 
     @property
     @abstractmethod
@@ -126,6 +148,22 @@ class Tagger(Component):
             Masks of shape (W, W), symmetric, with a zero diagonal: bit r is set where `relations[r]` holds
             between the two, in either direction.
         """
+
+    @property
+    def longest_term(self) -> int:
+        """Words in the longest term that is looked up; 1 where terms are single words."""
+        return 1
+
+    def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Return (W,) which terms the source knows; asked only of terms of several words, and for statistics."""
+        import numpy as np
+
+        return np.ones(len(terms), dtype=np.bool_)
+
+    def edges(self, first: str, second: str) -> tuple[Edge, ...]:
+        """Return what the source says of two terms, in either direction; nothing where it keeps no record."""
+        del first, second
+        return ()
 
 
 # ---------------------------------------------------------------------------------------- text encoders
