@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
+from ecef_cli.errors import UsageProblem
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -28,6 +30,14 @@ class Options(BaseModel):
     """The options of a component, as a recipe spells them. Subclass it; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the options that decide the output, as plain values; stored results are known by them.
+
+        Leave out what only says where a thing lies or how fast to fetch it, and what has no effect beside the
+        other options.
+        """
+        return self.model_dump(mode="json")
 
 
 _Options = Options  # the class below has an attribute of this name
@@ -164,6 +174,18 @@ class Tagger(Component):
         """Return what the source says of two terms, in either direction; nothing where it keeps no record."""
         del first, second
         return ()
+
+    def download(self, progress: Callable[[int, int | None], None]) -> Path:
+        """Fetch what the source is made of, and return where it lies.
+
+        Args:
+            progress: is told the bytes that are there, and how many there will be where that is known.
+
+        Raises:
+            UsageProblem: there is nothing to fetch.
+        """
+        del progress
+        raise UsageProblem(f"{type(self).__name__} has nothing to download", hint="leave --download out")
 
 
 # ---------------------------------------------------------------------------------------- text encoders

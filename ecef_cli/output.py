@@ -105,6 +105,12 @@ class Progress:
         """Count units that are done."""
         self._bar.update(count)
 
+    def reach(self, done: int, total: int | None = None) -> None:
+        """Say how many units are done by now, and how many there are where that has become known."""
+        if total is not None:
+            self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
     def __enter__(self) -> Self:
         return self
 

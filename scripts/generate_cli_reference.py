@@ -29,6 +29,7 @@ recipe, 3 data worse than the tolerance, 4 plugin, 130 interrupted. `ecef -v …
 |---|---|
 | `ECEF_WORKSPACE` | the folder of prepared datasets and runs, as `--workspace` |
 | `ECEF_OFFLINE` | never ask a server, as `--offline` |
+| `ECEF_CACHE` | the folder of downloads, indexes and replies; the system's folder for `ecef`'s cache where not given |
 | `ECEF_PLUGINS` | `a,b`: of third parties, load only these plugins or distributions; empty: none |
 | `ECEF_STRICT_PLUGINS` | `1`: a plugin that fails to load is an error, exit code 4 |
 """

@@ -89,7 +89,6 @@ def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, for
         prepared,
         name=recipe.tagger.name,
         tagger=recipe.component("tagger"),
-        options=recipe.tagger.options,
         history=recipe.history,
         force=force,
     )

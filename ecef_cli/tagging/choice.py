@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from ecef_cli import output
 from ecef_cli.errors import DataError, UsageProblem
 from ecef_cli.manifest import load_prepared
 from ecef_cli.recipe import build_component, load_recipe
+from ecef_cli.registry import get_registry
+from ecef_cli.tagging.letters import relation_letters
+from ecef_cli.tagging.stats import coverage
 from ecef_cli.tagging.store import ensure_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ecef_cli.components import Tagger
+    from ecef_cli.manifest import Prepared
     from ecef_cli.recipe import Recipe
+    from ecef_cli.tagging.store import TagStore
     from ecef_cli.workspace import Workspace
 
 DEFAULT_TAGGER = "conceptnet"
@@ -28,19 +34,24 @@ class TaggerChoice:
     Attributes:
         name: its name.
         tagger: the component.
-        options: its options, every default filled in.
         history: utterances in a window.
         dataset: the recipe's dataset, where there is a recipe.
     """
 
     name: str
     tagger: Tagger
-    options: Mapping[str, Any]
     history: int
     dataset: str | None
 
 
-def choose_tagger(*, name: str | None, relations: str | None, history: int | None, recipe: str | None) -> TaggerChoice:
+def choose_tagger(
+    *,
+    name: str | None,
+    relations: str | None,
+    history: int | None,
+    recipe: str | None,
+    settings: Mapping[str, object] | None = None,
+) -> TaggerChoice:
     """Return the tagger that is asked for; what is left open comes from the recipe, else from the defaults.
 
     Args:
@@ -48,21 +59,22 @@ def choose_tagger(*, name: str | None, relations: str | None, history: int | Non
         relations: names of relations, parted by commas.
         history: utterances in a window.
         recipe: name or path of a recipe.
+        settings: options of the tagger, by name; those that are None are left open.
 
     Raises:
-        RecipeError: the recipe or a relation is wrong.
+        RecipeError: the recipe, a relation or an option is wrong.
         PluginError: there is no such tagger.
-        UsageProblem: the recipe has no tagger and no name is given.
+        UsageProblem: the recipe has no tagger and no name is given, or the tagger has no such option.
     """
     loaded = load_recipe(recipe) if recipe else None
     chosen, options = _block(name, loaded)
     if relations is not None:
         options["relations"] = [part.strip() for part in relations.split(",") if part.strip()]
-    tagger = cast("Tagger", build_component("tagger", chosen, options))
+    given = {key: value for key, value in (settings or {}).items() if value is not None}
+    tagger = cast("Tagger", build_component("tagger", chosen, {**options, **_had(chosen, given)}))
     return TaggerChoice(
         name=chosen,
         tagger=tagger,
-        options=tagger.options.model_dump(mode="json"),
         history=history or (loaded.history if loaded else DEFAULT_HISTORY),
         dataset=loaded.dataset if loaded else None,
     )
@@ -75,6 +87,38 @@ def _block(name: str | None, recipe: Recipe | None) -> tuple[str, dict[str, Any]
     if block is not None and name in {None, block.name}:
         return block.name, block.options
     return name or DEFAULT_TAGGER, {}
+
+
+def _had(name: str, settings: Mapping[str, object]) -> Mapping[str, object]:
+    """Return the settings, all of which the tagger has."""
+    known = get_registry().find("tagger", name).load().Options.model_fields if settings else {}
+    for key in settings:
+        if key not in known:
+            raise UsageProblem(
+                f"the tagger {name!r} has no option {key!r}",
+                hint=f"--{key.replace('_', '-')} is for taggers that have; {name!r} has {', '.join(known) or 'none'}",
+            )
+    return settings
+
+
+def download(choice: TaggerChoice) -> None:
+    """Fetch what the tagger's source is made of, with a progress bar.
+
+    Raises:
+        UsageProblem: there is nothing to fetch.
+    """
+    watch = output.Stopwatch()
+    with output.Progress(None, "download", "bytes") as bar:
+        path = choice.tagger.download(bar.reach)
+    output.note(f"{path}: there, after {watch.seconds:.1f} s")
+
+
+def list_relations(choice: TaggerChoice) -> list[dict[str, Any]]:
+    """Return the relations that the tagger's source holds, the commonest first: name, letters in a tag, pairs."""
+    found = choice.tagger.available()
+    letters = relation_letters(found)
+    ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [{"relation": name, "letters": letters[name], "pairs": count} for name, count in ordered]
 
 
 def tag_datasets(
@@ -92,27 +136,12 @@ def tag_datasets(
         DataError: a dataset is not prepared, or there is none.
         PluginError: the tagger does not keep its contract.
     """
-    wanted = tuple(names) or ((choice.dataset,) if choice.dataset else workspace.datasets())
-    if not wanted:
-        raise DataError(
-            f"the workspace {workspace.root} holds no prepared dataset",
-            hint="run `ecef prepare` first, or give a dialogue file: `ecef tag FILE.jsonl`",
-        )
     rows = []
-    for name in wanted:
-        store = ensure_tags(
-            workspace,
-            load_prepared(workspace, name),
-            name=choice.name,
-            tagger=choice.tagger,
-            options=choice.options,
-            history=choice.history,
-            force=force,
-        )
+    for prepared, store in _tagged(workspace, choice, names, force=force):
         total = store.total()
         rows.append(
             {
-                "dataset": name,
+                "dataset": prepared.name,
                 "dialogues": total.dialogues,
                 "content_words": total.content_words,
                 "pairs": total.pairs,
@@ -121,3 +150,35 @@ def tag_datasets(
             }
         )
     return rows
+
+
+def dataset_stats(
+    workspace: Workspace, choice: TaggerChoice, names: Sequence[str], *, force: bool = False
+) -> list[dict[str, Any]]:
+    """Tag prepared datasets and return how far the source covers them, one row a dataset.
+
+    Arguments and errors as for `tag_datasets`.
+    """
+    return [
+        {"dataset": prepared.name, **coverage(prepared, store, choice.tagger)}
+        for prepared, store in _tagged(workspace, choice, names, force=force)
+    ]
+
+
+def _tagged(
+    workspace: Workspace, choice: TaggerChoice, names: Sequence[str], *, force: bool
+) -> Iterator[tuple[Prepared, TagStore]]:
+    wanted = tuple(names) or ((choice.dataset,) if choice.dataset else workspace.datasets())
+    if not wanted:
+        raise DataError(
+            f"the workspace {workspace.root} holds no prepared dataset",
+            hint="run `ecef prepare` first, or give a dialogue file: `ecef tag FILE.jsonl`",
+        )
+    for name in wanted:
+        prepared = load_prepared(workspace, name)
+        yield (
+            prepared,
+            ensure_tags(
+                workspace, prepared, name=choice.name, tagger=choice.tagger, history=choice.history, force=force
+            ),
+        )

@@ -62,13 +62,18 @@ def word_key(text: str) -> str:
 
     A contraction that is itself listed as a function word (y'all, c'mon) keeps its form.
     """
-    key = text.translate(_APOSTROPHES).casefold()
+    key = straight(text).casefold()
     while key not in FUNCTION_WORDS:
         clitic = next((c for c in CLITICS if key.endswith(c) and len(key) > len(c)), None)
         if clitic is None:
             break
         key = key.removesuffix(clitic)
     return key
+
+
+def straight(text: str) -> str:
+    """Return a word with straight apostrophes."""
+    return text.translate(_APOSTROPHES)
 
 
 def name_keys(speaker: str) -> frozenset[str]:

@@ -54,22 +54,11 @@ LETTERS: Mapping[str, str] = {
 
 
 def relation_letters(relations: Iterable[str]) -> dict[str, str]:
-    """Return the letters of each relation, no two alike.
+    """Return the letters of each relation, the same whatever others there are.
 
-    A relation outside `LETTERS` gets its initial with the first of its small letters that sets it apart from
-    all others, or else its name in angle brackets.
+    A relation outside `LETTERS`, such as `dbpedia/genre`, is written out in angle brackets.
     """
-    found: dict[str, str] = {}
-    taken = {NO_RELATION, *LETTERS.values()}
-    for name in relations:
-        letters = LETTERS.get(name)
-        if letters is None:
-            initial = name[:1].upper()
-            free = (f"{initial}{c}" for c in name[1:].lower() if c.isalpha() and f"{initial}{c}" not in taken)
-            letters = next(free, f"<{name}>") if initial.isalpha() else f"<{name}>"
-        taken.add(letters)
-        found[name] = letters
-    return found
+    return {name: LETTERS.get(name, f"<{name}>") for name in relations}
 
 
 def tag(recurrence: int, relations: Sequence[str], letters: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecef_cli.errors import PluginError
+from ecef_cli.tagging.phrases import WordTerms, word_terms
 from ecef_cli.tagging.sequence import ContentSequence, SpeakerNames, read_sequence
 
 if TYPE_CHECKING:
@@ -130,11 +131,14 @@ def tag_utterances(utterances: Sequence[Utterance], tagger: Tagger, history: int
     Raises:
         PluginError: the tagger does not keep its contract.
     """
-    return tag_sequence(read_sequence(utterances), tagger, history)
+    return tag_sequence(read_sequence(utterances, tagger.longest_term), tagger, history)
 
 
 def tag_sequence(sequence: ContentSequence, tagger: Tagger, history: int | None) -> DialogueTags:
-    """Return the tagged pairs of a sequence; arguments and errors as for `tag_utterances`."""
+    """Return the tagged pairs of a sequence; arguments and errors as for `tag_utterances`.
+
+    Terms of several words count as far as the sequence was read for them.
+    """
     blocks = list(_tagged_blocks(sequence, tagger, history))
     left, right = (np.concatenate([np.zeros(0, np.int64), *(b[i] for b in blocks)]) for i in (0, 1))
     return DialogueTags(
@@ -161,16 +165,25 @@ def _tagged_blocks(
         first = np.searchsorted(sequence.utterance, sequence.utterance - (history - 1))
     lengths = np.arange(count) - first  # every earlier word within the history makes a pair
     ends = np.cumsum(lengths)
+    words = word_terms(sequence, tagger) if sequence.phrases else None
+    words = None if words is None or words.single else words
+    vocabulary = len(sequence.lemmas if words is None else words.terms)
+
+    def look_up(start: int, stop: int) -> _Relations:
+        if words is None:
+            return _Relations(sequence, start, stop, tagger)
+        return _TermRelations(words, start, stop, tagger)
+
     whole = None
-    if history is None or len(sequence.lemmas) <= _VOCABULARY:
-        whole = _Relations(sequence, 0, count, tagger)
+    if history is None or vocabulary <= _VOCABULARY:
+        whole = look_up(0, count)
     for start, stop in _cuts(ends, lengths):
         sizes = lengths[start:stop]
         base = ends[start] - lengths[start]
         right = np.repeat(np.arange(start, stop), sizes)
         run = ends[start:stop] - sizes - base
         left = np.arange(len(right)) + np.repeat(first[start:stop] - run, sizes)
-        relations = (whole or _Relations(sequence, int(first[start]), stop, tagger)).of(left, right)
+        relations = (whole or look_up(int(first[start]), stop)).of(left, right)
         kept = np.flatnonzero((relations != 0) | (sequence.key[left] == sequence.key[right]))
         yield left[kept], right[kept], relations[kept]
 
@@ -196,6 +209,34 @@ class _Relations:
     def of(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
         rows, columns = self._place[right - self._start], self._place[left - self._start]
         found: npt.NDArray[np.uint64] = self._table.ravel()[rows * len(self._table) + columns]
+        return found
+
+
+class _TermRelations(_Relations):
+    """The same where words stand for several terms, as a table of the distinct groups of terms.
+
+    Two words are related where a term of the one and a term of the other are. Words of one phrase are related
+    by their lemmas alone, and forms of one lemma not at all.
+    """
+
+    def __init__(self, words: WordTerms, start: int, stop: int, tagger: Tagger) -> None:
+        chosen, self._place = np.unique(words.kind[start:stop], return_inverse=True)
+        self._start, self._together = start, words.together
+        groups = [words.kinds[kind] for kind in chosen]
+        terms, place = np.unique([term for group in groups for term in group], return_inverse=True)
+        firsts = np.cumsum([0, *map(len, groups)])[:-1]
+        table = _table(tagger, [words.terms[term] for term in terms])
+        lemmas = place[firsts]
+        self._lemmas = table[np.ix_(lemmas, lemmas)]
+        either = np.bitwise_or.reduceat(table[:, place], firsts, axis=1)
+        self._table = np.bitwise_or.reduceat(either[place], firsts, axis=0)
+        self._table[lemmas[:, None] == lemmas] = 0
+
+    def of(self, left: npt.NDArray[np.int64], right: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+        found = super().of(left, right)
+        within = np.flatnonzero(left >= self._together[right])
+        rows, columns = (self._place[side[within] - self._start] for side in (right, left))
+        found[within] = self._lemmas[rows, columns]
         return found
 
 

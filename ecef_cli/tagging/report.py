@@ -112,7 +112,7 @@ def tag_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> TaggedDial
     Raises:
         PluginError: the tagger does not keep its contract.
     """
-    sequence = read_sequence(dialogue.utterances)
+    sequence = read_sequence(dialogue.utterances, tagger.longest_term)
     tags = tag_sequence(sequence, tagger, history)
     letters = relation_letters(tagger.relations)
     ids = [u.utterance for u in dialogue.utterances]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ecef_cli.dialogue import words
 from ecef_cli.tagging.content import analyse, name_keys
+from ecef_cli.tagging.phrases import Phrase, phrases
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,7 @@ class ContentSequence:
         lemmas: the distinct lemmas.
         name: (C,) int32, the number of the speaker's name that the word is, or `NO_NAME`.
         speakers: who speaks when.
+        phrases: where terms of several words may stand.
     """
 
     bounds: npt.NDArray[np.int32]
@@ -87,6 +89,7 @@ class ContentSequence:
     lemmas: tuple[str, ...]
     name: npt.NDArray[np.int32]
     speakers: SpeakerNames
+    phrases: tuple[Phrase, ...] = ()
 
     def counted(self, history: int | None) -> npt.NDArray[np.bool_]:
         """Return (C,) which words are content words in the window that ends at their own utterance.
@@ -96,15 +99,24 @@ class ContentSequence:
         return ~self.speakers.known(self.name, self.utterance, history)
 
 
-def read_sequence(utterances: Sequence[Utterance]) -> ContentSequence:
-    """Return the content words of utterances."""
+def read_sequence(utterances: Sequence[Utterance], longest_term: int = 1) -> ContentSequence:
+    """Return the content words of utterances.
+
+    Args:
+        utterances: the utterances, in the order of speech.
+        longest_term: words in the longest term that may be looked up.
+    """
     names, speakers = _speakers(utterances)
     keys: dict[str, int] = {}
     lemmas: dict[str, int] = {}
-    bounds, texts, rows = [0], [], []
+    bounds, texts, found_phrases = [0], list[str](), list[Phrase]()
+    rows: list[tuple[int, ...]] = []
     for number, utterance in enumerate(utterances):
         found = words(utterance.text)
-        for position, (word, content) in enumerate(zip(found, analyse(found), strict=True), start=bounds[-1] + 1):
+        contents = analyse(found)
+        if longest_term > 1:
+            found_phrases += phrases(found, contents, len(rows), longest_term)
+        for position, (word, content) in enumerate(zip(found, contents, strict=True), start=bounds[-1] + 1):
             if content is None:
                 continue
             key = keys.setdefault(content.key, len(keys))
@@ -123,6 +135,7 @@ def read_sequence(utterances: Sequence[Utterance]) -> ContentSequence:
         lemmas=tuple(lemmas),
         name=columns[4],
         speakers=speakers,
+        phrases=tuple(found_phrases),
     )
 
 

@@ -108,7 +108,6 @@ def ensure_tags(
     *,
     name: str,
     tagger: Tagger,
-    options: Mapping[str, Any],
     history: int,
     force: bool = False,
 ) -> TagStore:
@@ -119,7 +118,6 @@ def ensure_tags(
         prepared: the dataset.
         name: the tagger's name.
         tagger: the tagger.
-        options: its options, every default filled in.
         history: utterances in the longest window that will be asked for.
         force: make all anew.
 
@@ -129,7 +127,7 @@ def ensure_tags(
     facts = {
         "tagger": name,
         "version": tagger.version,
-        "options": dict(options),
+        "options": tagger.options.decisive(),
         "identity": tagger.identity(),
         "history": history,
         "manifest": prepared.key,
@@ -216,7 +214,7 @@ def _make(path: Path, dialogues: Sequence[Dialogue], tagger: Tagger, history: in
     found: list[DialogueTags] = []
     with output.Progress(len(dialogues), label, "dialogues") as progress:
         for dialogue in dialogues:
-            sequence = read_sequence(dialogue.utterances)
+            sequence = read_sequence(dialogue.utterances, tagger.longest_term)
             tags = tag_sequence(sequence, tagger, history)
             seen = tags.seen()
             counts["content_words"] += int(sequence.counted(history).sum())

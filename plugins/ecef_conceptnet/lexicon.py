@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ecef_cli.components import Edge
+from ecef_conceptnet.source import Source
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -75,6 +78,16 @@ class Lexicon:
         """How many pairs of words each relation joins."""
         return {name: len(self.neighbours([name]).other) // 2 for name in self.relations}
 
+    def between(self, head: str, tail: str) -> tuple[str, ...]:
+        """Return the relations of the edge from one word to another; none where there is no such edge."""
+        if head not in self.numbers or tail not in self.numbers:
+            return ()
+        number = self.numbers[head]
+        edges = slice(*self.start[number : number + 2])
+        (found,) = np.nonzero(self.tail[edges] == self.numbers[tail])
+        mask = int(np.bitwise_or.reduce(self.mask[edges][found], initial=0))
+        return tuple(name for bit, name in enumerate(self.relations) if mask >> bit & 1)
+
     def neighbours(self, relations: Sequence[str]) -> Neighbours:
         """Return the edges of the given relations, each from both sides; bits follow the given order."""
         size = len(self.words)
@@ -94,6 +107,70 @@ class Lexicon:
         rows, other = np.divmod(keys[distinct], size)
         start = np.searchsorted(rows, np.arange(size + 1))
         return Neighbours(start.astype(np.int64), other.astype(np.int32), merged)
+
+
+WEIGHT = 1.0
+"""What every edge of the lexicon weighs."""
+
+_CITED = "WordNet 3.0"
+
+
+class LexiconSource(Source):
+    """The relations of the embedded lexicon."""
+
+    def __init__(self) -> None:
+        self._lexicon = load_lexicon()
+        self._chosen: tuple[tuple[str, ...], Neighbours] | None = None
+
+    @property
+    def checksum(self) -> str:
+        """The checksum of the lexicon."""
+        return self._lexicon.checksum
+
+    @property
+    def relations(self) -> Mapping[str, int]:
+        """Every relation with the number of its word pairs."""
+        return self._lexicon.counts
+
+    def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Return (W,) which terms are words of the lexicon."""
+        return np.array([term in self._lexicon.numbers for term in terms], dtype=np.bool_)
+
+    def masks(self, terms: Sequence[str], relations: Sequence[str], *, min_weight: float) -> npt.NDArray[np.uint64]:
+        """Return which relations hold between each two terms, as masks (W, W)."""
+        lexicon, edges = self._lexicon, self._neighbours(tuple(relations))
+        table = np.zeros((len(terms), len(terms)), dtype=np.uint64)
+        known = np.array([(i, lexicon.numbers[w]) for i, w in enumerate(terms) if w in lexicon.numbers], dtype=np.int64)
+        if not len(known) or min_weight > WEIGHT:
+            return table
+        place = np.full(len(lexicon.words), -1, dtype=np.int32)
+        place[known[:, 1]] = known[:, 0]
+        first = edges.start[known[:, 1]]
+        lengths = edges.start[known[:, 1] + 1] - first
+        # The edges of all lemmas, one run after another.
+        ends = np.cumsum(lengths)
+        edge = np.arange(ends[-1]) + np.repeat(first - (ends - lengths), lengths)
+        column = place[edges.other[edge]]
+        within = column >= 0
+        table[np.repeat(known[:, 0], lengths)[within], column[within]] = edges.mask[edge[within]]
+        return table
+
+    def edges(self, first: str, second: str, relations: Sequence[str], *, min_weight: float) -> tuple[Edge, ...]:
+        """Return the edges between two terms, in either direction, by relation."""
+        if min_weight > WEIGHT or first == second:
+            return ()
+        found = [
+            Edge(name, start, end, WEIGHT, _CITED)
+            for start, end in ((first, second), (second, first))
+            for name in self._lexicon.between(start, end)
+            if name in relations
+        ]
+        return tuple(sorted(found, key=lambda edge: (edge.relation, edge.start)))
+
+    def _neighbours(self, relations: tuple[str, ...]) -> Neighbours:
+        if self._chosen is None or self._chosen[0] != relations:
+            self._chosen = relations, self._lexicon.neighbours(relations)
+        return self._chosen[1]
 
 
 @cache

@@ -1,47 +1,108 @@
-"""The tagger `conceptnet`: ConceptNet's relations between two words."""
+"""The tagger `conceptnet`: ConceptNet's relations between two terms."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path  # noqa: TC003 - pydantic reads it
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from pydantic import AfterValidator, Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from ecef_cli.components import Options, Tagger
-from ecef_cli.errors import did_you_mean
-from ecef_conceptnet.lexicon import Neighbours, load_lexicon
+from ecef_cli.errors import UsageProblem, did_you_mean
+from ecef_conceptnet.lexicon import LexiconSource, load_lexicon
+from ecef_conceptnet.relations import RELATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
-
-def _known_once(relations: list[str]) -> list[str]:
-    known = load_lexicon().relations
-    wrong = [f"no relation is called {n!r} ({did_you_mean(n, known)})" for n in relations if n not in known]
-    twice = [f"{n!r} stands twice" for n in dict.fromkeys(relations) if relations.count(n) > 1]
-    if wrong or twice:
-        raise ValueError("; ".join(wrong + twice))
-    return relations
+    from ecef_cli.components import Edge
+    from ecef_conceptnet.source import Source
 
 
 class ConceptNetOptions(Options):
     """Options of the tagger `conceptnet`."""
 
-    relations: Annotated[list[str], AfterValidator(_known_once)] = Field(
+    # What tells which relations there are stands before `relations`, which is checked against it.
+    source: Literal["lexicon", "dump", "api"] = Field(
+        default="lexicon",
+        description="where relations come from: the embedded lexicon of WordNet, a dump of ConceptNet, its web API",
+    )
+    assertions: Path | None = Field(
+        default=None, description="the gzipped dump (dump); the downloaded one where null", validate_default=True
+    )
+    language: str = Field(
+        default="en", pattern=r"^[a-z]{2,3}(_[a-z]+)*$", description="language of the terms (dump, api)"
+    )
+    relations: list[str] = Field(
         default=["IsA", "HasContext", "Causes"],
         min_length=1,
+        max_length=64,
+        validate_default=True,
         description="ConceptNet relations that tie two words; the default is the paper's",
     )
-    source: Literal["lexicon"] = Field(
-        default="lexicon", description="where relations come from: the embedded lexicon, made of WordNet"
+    min_weight: float = Field(default=0.0, ge=0, description="edges below this weight do not count; 1 is ordinary")
+    longest_term: int = Field(
+        default=1, ge=1, le=5, description="words in the longest term that is looked up, as 2 for fall_asleep"
     )
+    address: str = Field(
+        default="https://api.conceptnet.io", pattern=r"^https?://", description="where the web API is (api)"
+    )
+    requests_per_second: float = Field(default=1.0, gt=0, description="how fast the web API is asked at most (api)")
+    expire_days: float = Field(default=30.0, ge=0, description="days after which a reply is asked for again (api)")
+
+    @field_validator("assertions")
+    @classmethod
+    def _goes_with_dump(cls, assertions: Path | None, info: ValidationInfo) -> Path | None:
+        if assertions is not None and info.data.get("source", "dump") != "dump":
+            raise ValueError("only the source 'dump' reads assertions")
+        return assertions
+
+    @field_validator("relations")
+    @classmethod
+    def _known_once(cls, relations: list[str], info: ValidationInfo) -> list[str]:
+        if not {"source", "assertions", "language"} <= set(info.data):
+            return relations  # one of them is wrong, and what may be asked for depends on it
+        known, hint = _askable(info.data)
+        wrong = [f"no relation is called {n!r} ({did_you_mean(n, known)})" for n in relations if n not in known]
+        twice = [f"{n!r} stands twice" for n in dict.fromkeys(relations) if relations.count(n) > 1]
+        if wrong or twice:
+            raise ValueError("; ".join(wrong + twice) + (hint if wrong else ""))
+        return relations
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the options that decide the output: where a dump lies or how fast an API is asked is none."""
+        chosen: dict[str, Any] = {"relations": self.relations, "source": self.source}
+        if self.source != "lexicon":
+            chosen["language"] = self.language
+        if self.source == "api":
+            chosen["address"] = self.address
+        for name in ("min_weight", "longest_term"):
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                chosen[name] = value
+        return chosen
+
+
+def _askable(options: Mapping[str, Any]) -> tuple[Sequence[str], str]:
+    """Return the relations that may be asked for, and what to add where another one is."""
+    if options["source"] == "lexicon":
+        return load_lexicon().relations, "; the sources 'dump' and 'api' have more"
+    if options["source"] == "api":
+        return RELATIONS, ""
+    from ecef_conceptnet.index import built_relations
+
+    own = built_relations(options["assertions"], options["language"])
+    if own is None:
+        return RELATIONS, "; once its index is built, a dump's own relations may be asked for too"
+    return tuple(dict.fromkeys((*own, *RELATIONS))), ""
 
 
 class ConceptNetTagger(Tagger):
-    """Ties two words by the relations that ConceptNet's WordNet part holds between them."""
+    """Ties two words by the relations that ConceptNet holds between them."""
 
     Options = ConceptNetOptions
     options: ConceptNetOptions
@@ -51,36 +112,61 @@ class ConceptNetTagger(Tagger):
         """The relations that are asked for."""
         return tuple(self.options.relations)
 
-    def identity(self) -> str:
-        """Return the checksum of the lexicon."""
-        return load_lexicon().checksum
-
-    def available(self) -> Mapping[str, int]:
-        """Return every relation of the lexicon with the number of its word pairs."""
-        return load_lexicon().counts
-
-    def relate(self, lemmas: Sequence[str]) -> npt.NDArray[np.uint64]:
-        """Return which relations hold between each two of W distinct lemmas, as masks (W, W)."""
-        lexicon, edges = load_lexicon(), self._neighbours
-        size = len(lemmas)
-        table = np.zeros((size, size), dtype=np.uint64)
-        known = np.array(
-            [(i, lexicon.numbers[w]) for i, w in enumerate(lemmas) if w in lexicon.numbers], dtype=np.int64
-        )
-        if not len(known):
-            return table
-        place = np.full(len(lexicon.words), -1, dtype=np.int32)
-        place[known[:, 1]] = known[:, 0]
-        first = edges.start[known[:, 1]]
-        lengths = edges.start[known[:, 1] + 1] - first
-        # The edges of all lemmas, one run after another.
-        ends = np.cumsum(lengths)
-        edge = np.arange(ends[-1]) + np.repeat(first - (ends - lengths), lengths)
-        column = place[edges.other[edge]]
-        within = column >= 0
-        table[np.repeat(known[:, 0], lengths)[within], column[within]] = edges.mask[edge[within]]
-        return table
+    @property
+    def longest_term(self) -> int:
+        """Words in the longest term that is looked up."""
+        return self.options.longest_term
 
     @cached_property
-    def _neighbours(self) -> Neighbours:
-        return load_lexicon().neighbours(self.relations)
+    def source(self) -> Source:
+        """Where the relations come from; nothing is read or built before something is asked of it."""
+        options = self.options
+        if options.source == "lexicon":
+            return LexiconSource()
+        if options.source == "dump":
+            from ecef_conceptnet.index import DumpSource
+
+            return DumpSource(options.assertions, options.language)
+        from ecef_conceptnet.api import ApiSource
+        from ecef_conceptnet.cache import cache_folder
+
+        return ApiSource(
+            address=options.address,
+            language=options.language,
+            requests_per_second=options.requests_per_second,
+            expire_days=options.expire_days,
+            cache=cache_folder(),
+        )
+
+    def identity(self) -> str:
+        """Return the checksum of the source."""
+        return self.source.checksum
+
+    def available(self) -> Mapping[str, int]:
+        """Return every relation of the source with the number of its pairs; what is asked for stands there too."""
+        return {**dict.fromkeys(self.relations, 0), **self.source.relations}
+
+    def relate(self, lemmas: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Return which relations hold between each two of W distinct terms, as masks (W, W)."""
+        return self.source.masks(lemmas, self.relations, min_weight=self.options.min_weight)
+
+    def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Return (W,) which terms the source knows."""
+        return self.source.known(terms)
+
+    def edges(self, first: str, second: str) -> tuple[Edge, ...]:
+        """Return the edges between two terms, in either direction, heaviest first."""
+        return self.source.edges(first, second, self.relations, min_weight=self.options.min_weight)
+
+    def download(self, progress: Callable[[int, int | None], None]) -> Path:
+        """Fetch the official dump into the cache, and return where it lies."""
+        if self.options.source != "dump" or self.options.assertions is not None:
+            raise UsageProblem(
+                "only the official dump can be downloaded", hint="add --source dump, and leave --assertions out"
+            )
+        from ecef_conceptnet.cache import default_dump
+        from ecef_conceptnet.download import fetch_dump
+
+        target = default_dump()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return fetch_dump(target, progress=progress)

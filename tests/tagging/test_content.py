@@ -80,6 +80,10 @@ def test_no_two_relations_share_letters_and_none_is_called_n() -> None:
     assert "N" not in letters.values()
 
 
+def test_a_relation_without_letters_is_written_out() -> None:
+    assert relation_letters(["dbpedia/genre", "IsA"]) == {"dbpedia/genre": "<dbpedia/genre>", "IsA": "I"}
+
+
 def test_every_relations_letters_begin_with_its_initial() -> None:
     assert all(name.startswith(letters[0]) for name, letters in LETTERS.items())
 

@@ -58,7 +58,6 @@ def make(workspace: Workspace, *, history: int = 2, force: bool = False, **optio
         load_prepared(workspace, "small"),
         name="conceptnet",
         tagger=tagger,
-        options=tagger.options.model_dump(mode="json"),
         history=history,
         force=force,
     )

@@ -1,0 +1,99 @@
+"""Why two words are tagged: the statements of the source that stand behind each pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ecef_cli import output
+from ecef_cli.tagging.phrases import word_terms
+from ecef_cli.tagging.report import tag_dialogue
+from ecef_cli.tagging.sequence import read_sequence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ecef_cli.components import Edge, Tagger
+    from ecef_cli.dialogue import Dialogue
+    from ecef_cli.tagging.report import TaggedPair
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A statement that relates the words of a pair.
+
+    Attributes:
+        pair: the pair.
+        relation: the relation.
+        edge: the statement; None where the source keeps no record of it.
+    """
+
+    pair: TaggedPair
+    relation: str
+    edge: Edge | None
+
+    def row(self, *, flat: bool) -> dict[str, Any]:
+        """Return the reason as a row; where `flat`, with one value a cell."""
+        places: dict[str, Any] = {"words": list(self.pair.words), "utterances": list(self.pair.utterances)}
+        if flat:
+            places = {
+                f"{when}_{name[:-1]}": values[side]
+                for side, when in enumerate(("earlier", "later"))
+                for name, values in places.items()
+            }
+        return {
+            "dialogue": self.pair.dialogue,
+            **places,
+            "relation": self.relation,
+            "start": self.edge and self.edge.start,
+            "end": self.edge and self.edge.end,
+            "weight": self.edge and self.edge.weight,
+            "source": self.edge and self.edge.source,
+        }
+
+
+def explain_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> list[Reason]:
+    """Return the statements behind the tagged pairs of a dialogue; what only recurs needs none.
+
+    Raises:
+        PluginError: the tagger does not keep its contract.
+    """
+    sequence = read_sequence(dialogue.utterances, tagger.longest_term)
+    words = word_terms(sequence, tagger)
+    edges = lru_cache(maxsize=None)(tagger.edges)
+    reasons = []
+    for pair in tag_dialogue(dialogue, tagger, history).pairs:
+        if not pair.relations:
+            continue
+        found = [edge for terms in words.between(*pair.positions) for edge in edges(*terms)]
+        found = [edge for edge in dict.fromkeys(found) if edge.relation in pair.relations]
+        recorded = {edge.relation for edge in found}
+        reasons += [Reason(pair, edge.relation, edge) for edge in found]
+        reasons += [Reason(pair, name, None) for name in pair.relations if name not in recorded]
+    return reasons
+
+
+def show_reasons(reasons: Sequence[Reason], *, wanted: str | None) -> None:
+    """Write reasons, one row each.
+
+    Args:
+        reasons: the reasons.
+        wanted: one of `output.FORMATS`, or None to decide by where stdout goes.
+    """
+    flat = output.choose_format(wanted) in {"table", "csv"}
+    output.records([reason.row(flat=flat) for reason in reasons], wanted=wanted, columns=_COLUMNS if flat else None)
+
+
+_COLUMNS = (
+    "dialogue",
+    "earlier_word",
+    "later_word",
+    "earlier_utterance",
+    "later_utterance",
+    "relation",
+    "start",
+    "end",
+    "weight",
+    "source",
+)

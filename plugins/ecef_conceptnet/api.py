@@ -1,0 +1,204 @@
+"""ConceptNet's web API as a source of relations: asked term by term, and remembered on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections import Counter
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import numpy as np
+from tqdm import tqdm
+
+from ecef_cli.errors import EcefError
+from ecef_conceptnet.api_cache import OFFICIAL, WAY_OUT, NotCachedError, Replies
+from ecef_conceptnet.api_reply import heaviest_first, rounded
+from ecef_conceptnet.pacing import Pace, Patience
+from ecef_conceptnet.relations import RELATIONS
+from ecef_conceptnet.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from ecef_cli.components import Edge
+
+    Neighbours = Mapping[str, tuple[Edge, ...]]
+    """The edges of a term, by the term at the other end."""
+
+_A_PAGE = 1000  # edges; the server may give fewer
+_MOST_PAGES = 10_000  # of one term
+_SLOW = 1.0  # seconds of work after which a progress bar appears
+_AGAINST_PATHS = frozenset({"", ".", ".."})  # no term; in an address they mean something else
+
+
+class ApiSource(Source):
+    """Relations as the web API states them. Close it after use.
+
+    Every reply goes into an SQLite file in `cache`, so that an interrupted run goes on where it was, and
+    `ecef --offline` works from the file alone. An outdated reply is asked for again, and serves on where the
+    service is down.
+
+    Args:
+        address: base address of the service.
+        language: the language's code; both ends of an edge must be of it.
+        requests_per_second: the pace of requests that really go out.
+        expire_days: days after which a reply is outdated.
+        cache: the folder of the file `api.sqlite`.
+        patience: how long the service is waited for.
+        clock: returns seconds that never run backwards.
+        sleep: waits for so many seconds.
+
+    Raises:
+        UsageProblem: the address is none.
+        EcefError: the cache cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str = OFFICIAL,
+        language: str = "en",
+        requests_per_second: float = 1.0,
+        expire_days: float = 30.0,
+        cache: Path,
+        patience: Patience | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._language = language
+        self._replies = Replies(
+            address=address,
+            language=language,
+            pace=Pace(requests_per_second, clock, sleep),
+            expire_days=expire_days,
+            cache=cache,
+            patience=patience or Patience(),
+            sleep=sleep,
+        )
+        self._held: dict[str, Neighbours] = {}
+
+    def close(self) -> None:
+        """Close the connections and the cache."""
+        self._replies.close()
+
+    @cached_property
+    def checksum(self) -> str:
+        """What decides all that the source says, as far as that can be known of a service.
+
+        A service states no checksum. This one holds the address, the language and the cache's edition: a random
+        number that is drawn with a new cache, and again whenever a reply differs from the one that it takes the
+        place of. Replies to terms never asked for before leave it as it is, so tags stay valid while the cache
+        grows. It is read once, when it is first asked for.
+        """
+        facts = ("api", self._replies.address, self._language, self._replies.edition())
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+    @property
+    def relations(self) -> Mapping[str, int]:
+        """ConceptNet's relations, with the number of pairs of terms in the cache; the service itself counts none."""
+        pairs = {
+            (edge.relation, *sorted((edge.start, edge.end)))
+            for page in self._replies.cached_pages()
+            for edge in page.edges.values()
+            if edge.start != edge.end
+        }
+        counts = Counter(relation for relation, *_ in pairs)
+        return {name: counts[name] for name in sorted({*RELATIONS, *counts})}
+
+    def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Return (W,) which terms have an edge within the language."""
+        self._load(terms)
+        return np.fromiter((bool(self._held[term]) for term in terms), dtype=np.bool_, count=len(terms))
+
+    def masks(self, terms: Sequence[str], relations: Sequence[str], *, min_weight: float) -> npt.NDArray[np.uint64]:
+        """Return which relations hold between each two of W distinct terms, as masks (W, W)."""
+        self._load(terms)
+        numbers = {term: number for number, term in enumerate(terms)}
+        least = rounded(min_weight)
+        bits = {relation: 1 << bit for bit, relation in enumerate(relations)}
+        table = np.zeros((len(terms), len(terms)), dtype=np.uint64)
+        for term, row in numbers.items():
+            neighbours = self._held[term]
+            for other in (neighbours.keys() & numbers.keys()) - {term}:
+                mask = 0
+                for edge in neighbours[other]:
+                    if edge.weight >= least:
+                        mask |= bits.get(edge.relation, 0)
+                column = numbers[other]
+                table[row, column] |= np.uint64(mask)
+                table[column, row] |= np.uint64(mask)
+        return table
+
+    def edges(self, first: str, second: str, relations: Sequence[str], *, min_weight: float) -> tuple[Edge, ...]:
+        """Return the edges between two terms, in either direction, heaviest first."""
+        if first == second:
+            return ()
+        self._load([first, second])
+        least, wanted = rounded(min_weight), set(relations)
+        # Either term's pages may hold an edge that the other's lack, where the service cuts them short.
+        found = {*self._held[first].get(second, ()), *self._held[second].get(first, ())}
+        return heaviest_first(e for e in found if e.relation in wanted and e.weight >= least)
+
+    # ------------------------------------------------------------------------------------------ terms
+
+    def _load(self, terms: Sequence[str]) -> None:
+        """Have the neighbours of terms at hand.
+
+        Raises:
+            EcefError: the service is down, or offline there are terms that the cache lacks.
+        """
+        new = [term for term in dict.fromkeys(terms) if term not in self._held]
+        if not new:
+            return
+        missing = []
+        with tqdm(
+            total=len(new), desc="ConceptNet", unit=" terms", delay=_SLOW, disable=None, file=sys.stderr, leave=False
+        ) as bar:
+            for term in new:
+                try:
+                    self._held[term] = self._neighbours(term)
+                except NotCachedError:
+                    missing.append(term)
+                bar.update()
+        if missing:
+            raise EcefError(
+                f"offline, and {len(missing)} of {len(new)} terms are not in the cache {self._replies.file}: "
+                f"{', '.join(map(repr, missing[:3]))}{', …' if len(missing) > len(missing[:3]) else ''}",
+                hint=f"run it once without --offline, or {WAY_OUT}",
+            )
+
+    def _neighbours(self, term: str) -> Neighbours:
+        if term in _AGAINST_PATHS:
+            return {}
+        found: dict[str, list[Edge]] = {}
+        for edge in self._edges(term):
+            if term in {edge.start, edge.end}:
+                found.setdefault(edge.end if edge.start == term else edge.start, []).append(edge)
+        return {other: tuple(edges) for other, edges in found.items()}
+
+    def _edges(self, term: str) -> Iterator[Edge]:
+        path = f"/c/{self._language}/{quote(term, safe='')}?offset=0&limit={_A_PAGE}"
+        seen: set[str] = set()
+        for _ in range(_MOST_PAGES):
+            page = self._replies.page(path)
+            yield from page.edges.values()
+            following = page.following if page.ids else None
+            if not following:
+                return
+            if page.ids <= seen:
+                break
+            seen |= page.ids
+            path = self._within(following)
+        raise EcefError(f"{self._replies.address} gives the edges of {term!r} in pages that never end", hint=WAY_OUT)
+
+    def _within(self, following: str) -> str:
+        """Return the next page's path below the base address, whatever host the server gives for it."""
+        parts = urlsplit(following)
+        path = parts.path.removeprefix(urlsplit(self._replies.address).path)
+        return f"/{path.lstrip('/')}" + (f"?{parts.query}" if parts.query else "")

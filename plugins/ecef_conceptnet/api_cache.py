@@ -1,0 +1,201 @@
+"""The replies of the web API: each is asked for once, and kept in an SQLite file until it is outdated."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sqlite3
+import sys
+import weakref
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+from requests import RequestException, Response
+from requests_cache import CachedSession
+from requests_cache.backends.sqlite import SQLiteCache, SQLiteDict
+
+from ecef_cli.errors import EcefError, UsageProblem
+from ecef_conceptnet.api_reply import Page, ReplyError, StatedError, is_unknown_term
+from ecef_conceptnet.pacing import PatientAdapter, UnansweredError, in_words, offline, status_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from ecef_conceptnet.pacing import Pace, Patience
+
+OFFICIAL = "https://api.conceptnet.io"
+WAY_OUT = "use the dump: `ecef tag --source dump --download`"
+_UNCHANGED, _UNKNOWN, _NOT_CACHED = 304, 404, 504
+
+# Its warning of an outdated reply comes with a traceback; here it is said once, in a line.
+logging.getLogger("requests_cache").addHandler(logging.NullHandler())
+
+
+class NotCachedError(Exception):
+    """A reply may not be asked for and is not in the cache."""
+
+
+class Replies:
+    """Pages of edges, from the cache or from the service.
+
+    Args:
+        address: base address of the service.
+        language: the language's code.
+        pace: when the next request may go; what the cache answers is not counted.
+        expire_days: days after which a reply is outdated.
+        cache: the folder of the file `api.sqlite`.
+        patience: how long the service is waited for.
+        sleep: waits for so many seconds.
+
+    Attributes:
+        address: base address, without a slash at its end.
+        file: the cache.
+
+    Raises:
+        UsageProblem: the address is none.
+        EcefError: the cache cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        address: str,
+        language: str,
+        pace: Pace,
+        expire_days: float,
+        cache: Path,
+        patience: Patience,
+        sleep: Callable[[float], None],
+    ) -> None:
+        parts = urlsplit(address)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+            raise UsageProblem(f"{address!r} is no address of a web API", hint=f"write it as {OFFICIAL}")
+        self.address, self.file = address.rstrip("/"), cache / "api.sqlite"
+        self._language = language
+        self._down = False
+        with self._storing():
+            cache.mkdir(parents=True, exist_ok=True)
+            self._session = CachedSession(
+                # JSON: what requests-cache takes by default, pickle, runs whatever stands in the file.
+                backend=SQLiteCache(self.file, serializer="json", timeout=30.0),
+                expire_after=timedelta(days=expire_days),
+                allowable_codes=(200, _UNKNOWN),
+                stale_if_error=True,
+            )
+            self._editions: SQLiteDict = SQLiteDict(self.file, table_name="editions", serializer=None, timeout=30.0)
+        self.close = weakref.finalize(self, _close, self._session, self._editions)
+        """Closes the connections and the cache."""
+        adapter = PatientAdapter(pace, patience, partial(_check, language=language), sleep=sleep)
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, adapter)
+
+    def page(self, path: str) -> Page:
+        """Return the page at a path below the base address; one that the service does not know is empty.
+
+        Raises:
+            NotCachedError: offline, and it is not in the cache.
+            EcefError: the service gives none.
+        """
+        url = self.address + path
+        with self._storing():
+            try:
+                held = self._session.get(url, only_if_cached=True)
+                cached = held.status_code != _NOT_CACHED
+                if cached and (self._down or offline() or not held.is_expired):
+                    return self._parse(held)
+                if offline():
+                    raise NotCachedError
+                reply = self._session.get(url)
+            except RequestException as error:
+                self._give_up(error)
+            page = self._parse(reply)
+            if reply.from_cache and reply.is_expired:
+                self._say_down()
+            elif cached and self._parse(held).edges != page.edges:
+                self._new_edition()
+        return page
+
+    def _parse(self, reply: Response) -> Page:
+        if reply.status_code == _UNKNOWN:
+            return Page({}, frozenset(), None)
+        return Page.parse(reply.content, self._language)
+
+    def _give_up(self, error: RequestException) -> NoReturn:
+        problem = str(error) if isinstance(error, UnansweredError) else in_words(error)
+        raise EcefError(
+            f"ConceptNet's web API at {self.address} {problem}",
+            hint=f"what came so far is kept; {WAY_OUT}, or --offline for what is kept",
+        ) from error
+
+    def _say_down(self) -> None:
+        self._down = True
+        print(  # noqa: T201
+            f"warning: ConceptNet's web API at {self.address} cannot be asked; outdated replies serve on",
+            file=sys.stderr,
+        )
+
+    def cached_pages(self) -> Iterator[Page]:
+        """Yield every page of this service and language that is in the cache."""
+        start = f"{self.address}/c/{self._language}/"
+        with self._storing():
+            for reply in self._session.cache.responses.values():
+                asked = reply.history[0] if reply.history else reply
+                if asked.url.startswith(start):
+                    yield self._parse(reply)
+
+    # ---------------------------------------------------------------------------------------- editions
+
+    def edition(self) -> str:
+        """Return what stands for the replies in the cache: another one once a reply gives way to a different one."""
+        with self._storing():
+            if self._subject not in self._editions:
+                self._new_edition()
+            return str(self._editions[self._subject])
+
+    def _new_edition(self) -> None:
+        self._editions[self._subject] = secrets.token_hex(16)
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.address} {self._language}"
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError) as error:
+            raise EcefError(
+                f"the cache of ConceptNet's replies cannot be used: {error}",
+                where=str(self.file),
+                hint="make room, or delete the file if it is broken",
+            ) from error
+
+
+def _close(session: CachedSession, editions: SQLiteDict) -> None:
+    session.close()  # type: ignore[no-untyped-call]
+    editions.close()  # type: ignore[no-untyped-call]
+
+
+def _check(reply: Response, language: str) -> None:
+    """Let a reply pass that the cache may keep.
+
+    Raises:
+        UnansweredError: it is not what was asked for.
+    """
+    if reply.is_redirect or reply.status_code == _UNCHANGED:
+        return
+    if reply.status_code == _UNKNOWN and is_unknown_term(reply.content):
+        return
+    try:
+        Page.parse(reply.content, language)
+    except StatedError as error:
+        raise UnansweredError(f"{status_in_words(reply)}: {error}") from None
+    except ReplyError as error:
+        if reply.ok:
+            raise UnansweredError(f"gives what is no reply of ConceptNet's API: {error}") from None
+    if not reply.ok:
+        raise UnansweredError(status_in_words(reply))

@@ -1,0 +1,20 @@
+"""Where downloads, indexes and replies are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DUMP_NAME = "conceptnet-assertions-5.7.0.csv.gz"
+
+
+def cache_folder() -> Path:
+    """Return the folder `conceptnet` of the user's cache; `ECEF_CACHE` puts it elsewhere."""
+    import platformdirs
+
+    return Path(os.environ.get("ECEF_CACHE") or platformdirs.user_cache_dir("ecef")) / "conceptnet"
+
+
+def default_dump() -> Path:
+    """Return where the official dump lies once it is downloaded."""
+    return cache_folder() / DUMP_NAME
