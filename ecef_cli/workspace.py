@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.errors import DataError, UsageProblem, did_you_mean
+from ecef_cli.errors import DataError, EcefError, UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -114,6 +114,29 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Keep other processes out of `path` while the block runs; the lock ends with the process, however that ends.
+
+    Where the system knows no file locks, nothing is kept out.
+
+    Raises:
+        EcefError: another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / f".{path.name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise EcefError(f"{what} is in use by another process", hint="wait until it has ended") from None
+        yield
 
 
 def _umask() -> int:

@@ -23,7 +23,7 @@ from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
-from ecef_cli.workspace import write_json, write_text
+from ecef_cli.workspace import locked, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,13 @@ def train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force
         UsageProblem: a run of this name follows another recipe.
         DataError: the dataset has no train or dev split, or no target in one of them.
         KeyboardInterrupt: interrupted, with the state saved.
+        EcefError: another process trains this run.
     """
+    with locked(workspace.run(name), f"the run {name!r}"):
+        return _train(workspace, recipe, name=name, device=device, force=force)
+
+
+def _train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force: bool) -> Run:
     folder = workspace.run(name)
     if force:
         shutil.rmtree(folder, ignore_errors=True)

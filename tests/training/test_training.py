@@ -17,14 +17,14 @@ import yaml
 from conftest import FEELINGS, toy_recipe
 from safetensors.torch import load_file
 
-from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli.errors import DataError, EcefError, UsageProblem
 from ecef_cli.recipe import Recipe, check_recipe
 from ecef_cli.run import Run, open_run
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training import loop
 from ecef_cli.training.loop import train
 from ecef_cli.training.optimization import JointLoss, class_weights, rate_factor
-from ecef_cli.workspace import Workspace
+from ecef_cli.workspace import Workspace, locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,6 +203,14 @@ def test_the_average_of_the_weights_is_what_is_kept_and_survives_an_interruption
         with pytest.raises(KeyboardInterrupt):
             trained(toy_workspace, tiny_bert, "average-stopped", training=settings)
     assert same(whole, trained(toy_workspace, tiny_bert, "average-stopped", training=settings))
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(toy_workspace: Workspace, tiny_bert: Path) -> None:
+    with (
+        locked(toy_workspace.run("busy"), "the run 'busy'"),
+        pytest.raises(EcefError, match="in use by another process"),
+    ):
+        trained(toy_workspace, tiny_bert, "busy")
 
 
 def test_a_split_without_targets_is_an_error(tmp_path: Path, tiny_bert: Path) -> None:
