@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "dev", "test")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_RESERVED = "runs"
+_RUNS = "runs"
+_RESERVED = {"dataset": _RUNS, "run": "bundled"}
+"""Names that mean something else: the folder of the runs, and the run that comes with ecef."""
 
 
 def check_name(name: str, what: str) -> str:
@@ -29,7 +31,9 @@ def check_name(name: str, what: str) -> str:
     Raises:
         UsageProblem: it cannot.
     """
-    if not _NAME.fullmatch(name) or name == _RESERVED:
+    if name == _RESERVED.get(what):
+        raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="it is taken by ecef itself")
+    if not _NAME.fullmatch(name):
         raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="use letters, digits, '.', '_' and '-'")
     return name
 
@@ -46,7 +50,7 @@ class Workspace:
 
     def run(self, name: str) -> Path:
         """Return the folder of a run, which need not exist."""
-        return self.root / _RESERVED / check_name(name, "run")
+        return self.root / _RUNS / check_name(name, "run")
 
     def datasets(self) -> tuple[str, ...]:
         """Return the names of the datasets that are prepared."""
@@ -54,7 +58,7 @@ class Workspace:
 
     def runs(self) -> tuple[str, ...]:
         """Return the names of the runs."""
-        return tuple(sorted(p.parent.name for p in (self.root / _RESERVED).glob("*/recipe.yaml")))
+        return tuple(sorted(p.parent.name for p in (self.root / _RUNS).glob("*/recipe.yaml")))
 
     def prepared(self, name: str) -> Path:
         """Return the folder of a dataset that is prepared.
@@ -131,12 +135,16 @@ def locked(path: Path, what: str) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / f".{path.name}.lock").open("w") as handle:
+    lock = path.parent / f".{path.name}.lock"
+    with lock.open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise EcefError(f"{what} is in use by another process", hint="wait until it has ended") from None
-        yield
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def _umask() -> int:

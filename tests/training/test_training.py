@@ -122,7 +122,7 @@ def test_training_again_does_nothing(toy_workspace: Workspace, tiny_bert: Path, 
 
 
 def test_another_recipe_does_not_overwrite_a_run(toy_workspace: Workspace, tiny_bert: Path, toy_run: Run) -> None:
-    with pytest.raises(UsageProblem, match="follows another recipe"):
+    with pytest.raises(UsageProblem, match=r"follows another recipe: history was 3, not 2"):
         trained(toy_workspace, tiny_bert, "shared", history=2)
     forced = train(toy_workspace, recipe(tiny_bert, history=2), name="shared2", device="cpu", force=True)
     assert forced.recipe.history == 2
@@ -182,6 +182,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "going on in epoch" in done.stderr
+    assert "ended after 9 epochs; epoch" in done.stderr
     assert same(toy_run, open_run(toy_workspace.run("killed")))
 
 
