@@ -7,7 +7,7 @@ import math
 import re
 import sys
 from collections import OrderedDict
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -247,23 +247,23 @@ def open_utterances(file: str | Path) -> Iterator[Iterator[Utterance | DataError
     standard = str(file) == "-"
     name, path = ("stdin" if standard else str(file)), Path(file)
     try:
-        opened = _standard_input() if standard else path.open("rb")
+        opened = nullcontext(_standard_input()) if standard else path.open("rb")
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
     with opened as stream:
         yield read_utterances(stream, name=name, dialogue=Path(name).stem, folder=path.parent)
 
 
-def _standard_input() -> AbstractContextManager[BinaryIO]:
-    """Return stdin through a buffer of its own.
+def _standard_input() -> BinaryIO:
+    """Return stdin through a buffer of its own, which nobody closes.
 
-    A thread may still wait for a line when the process ends. In Python's own buffer it would hold the lock that
-    the interpreter needs to close stdin, and the process would abort.
+    A thread may still wait for a line when the process ends, and holds the buffer's lock meanwhile. The interpreter
+    needs that lock to close Python's own buffer, and would abort; whoever closed this one would wait for a line too.
     """
     try:
         return open(sys.stdin.fileno(), "rb", closefd=False)
     except (OSError, ValueError, AttributeError):  # stdin was replaced by something that is no file
-        return nullcontext(sys.stdin.buffer)
+        return sys.stdin.buffer
 
 
 def read_dialogues(file: str | Path) -> tuple[Dialogue, ...]:
