@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.metrics import METRICS
-from ecef_cli.workspace import read_json, write_text
+from ecef_cli.workspace import checksum, read_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +90,8 @@ def _scores(run: Run) -> str:
         ]
     for path in sorted((run.folder / "evaluation").glob("*.json")):
         found = read_json(path)
+        if found["weights"] != checksum(run.weights):
+            continue  # of weights that training has replaced since
         for task, report in found["tasks"].items():
             where = (found["split"], found["dataset"])
             rows.append((*where, task.upper(), *_figures(report["model"])))

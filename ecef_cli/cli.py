@@ -128,9 +128,12 @@ def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each wa
         sys.stdout.flush()  # while a full disk or a closed pipe can still be told
     except (KeyboardInterrupt, click.Abort):
         return _end("interrupted", INTERRUPTED)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ecef"
+        return _end(f"{' '.join(error.format_message().split())} (see `{command} --help`)", error.exit_code)
     except EcefError as error:
         return _end(str(error), error.exit_code)
     except (SystemExit, BrokenPipeError) as error:
@@ -140,6 +143,9 @@ def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each wa
             return 0
         code = getattr(error, "code", 1)
         return code if isinstance(code, int) else int(code is not None)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _end(f"{where}{error.strerror or error} (`ecef -v …` shows the traceback)", 1)
     except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
         return _end(f"{_describe(error)} (`ecef -v …` shows the traceback)", 1)
     return result if type(result) is int else 0

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ecef_cli.errors import DataError
 
@@ -113,7 +113,9 @@ def _object(line: str, where: str) -> dict[str, Any]:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"not JSON: {error.msg} at column {error.colno}", where=where, hint="one JSON object a line"
+            f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}",
+            where=where,
+            hint="one JSON object a line",
         ) from None
     except RecursionError:
         raise too_deep from None
@@ -245,11 +247,23 @@ def open_utterances(file: str | Path) -> Iterator[Iterator[Utterance | DataError
     standard = str(file) == "-"
     name, path = ("stdin" if standard else str(file)), Path(file)
     try:
-        opened = nullcontext(sys.stdin.buffer) if standard else path.open("rb")
+        opened = nullcontext(_standard_input()) if standard else path.open("rb")
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=name) from None
     with opened as stream:
         yield read_utterances(stream, name=name, dialogue=Path(name).stem, folder=path.parent)
+
+
+def _standard_input() -> BinaryIO:
+    """Return stdin through a buffer of its own, which nobody closes.
+
+    A thread may still wait for a line when the process ends, and holds the buffer's lock meanwhile. The interpreter
+    needs that lock to close Python's own buffer, and would abort; whoever closed this one would wait for a line too.
+    """
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError, AttributeError):  # stdin was replaced by something that is no file
+        return sys.stdin.buffer
 
 
 def read_dialogues(file: str | Path) -> tuple[Dialogue, ...]:

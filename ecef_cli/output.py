@@ -66,6 +66,16 @@ def _cell(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
+# What would move a terminal's cursor or clear its screen is shown by its picture instead.
+_CONTROL = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_LONGEST = 240  # characters of a text in a cell
+
+
+def shortened(text: str) -> str:
+    """Return a text that fits a cell of a table."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
 def table(
     rows: Sequence[Sequence[Any]],
     headers: Sequence[str],
@@ -77,7 +87,7 @@ def table(
     from tabulate import tabulate
 
     return tabulate(
-        rows,
+        [[cell.translate(_CONTROL) if isinstance(cell, str) else cell for cell in row] for row in rows],
         headers=headers,
         floatfmt=f".{digits}f",
         maxcolwidths=None if widths is None else list(widths),

@@ -62,6 +62,12 @@ class Run:
         """The trained weights of the best epoch."""
         return self.folder / "model.safetensors"
 
+    @property
+    def finished(self) -> bool:
+        """Whether its training is over, so that the weights are the ones to keep."""
+        metrics = self.folder / "metrics.json"
+        return metrics.is_file() and bool(read_json(metrics)["finished"])
+
     def tagger(self) -> Tagger | None:
         """Return the run's tagger, or None where it has none; warns where it is not the one of the training."""
         if self.recipe.tagger is None:
@@ -90,6 +96,8 @@ class Run:
                 hint="use the same release of the model",
             )
         network = build_network(self.recipe, encoder, len(self.labels))
+        if self.weights.is_file() and not self.finished:
+            output.warn(f"the training of {self.folder.name} is not over: these are the best weights so far")
         try:
             stored = load_file(self.weights)
         except (OSError, SafetensorError) as error:
@@ -161,11 +169,11 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
         UsageProblem: there is none.
     """
     folder = Path(name_or_path)
-    if len(folder.parts) > 1 or (folder / "recipe.yaml").is_file():
+    if len(folder.parts) > 1 or name_or_path.startswith(".") or (folder / "recipe.yaml").is_file():
         return open_run(folder)
-    known = workspace.runs()
-    if name_or_path == _BUNDLED.name and name_or_path not in known:
+    if name_or_path == _BUNDLED.name:
         return bundled_run()
+    known = workspace.runs()
     if name_or_path not in known:
         hint = did_you_mean(name_or_path, known) if known else "train one: `ecef train RECIPE`"
         raise UsageProblem(f"the workspace {workspace.root} has no run {name_or_path!r}", hint=hint)

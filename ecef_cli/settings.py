@@ -10,7 +10,7 @@ import yaml
 from ecef_cli.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -94,3 +94,15 @@ def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
             target = inner
         target[keys[-1]] = parse_yaml(text, f"--set {setting!r}")
     return result
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return each setting in which `now` differs from `before`, as `a.b was 1, not 2`."""
+    found = []
+    for key in {**before, **now}:
+        old, new = before.get(key), now.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key} was {old}, not {new}")
+    return found

@@ -13,14 +13,16 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.errors import DataError, UsageProblem, did_you_mean
+from ecef_cli.errors import DataError, EcefError, UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SPLITS = ("train", "dev", "test")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_RESERVED = "runs"
+_RUNS = "runs"
+_RESERVED = {"dataset": _RUNS, "run": "bundled"}
+"""Names that mean something else: the folder of the runs, and the run that comes with ecef."""
 
 
 def check_name(name: str, what: str) -> str:
@@ -29,7 +31,9 @@ def check_name(name: str, what: str) -> str:
     Raises:
         UsageProblem: it cannot.
     """
-    if not _NAME.fullmatch(name) or name == _RESERVED:
+    if name == _RESERVED.get(what):
+        raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="it is taken by ecef itself")
+    if not _NAME.fullmatch(name):
         raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="use letters, digits, '.', '_' and '-'")
     return name
 
@@ -46,7 +50,7 @@ class Workspace:
 
     def run(self, name: str) -> Path:
         """Return the folder of a run, which need not exist."""
-        return self.root / _RESERVED / check_name(name, "run")
+        return self.root / _RUNS / check_name(name, "run")
 
     def datasets(self) -> tuple[str, ...]:
         """Return the names of the datasets that are prepared."""
@@ -54,7 +58,7 @@ class Workspace:
 
     def runs(self) -> tuple[str, ...]:
         """Return the names of the runs."""
-        return tuple(sorted(p.parent.name for p in (self.root / _RESERVED).glob("*/recipe.yaml")))
+        return tuple(sorted(p.parent.name for p in (self.root / _RUNS).glob("*/recipe.yaml")))
 
     def prepared(self, name: str) -> Path:
         """Return the folder of a dataset that is prepared.
@@ -114,6 +118,33 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Keep other processes out of `path` while the block runs; the lock ends with the process, however that ends.
+
+    Where the system knows no file locks, nothing is kept out.
+
+    Raises:
+        EcefError: another process has it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.parent / f".{path.name}.lock"
+    with lock.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise EcefError(f"{what} is in use by another process", hint="wait until it has ended") from None
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -136,7 +136,7 @@ def test_a_command_line_that_makes_no_sense_is_a_usage_error(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert _run(arguments) == 2
-    assert "Error: " in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("ecef: ")
 
 
 def test_version_is_the_distribution_s(capsys: pytest.CaptureFixture[str]) -> None:

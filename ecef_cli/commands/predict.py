@@ -35,11 +35,13 @@ def command(workspace: Workspace, file: str, model: str | None, form: str | None
     from ecef_cli import output
     from ecef_cli.devices import resolve_device
     from ecef_cli.dialogue import open_utterances, to_json
+    from ecef_cli.memory import give_back_large_blocks
     from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.prediction.stream import predict_rows
     from ecef_cli.run import bundled_run, find_run
     from ecef_cli.tolerance import RowCount, Tolerance
 
+    give_back_large_blocks()
     count = RowCount(Tolerance.parse(tolerate), "stdin" if file == "-" else file)
     with open_utterances(file) as utterances:
         run = find_run(workspace, model) if model else bundled_run()
@@ -52,10 +54,12 @@ def command(workspace: Workspace, file: str, model: str | None, form: str | None
 
 
 def _table(rows: Iterable[dict[str, Any]]) -> str:
-    from ecef_cli.output import table
+    from ecef_cli.output import shortened, table
 
     def cell(answer: dict[str, Any] | None) -> str:
         return f"{answer['emotion']} {answer['probabilities'][answer['emotion']]:.2f}" if answer else ""
 
-    lines = [[row["speaker"], row["text"], cell(row.get("prediction")), cell(row.get("forecast"))] for row in rows]
+    lines = [
+        [row["speaker"], shortened(row["text"]), cell(row.get("prediction")), cell(row.get("forecast"))] for row in rows
+    ]
     return table(lines, ["speaker", "text", "feels", "next will feel"], widths=[16, 60, None, None])

@@ -13,7 +13,7 @@ from ecef_cli.metrics import Scores, score
 from ecef_cli.network.inference import run_network
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.windows import samples
-from ecef_cli.workspace import write_json
+from ecef_cli.workspace import checksum, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,12 +34,22 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Scores of a run on a split of a dataset."""
+    """Scores of a run on a split of a dataset.
+
+    Attributes:
+        run: the run's name.
+        dataset: the dataset's name.
+        split: the split.
+        labels: the emotions by number.
+        weights: SHA-256 of the weights that were measured.
+        tasks: the scores of each task.
+    """
 
     run: str
     dataset: str
     split: str
     labels: tuple[str, ...]
+    weights: str
     tasks: Mapping[str, TaskReport]
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,6 +59,7 @@ class Report:
             "dataset": self.dataset,
             "split": self.split,
             "labels": list(self.labels),
+            "weights": self.weights,
             "tasks": {
                 task: {
                     "model": report.model.as_dict(),
@@ -73,11 +84,11 @@ def evaluate(workspace: Workspace, run: Run, *, split: str, device: str) -> Repo
     if split not in inputs.samples:
         raise DataError(
             f"the dataset {inputs.prepared.name!r} has no {split} split",
-            hint=f"it has {', '.join(inputs.samples)}",
+            hint=f"try --split {' or '.join(inputs.samples)}",
         )
     outcomes = run_network(network, inputs, split, device=device)
     tasks = {task: _report(task, outcome, run, inputs, split) for task, outcome in outcomes.items()}
-    report = Report(run.folder.name, inputs.prepared.name, split, run.labels, tasks)
+    report = Report(run.folder.name, inputs.prepared.name, split, run.labels, checksum(run.weights), tasks)
     _keep(run, report)
     return report
 

@@ -83,6 +83,8 @@ def ensure_features(
     total, todo = sum(len(s.rows) for s in plan), sum(len(s.rows) for s in missing)
     if todo < total:
         output.note(f"extract {prepared.name}: going on, {total - todo:,} of {total:,} windows are there")
+    else:
+        output.note(f"extract {prepared.name}: {total:,} windows; it may take minutes")
     watch = output.Stopwatch()
     with output.Progress(todo, f"extract {prepared.name}", "windows") as progress:
         for shard in missing:

@@ -21,9 +21,10 @@ from ecef_cli.run import build_network, create_run, open_run, save_weights
 from ecef_cli.samples.batches import bucketed
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.windows import NO_TARGET
+from ecef_cli.settings import differences
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
-from ecef_cli.workspace import write_json, write_text
+from ecef_cli.workspace import locked, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,13 @@ def train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force
         UsageProblem: a run of this name follows another recipe.
         DataError: the dataset has no train or dev split, or no target in one of them.
         KeyboardInterrupt: interrupted, with the state saved.
+        EcefError: another process trains this run.
     """
+    with locked(workspace.run(name), f"the run {name!r}"):
+        return _train(workspace, recipe, name=name, device=device, force=force)
+
+
+def _train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force: bool) -> Run:
     folder = workspace.run(name)
     if force:
         shutil.rmtree(folder, ignore_errors=True)
@@ -74,14 +81,18 @@ def train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force
         return run
     del encoder  # the frozen part is in the features now
     training.run_epochs()
+    output.note(training.outcome())
     write_card(run)
     return run
 
 
 def _same_recipe(folder: Path, recipe: Recipe) -> None:
-    if (folder / "recipe.yaml").is_file() and open_run(folder).recipe.dumped() != recipe.dumped():
+    if not (folder / "recipe.yaml").is_file():
+        return
+    different = differences(open_run(folder).recipe.dumped(), recipe.dumped())
+    if different:
         raise UsageProblem(
-            f"the run {folder.name!r} follows another recipe",
+            f"the run {folder.name!r} follows another recipe: {'; '.join(different)}",
             hint="give this one a --name, or throw that one away with --force",
         )
 
@@ -138,8 +149,11 @@ class Trainer:
         self.progress = Progress()
         if self.checkpoint.is_file():
             self.progress = load_checkpoint(self.checkpoint, self._state(), self.optimizer)
-            if not self.progress.finished:
-                output.note(f"train {run.folder.name}: going on in epoch {self.progress.epoch + 1}")
+        if not self.progress.finished:
+            output.note(
+                f"train {run.folder.name}: {len(chosen):,} windows, {self.steps:,} steps an epoch, "
+                f"{'going on' if self.checkpoint.is_file() else 'starting'} in epoch {self.progress.epoch + 1}"
+            )
 
     def run_epochs(self) -> None:
         """Train until the epochs are used up or the validation score stops rising."""
@@ -158,6 +172,15 @@ class Trainer:
                 progress.finished = progress.epoch == settings.epochs or waited >= settings.patience
                 self._write_log()
                 self._save()
+
+    def outcome(self) -> str:
+        """Return in one line how the training ended and which epoch is kept."""
+        progress = self.progress
+        done, kept = len(progress.log), (progress.best_epoch or 0) + 1
+        early = (
+            f" of {self.settings.epochs}: no better for {self.settings.patience}" if done < self.settings.epochs else ""
+        )
+        return f"train {self.run.folder.name}: ended after {done} epochs{early}; epoch {kept} is kept"
 
     def _train_epoch(self, interrupted: threading.Event) -> None:
         progress, watch = self.progress, output.Stopwatch()
@@ -217,7 +240,7 @@ class Trainer:
         lines = [json.dumps(entry) for entry in self.progress.log]
         write_text(self.run.folder / "log.jsonl", "\n".join(lines) + "\n")
         best = self.progress.log[self.progress.best_epoch or 0]
-        write_json(self.run.folder / "metrics.json", {"split": "dev", "best": best})
+        write_json(self.run.folder / "metrics.json", {"split": "dev", "best": best, "finished": self.progress.finished})
 
     def _save(self) -> None:
         save_checkpoint(self.checkpoint, self.progress, self._state(), self.optimizer)

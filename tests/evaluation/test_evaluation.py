@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from ecef_cli.card import write_card
 from ecef_cli.errors import DataError, PluginError
 from ecef_cli.evaluation.baselines import majority, repeat_last
 from ecef_cli.evaluation.evaluate import evaluate
@@ -68,6 +69,25 @@ def test_what_a_person_wrote_in_the_card_is_kept(toy_workspace: Workspace, toy_r
     evaluate(toy_workspace, toy_run, split="dev", device="cpu")
     assert card.read_text().endswith("## Licence\n\nours\n")
     assert "| dev | toy |" in card.read_text()
+
+
+def test_scores_of_weights_that_were_replaced_leave_the_card(
+    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(toy_run.folder, folder)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps({**metrics, "finished": False}))
+    run = open_run(folder)
+    evaluate(toy_workspace, run, split="test", device="cpu")
+    assert "the training of run is not over" in capsys.readouterr().err
+    assert "| test | toy | ERC |" in (folder / "README.md").read_text()
+    from safetensors.torch import load_file, save_file
+
+    later = {key: value + 1 for key, value in load_file(run.weights).items()}
+    save_file(later, run.weights)
+    write_card(run)
+    assert "| test | toy | ERC |" not in (folder / "README.md").read_text()
 
 
 def test_repeat_last_on_the_test_split_of_meld(shared_data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 
 from ecef_cli.dialogue import Utterance, read_utterances
 from ecef_cli.errors import DataError
+from ecef_cli.output import shortened, table
 from ecef_cli.prediction import stream
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import Windows, as_it_comes, predict_rows
@@ -184,3 +186,33 @@ def test_a_file_gives_the_same_answers_as_a_pipe(toy_run: Run, tmp_path: Path) -
         assert json.loads(one)["prediction"]["probabilities"] == pytest.approx(
             json.loads(other)["prediction"]["probabilities"], abs=1e-5
         )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT between processes")
+def test_an_interrupt_while_waiting_for_a_line_ends_with_130(toy_run: Run) -> None:
+    arguments = ["predict", "-", "--model", str(toy_run.folder), "--device", "cpu"]
+    # A shell that starts the tests in the background has them ignore the signal.
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"from ecef_cli.cli import main\nmain({arguments!r})"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            process.stdin.write(json.dumps(HAPPY) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["text"] == HAPPY["text"]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            assert process.stderr.read().strip() == "ecef: interrupted"
+        finally:
+            process.kill()
+
+
+def test_a_table_shows_control_characters_and_cuts_endless_words() -> None:
+    shown = table([["\x1b[2J", shortened("y" * 5000)]], ["speaker", "text"], widths=[16, 60])
+    assert "\x1b" not in shown
+    assert "\u241b[2J" in shown
+    assert shown.count("y") == 240

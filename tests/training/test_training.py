@@ -17,14 +17,14 @@ import yaml
 from conftest import FEELINGS, toy_recipe
 from safetensors.torch import load_file
 
-from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli.errors import DataError, EcefError, UsageProblem
 from ecef_cli.recipe import Recipe, check_recipe
 from ecef_cli.run import Run, open_run
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training import loop
 from ecef_cli.training.loop import train
 from ecef_cli.training.optimization import JointLoss, class_weights, rate_factor
-from ecef_cli.workspace import Workspace
+from ecef_cli.workspace import Workspace, locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,7 +122,7 @@ def test_training_again_does_nothing(toy_workspace: Workspace, tiny_bert: Path, 
 
 
 def test_another_recipe_does_not_overwrite_a_run(toy_workspace: Workspace, tiny_bert: Path, toy_run: Run) -> None:
-    with pytest.raises(UsageProblem, match="follows another recipe"):
+    with pytest.raises(UsageProblem, match=r"follows another recipe: history was 3, not 2"):
         trained(toy_workspace, tiny_bert, "shared", history=2)
     forced = train(toy_workspace, recipe(tiny_bert, history=2), name="shared2", device="cpu", force=True)
     assert forced.recipe.history == 2
@@ -182,6 +182,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "going on in epoch" in done.stderr
+    assert "ended after 9 epochs; epoch" in done.stderr
     assert same(toy_run, open_run(toy_workspace.run("killed")))
 
 
@@ -203,6 +204,14 @@ def test_the_average_of_the_weights_is_what_is_kept_and_survives_an_interruption
         with pytest.raises(KeyboardInterrupt):
             trained(toy_workspace, tiny_bert, "average-stopped", training=settings)
     assert same(whole, trained(toy_workspace, tiny_bert, "average-stopped", training=settings))
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(toy_workspace: Workspace, tiny_bert: Path) -> None:
+    with (
+        locked(toy_workspace.run("busy"), "the run 'busy'"),
+        pytest.raises(EcefError, match="in use by another process"),
+    ):
+        trained(toy_workspace, tiny_bert, "busy")
 
 
 def test_a_split_without_targets_is_an_error(tmp_path: Path, tiny_bert: Path) -> None:
