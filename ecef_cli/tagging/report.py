@@ -144,22 +144,26 @@ def tag_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> TaggedDial
     return TaggedDialogue(dialogue.id, found, tuple(pairs), history, len(dialogue.utterances))
 
 
-def figure(tagged: TaggedDialogue) -> str:
+def figure(tagged: TaggedDialogue, *, paired_only: bool = False) -> str:
     """Return the paper's Figure 2: a table of the tags of all pairs of content words.
 
     Columns are the content words in order, a row's word stands at its right, and only the upper triangle is
     filled. The names of those who speak are left out. A dialogue of more than `FIGURE_WORDS` content words is
     shown by the window of its last utterances.
+
+    Args:
+        tagged: the dialogue.
+        paired_only: leave out the words that are in no tagged pair.
     """
     start = max(0, tagged.utterances - tagged.history) if is_shortened(tagged) else 0
     paired = {position for pair in tagged.pairs for position in pair.positions}
     shown = [
         position
         for position, word in enumerate(tagged.words)
-        if word.utterance >= start and (position in paired or not word.named)
+        if word.utterance >= start and (position in paired or not (word.named or paired_only))
     ]
     if not shown:
-        return "(no content words)"
+        return "(no pair of content words is tagged)" if paired_only else "(no content words)"
     tags = {pair.positions: pair.tag for pair in tagged.pairs}
     rows = [
         ["" if column < row else tags.get((row, column), f"0/{NO_RELATION}") for column in shown]
@@ -192,21 +196,37 @@ def show(found: Sequence[TaggedDialogue], *, wanted: str | None) -> None:
         return
     width = shutil.get_terminal_size().columns
     for number, tagged in enumerate(found):
-        text = figure(tagged)
+        text, remark = _fitting(tagged, width)
         if number:
             output.data("")
         output.data(f"dialogue {tagged.id}\n{text}")
-        if is_shortened(tagged):
-            output.note(
-                f"dialogue {tagged.id} has {len(tagged.words)} content words: the figure shows the window of "
-                f"its last {tagged.history} utterances; --format jsonl lists every pair"
-            )
-        if max(map(len, text.splitlines())) > width:
-            smaller = ", a smaller --history shows a shorter window" if is_shortened(tagged) else ""
-            output.note(
-                f"dialogue {tagged.id}: the figure is wider than the terminal ({width} columns); "
-                f"--format jsonl lists the pairs{smaller}"
-            )
+        if remark:
+            output.note(f"dialogue {tagged.id}: {remark}")
+
+
+def _fitting(tagged: TaggedDialogue, width: int) -> tuple[str, str | None]:
+    """Return the largest of figure, figure of the words in a pair, and list of pairs that is no wider than `width`.
+
+    The second value says what was left out, if anything.
+    """
+    part = f"the last {tagged.history} of {tagged.utterances} utterances; " if is_shortened(tagged) else ""
+    everything = f"{part}--format jsonl lists every pair"
+    text = figure(tagged)
+    if _width(text) <= width:
+        return text, everything if part else None
+    text = figure(tagged, paired_only=True)
+    if _width(text) <= width:
+        return text, f"only words that are in a pair are shown, to fit {width} columns; {everything}"
+    rows = [[pair.tag, *pair.words, *pair.utterances] for pair in tagged.pairs]
+    text = output.table(rows, ["tag", "word", "and word", "utterance", "and utterance"])
+    return (
+        text,
+        f"the figure is wider than {width} columns (COLUMNS sets another width), so the tagged pairs are listed",
+    )
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.splitlines()))
 
 
 _CSV_COLUMNS = (

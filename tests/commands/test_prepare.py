@@ -328,7 +328,7 @@ def test_the_examples_prepare_once_they_have_labels(
         add(tmp_path / path.name, *(json.dumps(r | {"emotion": "neutral", "split": "train"}) for r in rows))
     assert prepare("jsonl", *(a for p in sorted(tmp_path.glob("*.jsonl")) for a in ("--source", p))).code == 0
     dialogues = load_prepared(Workspace(work), "jsonl").splits["train"]
-    assert [d.id for d in dialogues] == ["moving-day", "night-shift"]
+    assert [d.id for d in dialogues] == ["moving-day", "night-shift", "scene"]
     assert dialogues[1].utterances[0].row["time"] == "02:10"
 
 

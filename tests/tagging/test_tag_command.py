@@ -63,8 +63,9 @@ def test_the_papers_dialogue_gives_one_row_a_tagged_pair(dialogue: Path, capsys:
 
 
 def test_the_figure_is_an_upper_triangle_with_the_words_at_the_top_and_right(
-    dialogue: Path, capsys: pytest.CaptureFixture[str]
+    dialogue: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     assert _run(["tag", str(dialogue), "--format", "table"]) == 0
     title, header, _, *lines = capsys.readouterr().out.splitlines()
     words = ["scene", "kangaroo", "surprise", "marsupial", "asleep", "asleep", "kangaroo", "kicked"]
@@ -151,15 +152,21 @@ def test_names_of_those_who_have_spoken_are_no_content_words(
     ]
 
 
-def test_a_wide_figure_is_printed_and_the_way_out_is_named(
+def test_a_figure_that_is_too_wide_shows_the_words_in_a_pair_and_else_the_pairs(
     dialogue: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    assert _run(["tag", str(dialogue), "--format", "table"]) == 0
-    out, err = capsys.readouterr()
-    assert "kicked" in out
-    assert "wider than the terminal (40 columns)" in err
-    assert "--format jsonl" in err
+    widths, said = {}, {}
+    for columns in (4000, 70, 20):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert _run(["tag", str(dialogue), "--format", "table"]) == 0
+        widths[columns], said[columns] = capsys.readouterr()
+    assert "kicked" in widths[4000]
+    assert said[4000] == ""
+    assert "kicked" not in widths[70]
+    assert max(map(len, widths[70].splitlines())) <= 70
+    assert "only words that are in a pair are shown, to fit 70 columns" in said[70]
+    assert widths[20].splitlines()[1].split()[:2] == ["tag", "word"]
+    assert "wider than 20 columns" in said[20]
 
 
 def test_a_long_dialogue_is_shown_by_its_last_window(
@@ -170,8 +177,7 @@ def test_a_long_dialogue_is_shown_by_its_last_window(
     assert _run(["tag", str(write(tmp_path / "a.jsonl", turns)), "--format", "table", "--history", "3"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split()[1::3] == ["number27", "number28", "number29"]
-    assert "90 content words" in err
-    assert "last 3 utterances" in err
+    assert "the last 3 of 30 utterances" in err
 
 
 @pytest.mark.parametrize(
