@@ -464,6 +464,8 @@ def test_processes_that_build_at_once_get_one_index(larger: Path, cache: Path) -
 
 KILL = """
 import os, signal
+# A shell that starts the tests in the background has them ignore the signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from ecef_conceptnet import index_build
 index_build._Build.{step} = lambda *_: os.kill(os.getpid(), signal.{name})
 """
