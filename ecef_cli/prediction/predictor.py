@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 KEYS = {"erc": "prediction", "epc": "forecast"}
 """The key under which a row gets what a task says."""
 
+_BATCH = 16  # windows that are computed together
 _DIGITS = 6  # of a printed probability
 _REMEMBERED = 4096  # distinct windows whose answers are kept
 
@@ -93,10 +94,17 @@ class Predictor:
             self._remembered.popitem(last=False)
         return [answers[key] for key in keys]
 
-    @torch.inference_mode()
     def _compute(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
-        if not windows:
-            return []
+        """Return the answers, computed in batches of windows of similar length, which are padded little."""
+        order = sorted(range(len(windows)), key=lambda n: sum(len(u.text) for u in windows[n]))
+        answers: dict[int, Answer] = {}
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            answers |= dict(zip(chosen, self._batch([windows[n] for n in chosen]), strict=True))
+        return [answers[n] for n in range(len(windows))]
+
+    @torch.inference_mode()
+    def _batch(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
         features = self._encoder.encode([text_window(window) for window in windows])
         batch = collate([self._input(w, f) for w, f in zip(windows, features, strict=True)])
         logits = self._network(batch.to(self._device))

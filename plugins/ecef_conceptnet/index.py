@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _BAR_AFTER = 1.0  # seconds
 _LAST_BITS = np.int32((1 << 16) - 1)
 _REMEMBERED = 1 << 16  # terms whose numbers are kept at hand
+_LARGE = 20 * 2**20  # bytes of a dump whose indexing is worth a word
 
 
 class Index(Source):
@@ -257,6 +258,8 @@ def _built(dump: Path, language: str, checksum: str) -> Index:
         part = Path(mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
         try:
             with _bar(dump) as advance:
+                if dump.stat().st_size > _LARGE:
+                    print(f"{dump}: indexing it, once; this takes a while", file=sys.stderr)  # noqa: T201
                 read = build_index(dump, language, part, advance)
             if read != checksum:
                 raise DataError("the dump changed while it was read", where=str(dump), hint="try again")
