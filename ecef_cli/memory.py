@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
+from typing import TYPE_CHECKING
 
-_M_MMAP_THRESHOLD = -3  # glibc's number for it, in malloc.h
-_LARGE = 1 << 20  # bytes
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def give_back_large_blocks() -> None:
-    """Have the C library give blocks of a mebibyte and more back to the system when they are freed.
+def give_back() -> None:
+    """Have the C library give memory that is free back to the system.
 
-    By itself glibc raises that bound with every large block that is freed. Batches differ in size, so that a stream of
-    them would leave more and more holes.
-    Elsewhere than on glibc nothing is done.
+    Batches differ in size, and glibc keeps the holes that they leave: a stream would slowly take half as much memory
+    again. Elsewhere than on glibc nothing is done.
     """
+    trim = _trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
     if sys.platform != "linux":
-        return
+        return None
     try:
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
-    except (OSError, AttributeError):
-        return
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (OSError, AttributeError):  # another C library
+        return None
+    return found

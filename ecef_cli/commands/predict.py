@@ -35,13 +35,11 @@ def command(workspace: Workspace, file: str, model: str | None, form: str | None
     from ecef_cli import output
     from ecef_cli.devices import resolve_device
     from ecef_cli.dialogue import open_utterances, to_json
-    from ecef_cli.memory import give_back_large_blocks
     from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.prediction.stream import predict_rows
     from ecef_cli.run import bundled_run, find_run
     from ecef_cli.tolerance import RowCount, Tolerance
 
-    give_back_large_blocks()
     count = RowCount(Tolerance.parse(tolerate), "stdin" if file == "-" else file)
     with open_utterances(file) as utterances:
         run = find_run(workspace, model) if model else bundled_run()

@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecef_cli.errors import DataError
+from ecef_cli.memory import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ecef_cli.tolerance import RowCount
 
 T = TypeVar("T")
+
+_TIDY = 2  # batches between two times that free memory is given back
 
 BATCH = 32
 """Rows that are computed together where they have already arrived."""
@@ -60,7 +63,9 @@ def predict_rows(
         DataError: more rows are broken than is tolerated, or there is none; all rows before have been yielded.
     """
     windows = Windows(predictor.history)
-    for arrived in as_it_comes(utterances, BATCH):
+    for number, arrived in enumerate(as_it_comes(utterances, BATCH), start=1):
+        if not number % _TIDY:
+            give_back()
         failure: DataError | None = None
         whole: list[Utterance] = []
         for found in arrived:
