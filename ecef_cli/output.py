@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
 FORMATS = ("table", "jsonl", "json", "csv")
@@ -138,9 +138,3 @@ class Stopwatch:
     def seconds(self) -> float:
         """Seconds since the stopwatch was made."""
         return time.perf_counter() - self._start
-
-
-def counts_line(counts: Mapping[str, int] | Iterable[tuple[str, int]]) -> str:
-    """Return counts as `a 3, b 2`."""
-    pairs = counts.items() if hasattr(counts, "items") else counts
-    return ", ".join(f"{name} {number:,}" for name, number in pairs)

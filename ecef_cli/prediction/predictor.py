@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.components import TextFeatures
+    from ecef_cli.components import TextFeatures, TextWindow
     from ecef_cli.dialogue import Utterance
     from ecef_cli.run import Run
 
@@ -105,8 +105,9 @@ class Predictor:
 
     @torch.inference_mode()
     def _batch(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
-        features = self._encoder.encode([text_window(window) for window in windows])
-        batch = collate([self._input(w, f) for w, f in zip(windows, features, strict=True)])
+        shapes = [text_window(window) for window in windows]
+        features = self._encoder.encode(shapes)
+        batch = collate([self._input(*members) for members in zip(windows, shapes, features, strict=True)])
         logits = self._network(batch.to(self._device))
         found = {task: values.softmax(dim=1).float().cpu().numpy() for task, values in logits.items()}
         return [
@@ -114,8 +115,7 @@ class Predictor:
             for row in range(len(windows))
         ]
 
-    def _input(self, window: Sequence[Utterance], features: TextFeatures) -> WindowInput:
-        shape = text_window(window)
+    def _input(self, window: Sequence[Utterance], shape: TextWindow, features: TextFeatures) -> WindowInput:
         if self._tagger is None:
             importance = np.zeros(shape.positions, dtype=np.float32)
         else:
