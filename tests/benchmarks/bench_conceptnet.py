@@ -11,7 +11,6 @@ Builds and taggings run in processes of their own, whose peak memory is that of 
 from __future__ import annotations
 
 import argparse
-import csv
 import gzip
 import json
 import os
@@ -24,8 +23,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from bench_tagging import meld
 
-from ecef_cli.dialogue import Utterance
 from ecef_cli.recipe import build_component
 from ecef_cli.tagging.pairs import tag_sequence
 from ecef_cli.tagging.sequence import read_sequence
@@ -57,16 +56,6 @@ def grow(source: Path, target: Path, edges: int) -> int:
                         facts = f'{facts[:-1]}, "surfaceText": "[[{copy}]] and [[{number}]]"}}'
                 stream.write(f"{uri}\t{relation}\t{start}\t{end}\t{facts}\n")
     return copies * len(rows)
-
-
-def meld(path: Path) -> list[list[Utterance]]:
-    """Return MELD's dialogues."""
-    dialogues: dict[str, list[Utterance]] = {}
-    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-        for row in csv.DictReader(stream):
-            utterance = Utterance(row["Utterance"], row["Speaker"], row["Dialogue_ID"], row["Utterance_ID"])
-            dialogues.setdefault(utterance.dialogue, []).append(utterance)
-    return list(dialogues.values())
 
 
 def tagger(dump: Path, longest: int = 1):
