@@ -8,8 +8,9 @@ from ecef_cli.metrics import METRICS
 from ecef_cli.workspace import checksum, read_json, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from ecef_cli.recipe import Block
     from ecef_cli.run import Run
 
 TASKS = {
@@ -44,8 +45,7 @@ def _card(run: Run) -> str:
         "\n".join(
             [
                 f"- Data: the train split of `{run.dataset['name']}` (manifest {run.dataset['key']}).",
-                f"- Text encoder: {_encoder(run)}.",
-                f"- Word relations: {_tagger(run)}.",
+                *_modalities(run),
                 f"- Window: the last {recipe.history} utterances; nothing of a later utterance is read.",
                 f"- Seed: {recipe.training.seed}. The full recipe is in `recipe.yaml`.",
             ]
@@ -58,20 +58,35 @@ def _card(run: Run) -> str:
     return "\n\n".join(part for part in parts if part) + "\n\n"
 
 
-def _encoder(run: Run) -> str:
-    encoder = run.recipe.text_encoder
-    trained = encoder.options.get("trainable_layers", 0)
-    named = encoder.options.get("model", encoder.name)
+def _modalities(run: Run) -> Iterator[str]:
+    recipe = run.recipe
+    if recipe.reads("text"):
+        yield f"- Text encoder: {_encoder(run, 'text_encoder')}."
+        yield f"- Word relations: {_component(recipe.tagger, 'none (without KWRT)')}."
+    if recipe.reads("audio"):
+        yield f"- Audio encoder: {_encoder(run, 'audio_encoder')}."
+        yield f"- Prosody enhancement: {_component(recipe.prosody, 'none (without PE)')}."
+    if recipe.reads("text") and recipe.reads("audio"):
+        yield f"- Fusion: {_component(recipe.fusion, 'none')}."
+    training = recipe.training
+    if training.start is not None:
+        frozen = f"; its {' and '.join(training.freeze)} layers stay as they were" if training.freeze else ""
+        yield f"- Started from the run `{training.start}` (weights {run.identities['start'][:16]}…){frozen}."
+
+
+def _encoder(run: Run, key: str) -> str:
+    block: Block = getattr(run.recipe, key)
+    trained = block.options.get("trainable_layers", 0)
+    named = block.options.get("model", block.name)
     split = f"its last {trained} layers trained, the rest frozen" if trained else "frozen"
-    return f"`{named}`, {split}; what is frozen is not stored here (checksum {run.identities['text_encoder']})"
+    return f"`{named}`, {split}; what is frozen is not stored here (checksum {run.identities[key]})"
 
 
-def _tagger(run: Run) -> str:
-    tagger = run.recipe.tagger
-    if tagger is None:
-        return "none (without KWRT)"
-    relations = tagger.options.get("relations")
-    return f"`{tagger.name}`" + (f" with {', '.join(map(str, relations))}" if isinstance(relations, list) else "")
+def _component(block: Block | None, none: str) -> str:
+    if block is None:
+        return none
+    relations = block.options.get("relations")
+    return f"`{block.name}`" + (f" with {', '.join(map(str, relations))}" if isinstance(relations, list) else "")
 
 
 def _selection(run: Run) -> str:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ecef_cli.workspace import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.components import Corpus
+    from ecef_cli.components import Corpus, Dropped
     from ecef_cli.dialogue import Dialogue
 
 _EXAMPLES = 3
@@ -27,12 +27,13 @@ def split_dialogues(corpus: Corpus) -> Iterator[tuple[str, Dialogue]]:
             yield split, dialogue
 
 
-def findings(corpus: Corpus, names: Mapping[Path, str]) -> dict[str, Any]:
+def findings(corpus: Corpus, names: Mapping[Path, str], muted: Sequence[Dropped] = ()) -> dict[str, Any]:
     """Return what `dataset.json` says about a corpus besides its counts.
 
     Args:
         corpus: what a reader found.
         names: what each source is called, in place of its path.
+        muted: the utterances that are left without their recordings, and why.
     """
 
     def shortened(text: str) -> str:
@@ -40,12 +41,15 @@ def findings(corpus: Corpus, names: Mapping[Path, str]) -> dict[str, Any]:
             text = text.replace(str(path), label)
         return text
 
+    def stated(lost: Iterable[Dropped]) -> list[dict[str, str]]:
+        return [
+            {"split": d.split, "item": d.item, "reason": shortened(d.reason), "where": shortened(d.where)} for d in lost
+        ]
+
     singles = Counter(split for split, dialogue in split_dialogues(corpus) if len(dialogue.utterances) == 1)
     return {
-        "dropped": [
-            {"split": d.split, "item": d.item, "reason": shortened(d.reason), "where": shortened(d.where)}
-            for d in corpus.dropped
-        ],
+        "dropped": stated(corpus.dropped),
+        **({"muted": stated(muted)} if muted else {}),
         "repaired": dict(corpus.repaired),
         "duplicates": duplicates(corpus),
         "single_utterance": {split: singles[split] for split in SPLITS},
@@ -70,12 +74,17 @@ def _normalised(text: str) -> str:
 
 
 def count_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each split: the numbers of dialogues, of utterances, and of those of each emotion."""
+    """Return a row for each split: the numbers of dialogues, of utterances, and of those of each emotion.
+
+    Where any utterance has a recording, the number of those that have one is there too.
+    """
     rows = []
     for split, numbers in facts["counts"].items():
         row = {"split": split, "dialogues": numbers["dialogues"], "utterances": numbers["utterances"]}
         if any(n["unlabelled"] for n in facts["counts"].values()):
             row["unlabelled"] = numbers["unlabelled"]
+        if "recordings" in numbers:
+            row["recordings"] = numbers["recordings"]
         for label, number in numbers["emotions"].items():
             row[label if label not in row else f"emotion {label}"] = number
         rows.append(row)
@@ -85,6 +94,7 @@ def count_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
 def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield, line by line, what was dropped and repaired and what is odd about a dataset."""
     yield from _dropped_lines(facts["dropped"])
+    yield from _recording_lines(facts)
     for what, number in facts["repaired"].items():
         yield f"repaired: {what}, in {number:,} utterance{'s' if number != 1 else ''}"
     for splits in facts["duplicates"][:_EXAMPLES]:
@@ -105,6 +115,8 @@ def warnings(facts: Mapping[str, Any]) -> Iterator[str]:
     for split in SPLITS:
         if not counts[split]["utterances"]:
             yield f"nothing is in {split}"
+        elif not counts[split].get("recordings", 1):
+            yield f"no utterance of {split} has a recording, and those of other splits have"
     train = counts["train"]["emotions"]
     for label in facts["labels"]:
         elsewhere = [split for split in ("dev", "test") if counts[split]["emotions"][label]]
@@ -124,11 +136,25 @@ def _dropped_lines(dropped: Sequence[Mapping[str, str]]) -> Iterator[str]:
         places[item["reason"]].append(item["where"] or item["item"])
     ranked = sorted(places.items(), key=lambda pair: -len(pair[1]))
     for reason, where in ranked[:_REASONS]:
-        shown = ", ".join(where[:_EXAMPLES]) + (", …" if len(where) > _EXAMPLES else "")
-        yield f"dropped {len(where):,}: {reason} ({shown})"
+        yield f"dropped {len(where):,}: {reason} ({_shown(where)})"
     rest = sum(len(where) for _, where in ranked[_REASONS:])
     if rest:
         yield f"dropped {rest:,} more for other reasons; dataset.json lists all"
+
+
+def _recording_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    muted = facts.get("muted", ())
+    if muted:
+        where = _shown([item["where"] or item["item"] for item in muted])
+        yield f"left with text alone, because the recording cannot be used: {len(muted):,} ({where})"
+    known = facts.get("recordings")
+    if known:
+        files = "1 file" if known["files"] == 1 else f"{known['files']:,} files"
+        yield f"recordings: {files}, {known['seconds'] / 3600:,.2f} h in {known['utterances']:,} utterances"
+
+
+def _shown(places: Sequence[str]) -> str:
+    return ", ".join(places[:_EXAMPLES]) + (", …" if len(places) > _EXAMPLES else "")
 
 
 def _listed(numbers: Mapping[str, int]) -> str:

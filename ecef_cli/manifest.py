@@ -29,12 +29,14 @@ class Prepared:
         labels: the emotions in order.
         splits: dialogues by split.
         key: hash of the manifests' bytes.
+        recordings: hash of the paths and bytes of all recordings; empty where there is none.
     """
 
     name: str
     labels: tuple[str, ...]
     splits: Mapping[str, tuple[Dialogue, ...]]
     key: str
+    recordings: str = ""
 
 
 def load_prepared(workspace: Workspace, name: str) -> Prepared:
@@ -52,7 +54,8 @@ def load_prepared(workspace: Workspace, name: str) -> Prepared:
             hint = "prepare it again with --force"
             raise DataError("the manifest is not the one that was prepared", where=str(path), hint=hint)
         splits[split] = read_dialogues(path)
-    return Prepared(name, tuple(facts["labels"]), splits, content_key(facts["manifests"]))
+    recordings = facts.get("recordings", {}).get("digest", "")
+    return Prepared(name, tuple(facts["labels"]), splits, content_key(facts["manifests"]), recordings)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -125,8 +128,12 @@ def _write(renames: ExitStack, path: Path, text: str) -> None:
 
 
 def counts(corpus: Corpus) -> dict[str, dict[str, Any]]:
-    """Return, by split, the numbers of dialogues, utterances, utterances of each emotion, and without one."""
+    """Return, by split, the numbers of dialogues, utterances, utterances of each emotion, and without one.
+
+    Where any utterance has a recording, the number of those that have one is there too.
+    """
     found = {}
+    heard = {split: sum(u.audio is not None for d in ds for u in d.utterances) for split, ds in corpus.splits.items()}
     for split in SPLITS:
         dialogues = corpus.splits.get(split, ())
         emotions = Counter(u.emotion for d in dialogues for u in d.utterances)
@@ -135,5 +142,6 @@ def counts(corpus: Corpus) -> dict[str, dict[str, Any]]:
             "utterances": emotions.total(),
             "emotions": {label: emotions[label] for label in corpus.labels},
             "unlabelled": emotions[None],
+            **({"recordings": heard.get(split, 0)} if any(heard.values()) else {}),
         }
     return found

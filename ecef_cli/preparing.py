@@ -9,6 +9,7 @@ from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, d
 from ecef_cli.findings import findings, split_dialogues
 from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, text_checksum
 from ecef_cli.recipe import build_component
+from ecef_cli.recordings import listen
 from ecef_cli.settings import parse_yaml
 from ecef_cli.tolerance import Tolerance
 from ecef_cli.workspace import SPLITS, checksum
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.components import Corpus, Dataset
+    from ecef_cli.components import Corpus, Dataset, Dropped
+    from ecef_cli.recordings import Listening
     from ecef_cli.workspace import Workspace
 
 
@@ -69,7 +71,10 @@ def prepare(
     component = cast("Dataset", build_component("dataset", reader, parse_options(options)))
     corpus = component.read(sources)
     _check_contract(reader, corpus)
-    _check_tolerance(corpus, tolerance)
+    _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
+    heard = listen(corpus)
+    corpus = heard.corpus
+    _check_tolerance(corpus, tolerance, heard.muted)
     names = _source_names(sources, corpus.sources)
     origin = {
         "reader": reader,
@@ -81,15 +86,19 @@ def prepare(
     if not force and (folder / "dataset.json").exists():
         stated = read_facts(folder)
         # Where the origin differs, so do the rows, which then is no news.
-        differences = (*_origin_differences(stated, origin),) or (*_row_differences(folder, stated, corpus),)
+        differences = (*_origin_differences(stated, origin),) or (*_row_differences(folder, stated, heard),)
         if differences:
             raise UsageProblem(
                 f"the dataset {name!r} in {folder} differs: {'; '.join(differences)}",
                 hint="--force replaces it, --name makes one beside it",
             )
-        if all(manifest_path(folder, split).exists() for split in stated["manifests"]):
+        # A dataset that was prepared before recordings were looked at lacks what is known of them.
+        told = heard.facts is None or "recordings" in stated
+        if told and all(manifest_path(folder, split).exists() for split in stated["manifests"]):
             return Preparation(folder, stated, changed=False)
-    facts = save_prepared(workspace, name, corpus, {**origin, **findings(corpus, names)})
+    recordings = {} if heard.facts is None else {"recordings": heard.facts}
+    found = {**findings(corpus, names, heard.muted), **recordings}
+    facts = save_prepared(workspace, name, corpus, {**origin, **found})
     return Preparation(folder, facts, changed=True)
 
 
@@ -129,16 +138,19 @@ def _check_contract(reader: str, corpus: Corpus) -> None:
                 raise PluginError(problem, hint=did_you_mean(utterance.emotion, corpus.labels))
 
 
-def _check_tolerance(corpus: Corpus, tolerance: Tolerance) -> None:
-    broken = [dropped.error for dropped in corpus.dropped if dropped.error is not None]
+def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropped] = ()) -> None:
+    """Judge the broken rows: those that were dropped, and those that are left without their recording."""
+    broken = [lost.error for lost in (*corpus.dropped, *muted) if lost.error is not None]
     kept = sum(len(dialogue.utterances) for _, dialogue in split_dialogues(corpus))
-    if broken and not tolerance.allows(len(broken), len(broken) + kept):
+    if broken and not tolerance.allows(len(broken), len(broken) - len(muted) + kept):
         first = broken[0]
         advice = [first.hint] if first.hint else []
         if len(broken) > 1:
             rows = "1 more row is" if len(broken) == 2 else f"{len(broken) - 1:,} more rows are"  # noqa: PLR2004
             advice.append(f"{rows} broken")
-        advice.append(f"--tolerate {len(broken)} leaves {'it' if len(broken) == 1 else 'them'} out")
+        does = "goes on without" if muted else "leaves"
+        which = "it" if len(broken) == 1 else "them"
+        advice.append(f"--tolerate {len(broken)} {does} {which}{'' if muted else ' out'}")
         raise DataError(first.problem, where=first.where, hint="; ".join(advice))
     if not kept:
         raise DataError("no utterance is left", where=", ".join(map(str, corpus.sources)))
@@ -170,14 +182,20 @@ def _by_file(sources: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _row_differences(folder: Path, stated: Mapping[str, Any], corpus: Corpus) -> Iterator[str]:
+def _row_differences(folder: Path, stated: Mapping[str, Any], heard: Listening) -> Iterator[str]:
     for split, digest in stated["manifests"].items():
         path = manifest_path(folder, split)
         if path.exists() and checksum(path) != digest:
             yield f"its manifest of {split} was changed by hand"
-    now = {split: text_checksum(text) for split, text in manifest_texts(corpus).items()}
-    if now != stated["manifests"]:
+    now = {split: text_checksum(text) for split, text in manifest_texts(heard.corpus).items()}
+    before = stated.get("recordings")
+    silent = len(stated.get("muted", ()))
+    if silent != len(heard.muted):
+        yield f"{silent} of its recordings could not be used, not {len(heard.muted)}"
+    elif now != stated["manifests"]:
         yield "its rows were others, or its recordings lay elsewhere"
+    elif before and heard.facts and before["digest"] != heard.facts["digest"]:
+        yield "changed recordings"
 
 
 def _source_names(sources: Sequence[Path], files: Iterable[Path]) -> dict[Path, str]:

@@ -7,28 +7,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ecef_cli.errors import EcefError, PluginError, RecipeError, did_you_mean
 from ecef_cli.problems import explain, located
+from ecef_cli.recipe_sections import Audio, Features, Modality, Network, Section, Training, distinct
 from ecef_cli.registry import get_registry
 from ecef_cli.settings import lines_of, override, parse_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ecef_cli.components import Component, Tagger, TextEncoder
+    from ecef_cli.components import AudioEncoder, Component, Fusion, ProsodyEncoder, Tagger, TextEncoder
 
 Task = Literal["erc", "epc"]
-Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
-BLOCKS = {"tagger": "tagger", "text_encoder": "text_encoder"}
+BLOCKS = {
+    "tagger": "tagger",
+    "text_encoder": "text_encoder",
+    "audio_encoder": "audio_encoder",
+    "prosody": "prosody_encoder",
+    "fusion": "fusion",
+}
 """The recipe's keys that name a component, with the component's kind."""
-
-
-class Section(BaseModel):
-    """A part of a recipe; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Block(BaseModel):
@@ -48,105 +48,50 @@ def _none(value: object) -> object:
     return None if value == "none" else value
 
 
-class Network(Section):
-    """The trained network."""
-
-    width: int = Field(256, ge=8, description="width of the feature extraction module; the paper's is 1024")
-    heads: int = Field(8, ge=1, description="attention heads")
-    layers: int = Field(2, ge=1, description="Transformer layers of the feature extraction module")
-    feedforward: int = Field(4, ge=1, description="width of the feed-forward part, as a multiple of `width`")
-    dropout: float = Field(0.1, ge=0, lt=1)
-    pooling: Literal["mean", "attention"] = Field("mean", description="how positions become one vector a task")
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Network:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be shared by {self.heads} heads")
-        return self
-
-
-class Features(Section):
-    """How frozen features are stored."""
-
-    dtype: Literal["float16", "float32"] = Field("float16", description="type on disk")
-
-
-class TaskNumbers(Section):
-    """A number for each task."""
-
-    erc: float = Field(1.0, ge=0)
-    epc: float = Field(1.0, ge=0)
-
-
-class ClassBalance(Section):
-    """How far each class's loss is weighted by its inverse frequency: 0 not at all, 1 fully."""
-
-    erc: float = Field(0.0, ge=0, le=1)
-    epc: float = Field(0.0, ge=0, le=1)
-
-
-class Selection(Section):
-    """The validation metric that chooses the epoch; with two tasks, the mean of the two."""
-
-    erc: Metric = "weighted_f1"
-    epc: Metric = "uar"
-
-
-class Training(Section):
-    """The training loop."""
-
-    seed: int = Field(1, ge=0, le=2**31 - 1)
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(32, ge=1, description="windows a step")
-    optimizer: Literal["adam", "adamw"] = "adamw"
-    learning_rate: float = Field(1e-4, gt=0)
-    encoder_learning_rate: float | None = Field(
-        None, gt=0, description="of the encoder's trainable layers; `learning_rate` where null"
-    )
-    weight_decay: float = Field(0.01, ge=0)
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises")
-    schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="after the warm-up")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    average: float = Field(
-        0.0,
-        ge=0,
-        lt=1,
-        description="decay of the running average of the weights that is validated and kept; 0 for none",
-    )
-    class_balance: ClassBalance = ClassBalance()
-    task_weights: TaskNumbers = TaskNumbers()
-    select: Selection = Selection()
-    patience: int = Field(3, ge=1, description="epochs without a better validation score before stopping")
-
-
-def _distinct(value: list[Any]) -> list[Any]:
-    if len(set(value)) != len(value):
-        raise ValueError("an entry stands twice")
-    return value
-
-
 class Recipe(Section):
     """A run, from a prepared dataset to a trained model."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     summary: str = ""
     dataset: str = Field(description="name of a dataset prepared in the workspace")
-    tasks: Annotated[list[Task], BeforeValidator(_distinct)] = Field(min_length=1)
-    modalities: Annotated[list[Literal["text"]], BeforeValidator(_distinct)] = Field(["text"], min_length=1)
+    tasks: Annotated[list[Task], BeforeValidator(distinct)] = Field(min_length=1)
+    modalities: Annotated[list[Modality], BeforeValidator(distinct)] = Field(["text"], min_length=1)
     history: int = Field(8, ge=1, description="utterances in a window, the last one included")
     tagger: Annotated[Block | None, BeforeValidator(_none)] = Field(
-        description="source of word relations, or `none` for the network without KWRT"
+        None, description="source of word relations, or `none` for the network without KWRT"
     )
-    text_encoder: Block
+    text_encoder: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for text")
+    audio_encoder: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for audio")
+    prosody: Annotated[Block | None, BeforeValidator(_none)] = Field(
+        None, description="encoder of prosody, or `none` for the network without prosody enhancement"
+    )
+    fusion: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for text and audio")
     features: Features = Features()
+    audio: Audio = Audio()
     network: Network = Network()
     training: Training = Training()
 
     def dumped(self) -> dict[str, Any]:
         """Return the recipe as plain values, every default written out."""
         values = self.model_dump(mode="json")
-        return {k: "none" if v is None and k == "tagger" else v for k, v in values.items()}
+        return {k: "none" if v is None and k in BLOCKS else v for k, v in values.items()}
+
+    def reads(self, modality: Modality) -> bool:
+        """Tell whether a modality is among the inputs; blocks of one that is not are left alone."""
+        return modality in self.modalities
+
+    def lacking(self) -> list[tuple[str, str]]:
+        """Return the blocks that the modalities need and that are none, each with what is wrong."""
+        needed: dict[str, set[str]] = {
+            "text_encoder": {"text"},
+            "audio_encoder": {"audio"},
+            "fusion": {"text", "audio"},
+        }
+        return [
+            (key, f"is missing, and the modalities are {' and '.join(self.modalities)}")
+            for key, modalities in needed.items()
+            if getattr(self, key) is None and modalities <= set(self.modalities)
+        ]
 
     def to_yaml(self) -> str:
         """Return the recipe as YAML, every default written out."""
@@ -156,6 +101,12 @@ class Recipe(Section):
     def component(self, key: Literal["tagger"]) -> Tagger: ...
     @overload
     def component(self, key: Literal["text_encoder"]) -> TextEncoder: ...
+    @overload
+    def component(self, key: Literal["audio_encoder"]) -> AudioEncoder: ...
+    @overload
+    def component(self, key: Literal["prosody"]) -> ProsodyEncoder: ...
+    @overload
+    def component(self, key: Literal["fusion"]) -> Fusion: ...
     def component(self, key: str) -> Component:
         """Return a new component for the block `key` of this recipe.
 
@@ -258,8 +209,10 @@ def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: a recipe is a block of settings", hint="see `ecef recipes init`")
-    places = {key: f"{path}:{line}" for key, line in lines_of(text).items()}
-    places |= {setting.partition("=")[0].strip(): "--set" for setting in settings}
+    replaced = [setting.partition("=")[0].strip() for setting in settings]
+    below = tuple(f"{key}." for key in replaced)
+    places = {key: f"{path}:{line}" for key, line in lines_of(text).items() if not key.startswith(below)}
+    places |= dict.fromkeys(replaced, "--set")
     return check_recipe(override(values, settings), where=name_or_path, places=places)
 
 
@@ -276,13 +229,35 @@ def check_recipe(values: dict[str, Any], *, where: str, places: Mapping[str, str
         PluginError: a component that the recipe names cannot be loaded, and nothing else is wrong.
     """
     problems: list[tuple[str, str]] = []
-    failures: list[PluginError] = []
     recipe: Recipe | None = None
     try:
         recipe = Recipe.model_validate(values)
     except ValidationError as error:
         problems += explain(error, Recipe, ())
-    filled: dict[str, Block] = {}
+    else:
+        problems += recipe.lacking()
+    blocks = _check_blocks(values)
+    problems += blocks.problems
+    if problems or recipe is None:
+        lines = [located(path, wrong, places or {}) for path, wrong in problems] + list(map(str, blocks.failures))
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise RecipeError(f"recipe {where}: {count}", problems=tuple(lines))
+    if blocks.failures:
+        raise blocks.failures[0]
+    return recipe.model_copy(update=blocks.filled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """The components that a recipe names: with their options filled in, with what is wrong, or not to be loaded."""
+
+    filled: dict[str, Block]
+    problems: list[tuple[str, str]]
+    failures: list[PluginError]
+
+
+def _check_blocks(values: Mapping[str, Any]) -> _Blocks:
+    found = _Blocks({}, [], [])
     registry = get_registry()
     for key, kind in BLOCKS.items():
         block = values.get(key)
@@ -291,21 +266,15 @@ def check_recipe(values: dict[str, Any], *, where: str, places: Mapping[str, str
         try:
             entry = registry.find(kind, block["name"])
         except PluginError as error:
-            problems.append((f"{key}.name", str(error)))
+            found.problems.append((f"{key}.name", str(error)))
             continue
         try:
             options = entry.load().Options
             checked = options.model_validate({k: v for k, v in block.items() if k != "name"})
         except PluginError as error:
-            failures.append(error)
+            found.failures.append(error)
         except ValidationError as error:
-            problems += explain(error, options, (key,))
+            found.problems.extend(explain(error, options, (key,)))
         else:
-            filled[key] = Block.model_validate({"name": entry.name, **checked.model_dump(mode="json")})
-    if problems or recipe is None:
-        lines = [located(path, wrong, places or {}) for path, wrong in problems] + list(map(str, failures))
-        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-        raise RecipeError(f"recipe {where}: {count}", problems=tuple(lines))
-    if failures:
-        raise failures[0]
-    return recipe.model_copy(update=filled)
+            found.filled[key] = Block.model_validate({"name": entry.name, **checked.model_dump(mode="json")})
+    return found

@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from ecef_cli import output
 from ecef_cli.errors import DataError, PluginError, UsageProblem, did_you_mean
-from ecef_cli.network.model import TextNetwork
+from ecef_cli.network.audio import AudioStream
+from ecef_cli.network.model import EcefNetwork, TextStream
 from ecef_cli.recipe import check_recipe
 from ecef_cli.settings import parse_yaml
 from ecef_cli.workspace import read_json, replacing, write_json, write_text
@@ -22,18 +23,23 @@ from ecef_cli.workspace import read_json, replacing, write_json, write_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ecef_cli.components import Tagger, TextEncoder
-    from ecef_cli.recipe import Recipe
+    from torch import Tensor
+
+    from ecef_cli.components import Tagger
+    from ecef_cli.encoders import Encoders
+    from ecef_cli.recipe import Block, Recipe
     from ecef_cli.workspace import Workspace
 
 _BUNDLED = Path(__file__).parent / "bundled"
 _PACKAGES = (
     "ecef-cli",
     "torch",
+    "torchaudio",
     "transformers",
     "numpy",
     "safetensors",
     "scikit-learn",
+    "soundfile",
     "simplemma",
     "pydantic",
 )
@@ -70,7 +76,7 @@ class Run:
 
     def tagger(self) -> Tagger | None:
         """Return the run's tagger, or None where it has none; warns where it is not the one of the training."""
-        if self.recipe.tagger is None:
+        if self.recipe.tagger is None or not self.recipe.reads("text"):
             return None
         tagger = self.recipe.component("tagger")
         if tagger.identity() != self.identities.get("tagger"):
@@ -80,30 +86,26 @@ class Run:
             )
         return tagger
 
-    def network(self, encoder: TextEncoder) -> TextNetwork:
+    def network(self, encoders: Encoders) -> EcefNetwork:
         """Return the trained network, in evaluation mode.
 
         Raises:
-            PluginError: the encoder is not the one that the network was trained on.
+            PluginError: an encoder is not the one that the network was trained on.
             DataError: the weights are missing or broken.
         """
-        found = encoder.identity()
-        if found != self.identities["text_encoder"]:
-            raise PluginError(
-                f"the weights of {self.recipe.text_encoder.options.get('model', self.recipe.text_encoder.name)!r} are "
-                f"not those that {self.folder.name} was trained on ({found[:8]}…, not "
-                f"{self.identities['text_encoder'][:8]}…)",
-                hint="use the same release of the model",
-            )
-        network = build_network(self.recipe, encoder, len(self.labels))
+        for key, found in encoders.identities.items():
+            if found != self.identities[key]:
+                block: Block = getattr(self.recipe, key)
+                raise PluginError(
+                    f"the weights of {block.options.get('model', block.name)!r} are not those that "
+                    f"{self.folder.name} was trained on ({found[:8]}…, not {self.identities[key][:8]}…)",
+                    hint="use the same release of the model",
+                )
+        network = build_network(self.recipe, encoders, len(self.labels))
         if self.weights.is_file() and not self.finished:
             output.warn(f"the training of {self.folder.name} is not over: these are the best weights so far")
         try:
-            stored = load_file(self.weights)
-        except (OSError, SafetensorError) as error:
-            raise DataError(f"no trained weights: {error}", where=str(self.weights), hint="train it first") from None
-        try:
-            network.load_state_dict({key: value.float() for key, value in stored.items()})
+            network.load_state_dict(self.stored())
         except RuntimeError as error:
             raise DataError(
                 f"the weights do not fit the recipe: {' '.join(str(error).split())[:200]}",
@@ -111,22 +113,54 @@ class Run:
             ) from None
         return network.eval()
 
+    def stored(self) -> dict[str, Tensor]:
+        """Return the trained weights as float32, by name.
 
-def build_network(recipe: Recipe, encoder: TextEncoder, labels: int) -> TextNetwork:
+        Raises:
+            DataError: they are missing or broken.
+        """
+        try:
+            stored = load_file(self.weights)
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"no trained weights: {error}", where=str(self.weights), hint="train it first") from None
+        return {key: value.float() for key, value in stored.items()}
+
+
+def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwork:
     """Return the untrained network of a recipe."""
-    return TextNetwork(
-        recipe.network,
-        width_in=encoder.width,
-        history=recipe.history,
+    settings, text, audio = recipe.network, None, None
+    if encoders.text is not None:
+        text = TextStream(
+            encoders.text.width,
+            recipe.history,
+            settings,
+            top=encoders.text.trainable(),
+            kwrt=recipe.tagger is not None,
+        )
+    if encoders.audio is not None:
+        audio = AudioStream(
+            encoders.audio.width,
+            recipe.history,
+            settings,
+            audio=recipe.audio,
+            masking=recipe.training.masking,
+            prosody=recipe.component("prosody").build(settings.width) if recipe.prosody is not None else None,
+        )
+    both = text is not None and audio is not None
+    return EcefNetwork(
+        settings,
         tasks=recipe.tasks,
         labels=labels,
-        top=encoder.trainable(),
-        kwrt=recipe.tagger is not None,
+        text=text,
+        audio=audio,
+        fusion=recipe.component("fusion").build(settings.width) if both else None,
+        dropout=recipe.training.modality_dropout,
+        frozen=recipe.training.freeze,
     )
 
 
-def save_weights(path: Path, network: TextNetwork) -> None:
-    """Write the trained weights, and none of the frozen ones."""
+def save_weights(path: Path, network: EcefNetwork) -> None:
+    """Write the trained weights, and none of the encoders' frozen ones."""
     with replacing(path) as part:
         save_file({key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}, part)
 

@@ -185,3 +185,113 @@ def toy_run(toy_workspace, tiny_bert: Path):
     from ecef_cli.training.loop import train
 
     return train(toy_workspace, check_recipe(toy_recipe(tiny_bert), where="toy"), name="shared", device="cpu")
+
+
+VOICES = {"joy": (320.0, 0.4), "anger": (190.0, 0.8), "neutral": (110.0, 0.1)}
+"""Pitch (Hz) and level of the toy recordings, in which nothing else tells the emotion."""
+
+SAYINGS = ["That is what I said.", "The keys are on the table.", "So it is ten, then."]
+"""Utterances whose text tells nothing of their emotion."""
+
+
+def save_voice(path: Path, emotion: str, seed: int = 0) -> Path:
+    """Record half a second of a voice that feels an emotion: a tone with overtones in a little noise."""
+    import numpy as np
+    import soundfile
+
+    random = np.random.default_rng(seed)
+    pitch, level = VOICES[emotion]
+    pitch, level = pitch * random.uniform(0.95, 1.05), level * random.uniform(0.8, 1)
+    time = np.arange(round(random.uniform(0.4, 0.6) * 16_000)) / 16_000
+    wave = sum(np.sin(2 * np.pi * pitch * k * time) / k for k in range(1, 8))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = random.normal(scale=0.002, size=len(time))
+    soundfile.write(path, (level * wave / np.abs(wave).max() + noise).clip(-1, 1), 16_000)
+    return path
+
+
+def voiced_dialogue(folder: Path, name: str, seed: int):
+    """Return a toy dialogue: of three utterances two have a telling voice, one no recording but telling words."""
+    from dataclasses import replace
+
+    from ecef_cli.dialogue import Dialogue
+
+    said = []
+    for n, utterance in enumerate(toy_dialogue(name, seed).utterances):
+        if (n + seed) % 3:
+            path = save_voice(folder / f"{name}-{n}.flac", utterance.emotion, seed * 10 + n)
+            said.append(replace(utterance, text=SAYINGS[(n + seed) % 2], audio=path))
+        else:
+            said.append(utterance)
+    return Dialogue(name, tuple(said))
+
+
+def save_voiced_dataset(workspace, folder: Path, *, train: int = 16) -> None:
+    """Write a prepared dataset of toy dialogues with recordings, called `voiced`."""
+    from ecef_cli.components import Corpus
+    from ecef_cli.manifest import save_prepared
+    from ecef_cli.recordings import listen
+
+    splits = {
+        split: tuple(voiced_dialogue(folder, f"{split}{n}", first + n) for n in range(count))
+        for split, count, first in (("train", train, 0), ("dev", 4, 1000), ("test", 4, 2000))
+    }
+    found = listen(Corpus(tuple(FEELINGS), splits, ()))
+    save_prepared(workspace, "voiced", found.corpus, {"recordings": found.facts})
+
+
+def voiced_recipe(model: Path, *modalities: str, **changes: object) -> dict[str, object]:
+    """Return the values of a recipe for the toy dataset with recordings; of audio alone where no modality is given."""
+    values = {
+        **toy_recipe(model),
+        "name": "voiced",
+        "dataset": "voiced",
+        "modalities": list(modalities or ("audio",)),
+        "audio_encoder": {"name": "logmel-prosody", "mels": 8, "pool": 2},
+        "prosody": {"name": "srdvc", "frequency": 2, "shortest_segment": 4, "longest_segment": 8},
+        "fusion": {"name": "cross-attention", "layers": 1, "heads": 4},
+        "audio": {"group": 4, "front": "convolution"},
+    }
+    return {**values, **changes}
+
+
+@pytest.fixture(scope="session")
+def voiced_workspace(tmp_path_factory: pytest.TempPathFactory):
+    """A workspace with the toy dataset that has recordings, in the folder `sound`."""
+    from ecef_cli.workspace import Workspace
+
+    workspace = Workspace(tmp_path_factory.mktemp("voiced"))
+    save_voiced_dataset(workspace, workspace.root / "sound")
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def heard_run(voiced_workspace, tiny_bert: Path):
+    """A run trained on the toy recordings alone."""
+    from ecef_cli.recipe import check_recipe
+    from ecef_cli.training.loop import train
+
+    return train(voiced_workspace, check_recipe(voiced_recipe(tiny_bert), where="voiced"), name="heard", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def fused_run(voiced_workspace, tiny_bert: Path):
+    """A run trained on text and recordings together, and now and then on one of the two alone."""
+    from ecef_cli.recipe import check_recipe
+    from ecef_cli.training.loop import train
+
+    values = voiced_recipe(tiny_bert, "text", "audio")
+    values["training"] = {**values["training"], "modality_dropout": {"audio": 0.2, "text": 0.2}}
+    return train(voiced_workspace, check_recipe(values, where="voiced"), name="fused", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def frozen_run(voiced_workspace, tiny_bert: Path, toy_run):
+    """A run of text and recordings that starts from the toy run and leaves its text layers as they are."""
+    from ecef_cli.recipe import check_recipe
+    from ecef_cli.training.loop import train
+
+    values = voiced_recipe(tiny_bert, "text", "audio")
+    start = {"start": str(toy_run.folder), "freeze": ["text"]}
+    values["training"] = {**values["training"], "epochs": 7, "average": 0.9, **start}
+    return train(voiced_workspace, check_recipe(values, where="voiced"), name="frozen", device="cpu")

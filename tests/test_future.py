@@ -17,6 +17,7 @@ from conftest import toy_dialogue, toy_recipe
 
 from ecef_cli.components import Corpus, TextFeatures
 from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.encoders import build_encoders
 from ecef_cli.manifest import save_prepared
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import predict_rows
@@ -64,7 +65,7 @@ def inputs_of(talk: tuple[Utterance, ...], folder: Path, recipe: Recipe) -> Inpu
     splits = {"train": (Dialogue("d", talk), *others), "dev": others[:1]}
     splits["dev"] = (toy_dialogue("dev", 99),)
     save_prepared(workspace, "toy", Corpus(("joy", "anger", "neutral"), splits, ()), {})
-    return load_inputs(workspace, recipe, recipe.component("text_encoder"))
+    return load_inputs(workspace, recipe, build_encoders(recipe, device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,7 @@ def difference(network: torch.nn.Module, before: Inputs, after: Inputs) -> tuple
 
 def network_of(recipe: Recipe) -> torch.nn.Module:
     torch.manual_seed(0)
-    return build_network(recipe, recipe.component("text_encoder"), 3)
+    return build_network(recipe, build_encoders(recipe, device="cpu"), 3)
 
 
 def test_the_network_does_not_know_the_future(recipe: Recipe, before: Inputs, after: Inputs) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def corpus() -> Corpus:
     return Corpus(("fear", "joy"), splits, ())
 
 
+def mute(corpus: Corpus) -> Corpus:
+    def without(dialogue: Dialogue) -> Dialogue:
+        return replace(dialogue, utterances=tuple(replace(u, audio=None, start=None) for u in dialogue.utterances))
+
+    return replace(corpus, splits={split: tuple(map(without, ds)) for split, ds in corpus.splits.items()})
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "work")
@@ -58,11 +66,14 @@ def test_the_dataset_states_its_counts_and_checksums(workspace: Workspace, corpu
     assert json.loads((folder / "dataset.json").read_text(encoding="utf-8")) == stated
     assert stated["reader"] == "some"
     assert stated["counts"] == counts(corpus)
-    assert counts(corpus) == {
+    expected = {
         "train": {"dialogues": 2, "utterances": 3, "emotions": {"fear": 1, "joy": 1}, "unlabelled": 1},
         "dev": {"dialogues": 0, "utterances": 0, "emotions": {"fear": 0, "joy": 0}, "unlabelled": 0},
         "test": {"dialogues": 1, "utterances": 1, "emotions": {"fear": 0, "joy": 1}, "unlabelled": 0},
     }
+    heard = {"train": 3, "dev": 0, "test": 1}
+    assert counts(corpus) == {split: {**found, "recordings": heard[split]} for split, found in expected.items()}
+    assert counts(mute(corpus)) == expected
     assert stated["manifests"] == {s: checksum(folder / "manifest" / f"{s}.jsonl") for s in ("train", "test")}
 
 
@@ -76,6 +87,13 @@ def test_the_key_follows_the_rows_and_nothing_else(workspace: Workspace, corpus:
         save_prepared(workspace, name, Corpus(corpus.labels, splits, ()), facts)
         keys.append(load_prepared(workspace, name).key)
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_the_recordings_are_known_by_their_digest(workspace: Workspace, corpus: Corpus) -> None:
+    save_prepared(workspace, "mine", corpus, {"recordings": {"digest": "abc"}})
+    assert load_prepared(workspace, "mine").recordings == "abc"
+    save_prepared(workspace, "mine", mute(corpus), {})
+    assert load_prepared(workspace, "mine").recordings == ""
 
 
 def test_the_manifest_of_a_split_that_is_gone_goes_too(workspace: Workspace, corpus: Corpus) -> None:

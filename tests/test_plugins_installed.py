@@ -67,8 +67,8 @@ def test_it_is_listed_with_its_distribution_and_version(site: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     found = {(r["kind"], r["name"]): (r["distribution"], r["version"]) for r in rows}
-    assert found["tagger", "table"] == ("ecef-example", "0.3.0")
-    assert found["text_encoder", "hashed"] == ("ecef-example", "0.3.0")
+    assert found["tagger", "table"] == ("ecef-example", "0.4.0")
+    assert found["text_encoder", "hashed"] == ("ecef-example", "0.4.0")
     assert found["tagger", "conceptnet"][0] == "ecef-cli"
 
 
@@ -96,7 +96,7 @@ def test_its_options_are_checked_and_misspelt_ones_answered(site: Path, table: P
 def test_its_options_are_in_the_schema(site: Path) -> None:
     done = with_plugin(site, "-m", "ecef_cli", "recipes", "schema")
     branches = json.loads(done.stdout)["properties"]["text_encoder"]["anyOf"]
-    (branch,) = [b for b in branches if b["title"] == "hashed"]
+    (branch,) = [b for b in branches if b.get("title") == "hashed"]
     assert branch["properties"]["width"]["maximum"] == 4096
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ecef_cli.commands.options import device_option
+from ecef_cli.commands.options import device_option, tolerate_recordings_option
 from ecef_cli.workspace import SPLITS, Workspace
 
 if TYPE_CHECKING:
@@ -16,15 +16,25 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("run")
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Which split to measure.")
+@click.option("--dataset", metavar="NAME", help="Another dataset of the same emotions; the run's own where left out.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(["table", "json"]),
     help="Default: table on a terminal, JSON in a pipe.",
 )
+@tolerate_recordings_option
 @device_option
 @click.pass_obj
-def command(workspace: Workspace, run: str, split: str, form: str | None, device: str) -> None:
+def command(
+    workspace: Workspace,
+    run: str,
+    split: str,
+    dataset: str | None,
+    form: str | None,
+    tolerate: str,
+    device: str,
+) -> None:
     """Measure RUN (a name in the workspace, a folder, or `bundled`) on a split of its dataset.
 
     Prints accuracy, weighted F1, UAR and macro F1 of each task beside the baselines, the scores of each emotion,
@@ -36,8 +46,16 @@ def command(workspace: Workspace, run: str, split: str, form: str | None, device
     from ecef_cli.devices import resolve_device
     from ecef_cli.evaluation.evaluate import evaluate
     from ecef_cli.run import find_run
+    from ecef_cli.tolerance import Tolerance
 
-    report = evaluate(workspace, find_run(workspace, run), split=split, device=resolve_device(device))
+    report = evaluate(
+        workspace,
+        find_run(workspace, run),
+        split=split,
+        device=resolve_device(device),
+        dataset=dataset,
+        tolerance=Tolerance.parse(tolerate),
+    )
     if output.choose_format(form) == "table":
         output.data(_tables(report))
     else:

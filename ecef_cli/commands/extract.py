@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ecef_cli.commands.options import device_option, recipe_argument, set_option
+from ecef_cli.commands.options import device_option, recipe_argument, set_option, tolerate_recordings_option
 
 if TYPE_CHECKING:
     from ecef_cli.workspace import Workspace
@@ -15,22 +15,31 @@ if TYPE_CHECKING:
 @click.command("extract")
 @recipe_argument
 @set_option
+@tolerate_recordings_option
 @device_option
 @click.option("--force", is_flag=True, help="Compute all features again.")
 @click.pass_obj
-def command(workspace: Workspace, recipe: str, settings: tuple[str, ...], device: str, force: bool) -> None:
-    """Run the frozen encoder of RECIPE (a name or a file) over every window of its dataset.
+def command(
+    workspace: Workspace, recipe: str, settings: tuple[str, ...], tolerate: str, device: str, force: bool
+) -> None:
+    """Run the frozen encoders of RECIPE (a name or a file) over its dataset: text by windows, audio by utterances.
 
     Features go to the workspace, under a key of everything that decides them. A command that was stopped goes on
-    where it was; where nothing changed it does nothing.
+    where it was; where nothing changed it does nothing. A recording that cannot be read costs a line and not the
+    work: the rest is saved before the share of such recordings is judged.
     """
     from ecef_cli.devices import resolve_device
+    from ecef_cli.encoders import build_encoders
     from ecef_cli.manifest import load_prepared
     from ecef_cli.recipe import load_recipe
-    from ecef_cli.samples.inputs import recipe_features
+    from ecef_cli.samples.inputs import recipe_audio, recipe_features
+    from ecef_cli.tolerance import Tolerance
 
+    tolerance = Tolerance.parse(tolerate)
     loaded = load_recipe(recipe, settings)
     prepared = load_prepared(workspace, loaded.dataset)
-    encoder = loaded.component("text_encoder")
-    encoder.place(resolve_device(device))
-    recipe_features(workspace, loaded, prepared, encoder, force=force)
+    encoders = build_encoders(loaded, device=resolve_device(device))
+    if encoders.text is not None:
+        recipe_features(workspace, loaded, prepared, encoders.text, force=force)
+    if encoders.audio is not None:
+        recipe_audio(workspace, loaded, prepared, encoders.audio, tolerance=tolerance, force=force)

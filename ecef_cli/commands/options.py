@@ -25,3 +25,11 @@ tolerate_option = click.option(
     metavar="SHARE%|ROWS",
     help="Leave out broken rows, up to a share (1%) or a number (5), instead of stopping at the first.",
 )
+
+tolerate_recordings_option = click.option(
+    "--tolerate",
+    default="0",
+    show_default=True,
+    metavar="SHARE%|COUNT",
+    help="Go on without recordings that cannot be read, up to a share (1%) or a number (5) of them.",
+)

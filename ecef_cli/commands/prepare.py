@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     default="0",
     show_default=True,
     metavar="RATE|COUNT",
-    help="Leave out broken rows, up to a share such as 1% or a number such as 5.",
+    help="Go on without broken rows and recordings, up to a share such as 1% or a number such as 5.",
 )
 @click.option("--force", is_flag=True, help="Replace a dataset that was prepared from something else.")
 @click.option("--format", "form", type=click.Choice(output.FORMATS), help="How to write the counts.")
@@ -54,7 +54,8 @@ def command(
     """Turn a corpus into a prepared dataset with READER, such as `meld`, or `jsonl` for your own files.
 
     `ecef plugins` lists the readers. The numbers of utterances go to stdout. What was left out or repaired,
-    and dialogues that stand in two splits, go to stderr and into the dataset's dataset.json.
+    and dialogues that stand in two splits, go to stderr and into the dataset's dataset.json. Every recording is
+    opened and known by its checksum from then on; a broken one counts as a broken row.
     """
     from ecef_cli.findings import count_rows, remarks, warnings
     from ecef_cli.preparing import prepare

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ecef_cli.commands.options import device_option, recipe_argument, set_option
+from ecef_cli.commands.options import device_option, recipe_argument, set_option, tolerate_recordings_option
 
 if TYPE_CHECKING:
     from ecef_cli.workspace import Workspace
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @set_option
 @click.option("--name", help="Name of the run; the recipe's name where left out.")
 @click.option("--seed", type=click.IntRange(0), help="Short for --set training.seed=N.")
+@tolerate_recordings_option
 @device_option
 @click.option("--force", is_flag=True, help="Throw away a run of this name and start again.")
 @click.pass_obj
@@ -26,6 +27,7 @@ def command(
     settings: tuple[str, ...],
     name: str | None,
     seed: int | None,
+    tolerate: str,
     device: str,
     force: bool,
 ) -> None:
@@ -36,9 +38,17 @@ def command(
     """
     from ecef_cli.devices import resolve_device
     from ecef_cli.recipe import load_recipe
+    from ecef_cli.tolerance import Tolerance
     from ecef_cli.training.loop import train
 
     seeded = settings if seed is None else (*settings, f"training.seed={seed}")
     loaded = load_recipe(recipe, seeded)
-    run = train(workspace, loaded, name=name or loaded.name, device=resolve_device(device), force=force)
+    run = train(
+        workspace,
+        loaded,
+        name=name or loaded.name,
+        device=resolve_device(device),
+        tolerance=Tolerance.parse(tolerate),
+        force=force,
+    )
     click.echo(run.folder)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli import output
 from ecef_cli.card import write_card
+from ecef_cli.encoders import build_encoders
 from ecef_cli.errors import DataError
 from ecef_cli.evaluation.baselines import majority, repeat_last
 from ecef_cli.metrics import Scores, score
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ecef_cli.network.inference import Outcome
     from ecef_cli.run import Run
     from ecef_cli.samples.inputs import Inputs
+    from ecef_cli.tolerance import Tolerance
     from ecef_cli.workspace import Workspace
 
 
@@ -70,17 +72,34 @@ class Report:
         }
 
 
-def evaluate(workspace: Workspace, run: Run, *, split: str, device: str) -> Report:
-    """Return the scores of a run on a split of the dataset it was trained on; they go into its card too.
+def evaluate(
+    workspace: Workspace,
+    run: Run,
+    *,
+    split: str,
+    device: str,
+    dataset: str | None = None,
+    tolerance: Tolerance | None = None,
+) -> Report:
+    """Return the scores of a run on a split of a dataset; they go into its card too.
+
+    Args:
+        workspace: where the dataset is.
+        run: the run.
+        split: the split.
+        device: where to compute.
+        dataset: the dataset, of the same emotions; the one that the run was trained on where None.
+        tolerance: how many recordings may be broken; none where None.
 
     Raises:
-        DataError: the dataset has no such split, or no target in it.
+        DataError: the dataset has no such split, no target in it, or other emotions.
     """
-    encoder = run.recipe.component("text_encoder")
-    encoder.place(device)
-    network = run.network(encoder).to(device)
+    if dataset is not None:
+        run = replace(run, recipe=run.recipe.model_copy(update={"dataset": dataset}))
+    encoders = build_encoders(run.recipe, device=device)
+    network = run.network(encoders).to(device)
     run.tagger()  # warns where it is another
-    inputs = load_inputs(workspace, run.recipe, encoder, labels=run.labels)
+    inputs = load_inputs(workspace, run.recipe, encoders, labels=run.labels, tolerance=tolerance)
     if split not in inputs.samples:
         raise DataError(
             f"the dataset {inputs.prepared.name!r} has no {split} split",

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ecef_cli import output
-from ecef_cli.features.store import SHARD, FeatureStore, close_index, readable, shard_path, write_shard
-from ecef_cli.workspace import content_key
+from ecef_cli.features.blocks import make_block
+from ecef_cli.features.encoding import answering, as_stored, check_number
+from ecef_cli.features.places import Utterances
+from ecef_cli.features.shards import SHARD, Batch, Shard, complete, fill, missing_batches
+from ecef_cli.features.store import INDEX, TEXT, FeatureStore, write_index
+from ecef_cli.workspace import content_key, locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.components import TextEncoder, TextFeatures, TextWindow
+    from ecef_cli.components import TextEncoder, TextWindow
+    from ecef_cli.features.blocks import Block
     from ecef_cli.manifest import Prepared
     from ecef_cli.workspace import Workspace
 
@@ -71,27 +79,51 @@ def ensure_features(
         windows: by split, the window that ends at each utterance, in the order of the manifest.
         extraction: what computes them.
         force: compute all of them again.
+
+    Raises:
+        EcefError: another process is computing them.
+        PluginError: the encoder fails or breaks its contract; what it gave before is kept.
     """
     folder = workspace.dataset(prepared.name) / "features" / extraction.key(prepared)
-    if force:
-        shutil.rmtree(folder, ignore_errors=True)
-    plan = [shard for split, members in windows.items() for shard in _shards(folder, split, members)]
-    missing = [shard for shard in plan if not readable(shard.path, shard.rows)]
-    if not missing and (folder / "index.json").is_file():
-        output.note(f"extract {prepared.name}: nothing to do, features are in {folder}")
-        return FeatureStore.open(folder)
-    total, todo = sum(len(s.rows) for s in plan), sum(len(s.rows) for s in missing)
+    shards = [shard for split, members in windows.items() for shard in _shards(split, members)]
+    # Nobody is kept out where nothing is to be written: several trainings may begin with the same features at once.
+    if force or not (folder / INDEX).is_file() or not complete(folder, shards):
+        with locked(folder, f"the folder {folder}"):
+            if force:
+                shutil.rmtree(folder, ignore_errors=True)
+            return _extract(folder, prepared, windows, extraction, shards)
+    output.note(f"extract {prepared.name}: nothing to do, features are in {folder}")
+    return FeatureStore.open(folder)
+
+
+def _extract(
+    folder: Path,
+    prepared: Prepared,
+    windows: Mapping[str, Sequence[TextWindow]],
+    extraction: Extraction,
+    shards: Sequence[Shard],
+) -> FeatureStore:
+    total = sum(len(shard.rows) for shard in shards)
+    todo = sum(len(batch.rows) for batch in missing_batches(folder, shards))
     if todo < total:
         output.note(f"extract {prepared.name}: going on, {total - todo:,} of {total:,} windows are there")
     else:
         output.note(f"extract {prepared.name}: {total:,} windows; it may take minutes")
     watch = output.Stopwatch()
+    utterances = Utterances(prepared)
     with output.Progress(todo, f"extract {prepared.name}", "windows") as progress:
-        for shard in missing:
-            features = _encode(extraction.encoder, [windows[shard.split][row] for row in shard.rows], progress)
-            write_shard(shard.path, shard.rows, features, extraction.dtype)
-    close_index(
+
+        def encode(batches: Sequence[Batch]) -> Generator[Block, None, None]:
+            for batch in batches:
+                members = [windows[batch.split][row] for row in batch.rows]
+                asked = f"the windows that end at {utterances.names(batch.places)}"
+                yield _encode(extraction, batch, members, asked)
+                progress.advance(len(members))
+
+        fill(folder, TEXT, shards, encode)
+    write_index(
         folder,
+        TEXT,
         {split: len(members) for split, members in windows.items()},
         {
             "encoder": extraction.name,
@@ -107,26 +139,27 @@ def ensure_features(
     return store
 
 
-@dataclass(frozen=True, slots=True)
-class _Shard:
-    split: str
-    path: Path
-    rows: list[int]
-
-
-def _shards(folder: Path, split: str, windows: Sequence[TextWindow]) -> Iterator[_Shard]:
+def _shards(split: str, windows: Sequence[TextWindow]) -> Iterator[Shard]:
     # Sorted by length, so that a batch holds windows of one size and is padded little.
     order = sorted(range(len(windows)), key=lambda row: (windows[row].positions, row))
     for number, start in enumerate(range(0, len(order), SHARD)):
-        yield _Shard(split, shard_path(folder, split, number), order[start : start + SHARD])
+        rows = order[start : start + SHARD]
+        sizes = (len(batch) for batch in batches_of_similar_length([windows[row] for row in rows]))
+        bounds = pairwise(accumulate(sizes, initial=0))
+        yield Shard(split, number, tuple(Batch(split, tuple(rows[begin:end])) for begin, end in bounds))
 
 
-def _encode(encoder: TextEncoder, windows: Sequence[TextWindow], progress: output.Progress) -> list[TextFeatures]:
-    features: list[TextFeatures] = []
-    for batch in batches_of_similar_length(windows):
-        features += encoder.encode(batch)
-        progress.advance(len(batch))
-    return features
+def _encode(extraction: Extraction, batch: Batch, windows: Sequence[TextWindow], asked: str) -> Block:
+    name, width = extraction.name, extraction.encoder.width
+    with answering(name, asked):
+        features = extraction.encoder.encode(windows)
+    check_number(name, asked, features, len(windows))
+    arrays = {
+        "states": [as_stored(name, asked, f.states, width, extraction.dtype) for f in features],
+        "first": [f.first.astype(np.int32) for f in features],
+        "last": [f.last.astype(np.int32) for f in features],
+    }
+    return make_block(batch.rows, arrays)
 
 
 def batches_of_similar_length(windows: Sequence[TextWindow]) -> Iterator[Sequence[TextWindow]]:

@@ -1,78 +1,119 @@
-"""The feature store: frozen states of every window of a dataset, in memory-mapped safetensors shards."""
+"""Feature stores: what frozen encoders give for a dataset, in memory-mapped safetensors shards."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from ecef_cli.components import TextFeatures
+from ecef_cli.components import AudioFeatures, TextFeatures
 from ecef_cli.errors import DataError
-from ecef_cli.workspace import read_json, replacing, write_json
+from ecef_cli.features.blocks import Layout, StoredBlock
+from ecef_cli.workspace import read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    import numpy.typing as npt
+TEXT = Layout("windows", "states", ("first", "last"))
+AUDIO = Layout("utterances", "frames")
 
-SHARD = 1024
-"""Windows in a shard: what a killed extraction loses at most."""
-
-
-def shard_path(folder: Path, split: str, number: int) -> Path:
-    """Return the file of a shard."""
-    return folder / f"{split}-{number:05d}.safetensors"
+INDEX = "index.json"
 
 
-def write_shard(path: Path, rows: Sequence[int], features: Sequence[TextFeatures], dtype: str) -> None:
-    """Write the features of the windows with the given numbers, whole or not at all."""
-    lengths = [len(f.states) for f in features]
-    arrays = {
-        "states": np.concatenate([f.states for f in features]).astype(dtype),
-        "first": np.concatenate([f.first for f in features]).astype(np.int32),
-        "last": np.concatenate([f.last for f in features]).astype(np.int32),
-        "offsets": np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        "rows": np.asarray(rows, dtype=np.int64),
-    }
-    with replacing(path) as part:
-        save_file(arrays, part)
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An utterance whose recording could not be turned into frames.
 
+    Attributes:
+        split: its split.
+        dialogue: its dialogue's id.
+        utterance: its id within the dialogue.
+        audio: path of the recording.
+        problem: what is wrong.
+    """
 
-def readable(path: Path, rows: Sequence[int]) -> bool:
-    """Return whether a shard is there, is whole, and holds exactly the windows `rows`."""
-    if not path.is_file():
-        return False
-    try:
-        with safe_open(path, framework="numpy") as shard:
-            return bool(np.array_equal(shard.get_tensor("rows"), rows))
-    except (SafetensorError, OSError):
-        return False
+    split: str
+    dialogue: str
+    utterance: str | int
+    audio: str
+    problem: str
 
 
 @dataclass(frozen=True)
-class FeatureStore:
-    """Stored features; a window's number is its utterance's position in the split's manifest, from 0.
+class _Store:
+    """Stored rows; a row's number is its utterance's position in the split's manifest, from 0.
 
     Attributes:
         folder: where the shards are.
-        counts: windows by split.
+        counts: rows by split.
     """
 
     folder: Path
     counts: Mapping[str, int]
+    layout: ClassVar[Layout]
 
     @classmethod
-    def open(cls, folder: Path) -> FeatureStore:
-        """Return the store in a folder whose extraction has been completed."""
-        return cls(
-            folder,
-            {split: int(number) for split, number in read_json(folder / "index.json")["windows"].items()},
-        )
+    def open(cls, folder: Path) -> Self:
+        """Return the store in a folder whose extraction has been completed.
+
+        Raises:
+            DataError: the index is missing or broken.
+        """
+        path = folder / INDEX
+        try:
+            return cls._of(folder, read_json(path))
+        except (KeyError, TypeError):
+            problem = "is the index of no finished extraction"
+            raise DataError(problem, where=str(path), hint="run `ecef extract --force`") from None
+
+    @classmethod
+    def _of(cls, folder: Path, index: Mapping[str, Any]) -> Self:
+        return cls(folder, index[cls.layout.unit])
+
+    def length(self, split: str, number: int) -> int:
+        """Return how many entries a row has, without reading them.
+
+        Raises:
+            DataError: the store does not hold it.
+        """
+        shard, slot = self._place(split, number)
+        return int(shard.offsets[slot + 1] - shard.offsets[slot])
+
+    def size(self) -> int:
+        """Return the bytes on disk."""
+        return sum(p.stat().st_size for p in self.folder.glob("*.safetensors"))
+
+    def _place(self, split: str, number: int) -> tuple[StoredBlock, int]:
+        try:
+            return self._places[split][number]
+        except KeyError:
+            raise DataError(
+                f"no features of {self.layout.unit.removesuffix('s')} {number} of {split}",
+                where=str(self.folder),
+                hint="run `ecef extract --force`",
+            ) from None
+
+    @cached_property
+    def _places(self) -> Mapping[str, Mapping[int, tuple[StoredBlock, int]]]:
+        return {split: self._split_places(split) for split in self.counts}
+
+    def _split_places(self, split: str) -> dict[int, tuple[StoredBlock, int]]:
+        places: dict[int, tuple[StoredBlock, int]] = {}
+        # A row that stands in two shards was computed again for the later one.
+        for path in sorted(self.folder.glob(f"{split}-*.safetensors")):
+            shard = StoredBlock(path, self.layout)
+            places.update((int(row), (shard, slot)) for slot, row in enumerate(shard.rows))
+        return places
+
+
+@dataclass(frozen=True)
+class FeatureStore(_Store):
+    """Stored states of windows; a window's number is that of the utterance it ends at."""
+
+    layout = TEXT
 
     def read(self, split: str, number: int) -> TextFeatures:
         """Return the features of one window, float32 in memory.
@@ -80,49 +121,68 @@ class FeatureStore:
         Raises:
             DataError: the store does not hold it.
         """
-        try:
-            shard, start, end = self._places[split][number]
-        except KeyError:
-            raise DataError(
-                f"no features of window {number} of {split}",
-                where=str(self.folder),
-                hint="run `ecef extract --force`",
-            ) from None
-        return TextFeatures(
-            np.asarray(shard["states"][start:end], dtype=np.float32),
-            shard["first"][start:end],
-            shard["last"][start:end],
-        )
-
-    @cached_property
-    def _places(self) -> Mapping[str, Mapping[int, tuple[Mapping[str, Any], int, int]]]:
-        return {split: dict(self._split_places(split)) for split in self.counts}
-
-    def _split_places(self, split: str) -> list[tuple[int, tuple[Mapping[str, Any], int, int]]]:
-        places: list[tuple[int, tuple[Mapping[str, Any], int, int]]] = []
-        for path in sorted(self.folder.glob(f"{split}-*.safetensors")):
-            shard = _open_shard(path)
-            offsets: npt.NDArray[np.int64] = shard["offsets"]
-            places += [
-                (int(row), (shard, int(offsets[slot]), int(offsets[slot + 1])))
-                for slot, row in enumerate(shard["rows"])
-            ]
-        return places
-
-    def size(self) -> int:
-        """Return the bytes on disk."""
-        return sum(p.stat().st_size for p in self.folder.glob("*.safetensors"))
+        shard, slot = self._place(split, number)
+        row = shard.row(slot)
+        return TextFeatures(np.asarray(row["states"], dtype=np.float32), row["first"], row["last"])
 
 
-def _open_shard(path: Path) -> Mapping[str, Any]:
-    try:
-        shard: Any = safe_open(path, framework="numpy")
-        opened = {key: shard.get_tensor(key) for key in ("first", "last", "offsets", "rows")}
-        return {**opened, "states": shard.get_slice("states")}  # stays on disk until it is indexed
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"the shard is broken: {error}", where=str(path), hint="run `ecef extract --force`") from None
+@dataclass(frozen=True)
+class AudioStore(_Store):
+    """Stored frames of utterances.
+
+    Attributes:
+        rate: frames a second, Hz; None where no utterance has any.
+        faults: the utterances whose recordings gave no frames, in the order of the manifests.
+        repeats: rows that have no frames of their own, since those of another row are of the same recording.
+    """
+
+    rate: float | None = None
+    faults: tuple[Fault, ...] = ()
+    repeats: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    layout = AUDIO
+
+    @classmethod
+    def _of(cls, folder: Path, index: Mapping[str, Any]) -> Self:
+        faults = tuple(Fault(**fault) for fault in index["faults"])
+        repeats = {(split, row): (other, original) for split, row, other, original in index.get("repeats", ())}
+        return cls(folder, index[cls.layout.unit], index["rate"], faults, repeats)
+
+    def length(self, split: str, number: int) -> int:
+        """Return how many frames an utterance has, without reading them.
+
+        Raises:
+            DataError: the store does not hold it.
+        """
+        return super().length(*self._source(split, number))
+
+    def read(self, split: str, number: int) -> AudioFeatures | None:
+        """Return the frames of one utterance, float32 in memory; None where it has no recording that can be read.
+
+        Raises:
+            DataError: the store does not hold it.
+        """
+        if self.rate is None or not self.length(split, number):
+            return None
+        shard, slot = self._place(*self._source(split, number))
+        return AudioFeatures(np.asarray(shard.row(slot)["frames"], dtype=np.float32), self.rate)
+
+    def _source(self, split: str, number: int) -> tuple[str, int]:
+        """Return the row that holds the frames of a row; a repeated one may have got frames of its own since."""
+        original = self.repeats.get((split, number))
+        return (split, number) if original is None or super().length(split, number) else original
 
 
-def close_index(folder: Path, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
+def write_index(folder: Path, layout: Layout, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
     """Write the index, which says that the extraction is complete."""
-    write_json(folder / "index.json", {"windows": dict(counts), **facts})
+    write_json(folder / INDEX, {layout.unit: dict(counts), **facts})
+
+
+def audio_facts(
+    rate: float | None, faults: Sequence[Fault], repeats: Mapping[tuple[str, int], tuple[str, int]]
+) -> dict[str, Any]:
+    """Return what the index of an `AudioStore` says besides its counts."""
+    return {
+        "rate": rate,
+        "faults": [asdict(fault) for fault in faults],
+        "repeats": [[*place, *original] for place, original in repeats.items()],
+    }

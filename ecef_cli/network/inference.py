@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.network.model import TextNetwork
+    from ecef_cli.network.model import EcefNetwork
     from ecef_cli.samples.inputs import Inputs
 
 BATCH = 64
@@ -44,14 +44,14 @@ class Outcome:
 
 
 @torch.inference_mode()
-def run_network(network: TextNetwork, inputs: Inputs, split: str, *, device: str) -> Mapping[str, Outcome]:
+def run_network(network: EcefNetwork, inputs: Inputs, split: str, *, device: str) -> Mapping[str, Outcome]:
     """Return the outcome of each task over a split; the network is left in the mode it was in."""
     chosen = inputs.samples[split]
     training = network.training
     network.eval()
-    collected: dict[str, list[npt.NDArray[np.float32]]] = {task: [] for task in network.heads}
+    collected: dict[str, list[npt.NDArray[np.float32]]] = {task: [] for task in network.tasks}
     order: list[int] = []
-    for numbers in bucketed([s.positions for s in chosen], BATCH, None):
+    for numbers in bucketed(inputs.lengths(chosen), BATCH, None):
         logits = network(inputs.batch(chosen[n] for n in numbers).to(device))
         order += numbers
         for task, values in logits.items():

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from ecef_cli.encoders import build_encoders
+from ecef_cli.prediction.recordings import Recordings
 from ecef_cli.samples.batches import WindowInput, collate
+from ecef_cli.samples.inputs import audio_shape
 from ecef_cli.samples.windows import text_window, turns_ago
 from ecef_cli.tagging.pairs import tag_utterances
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -71,28 +74,50 @@ class Predictor:
         self.run = run
         self.history = run.recipe.history
         self._device = device
-        self._encoder = run.recipe.component("text_encoder")
-        self._encoder.place(device)
-        self._network = run.network(self._encoder).to(device)
+        encoders = build_encoders(run.recipe, device=device)
+        self._encoder = encoders.text
+        self._recordings = None if encoders.audio is None else Recordings(encoders.audio, run.recipe.audio.longest)
+        self._shape = audio_shape(run.recipe, encoders)
+        self._network = run.network(encoders).to(device)
         self._tagger = run.tagger()
-        self._remembered: OrderedDict[tuple[tuple[str, str], ...], Answer] = OrderedDict()
+        self._remembered: OrderedDict[tuple[Hashable, ...], Answer] = OrderedDict()
+
+    def listen(self, utterance: Utterance) -> None:
+        """Read the utterance's recording, where it has one and the model reads audio.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        if self._recordings is not None:
+            self._recordings.listen(utterance)
 
     def predict(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
-        """Return the answer for each window; each distinct window is encoded once.
+        """Return the answer for each window; each distinct window of text is encoded once, and each recording.
 
         Args:
             windows: each holds at most `history` utterances, oldest first, and ends at the one in question.
+
+        Raises:
+            DataError: a recording cannot be read.
         """
-        keys = [tuple((u.speaker, u.text) for u in window) for window in windows]
+        keys = [self._key(window) for window in windows]
         new = {key: window for key, window in zip(keys, windows, strict=True) if key not in self._remembered}
         answers = {key: self._remembered[key] for key in keys if key not in new}
         answers |= dict(zip(new, self._compute(list(new.values())), strict=True))
         for key in keys:
+            if key[0] is not None:  # of a window with a recording
+                continue
             self._remembered[key] = answers[key]
             self._remembered.move_to_end(key)
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
         return [answers[key] for key in keys]
+
+    def _key(self, window: Sequence[Utterance]) -> tuple[Hashable, ...]:
+        """Return what tells a window from others; None comes first where it may be remembered by it."""
+        if self._recordings is not None and any(u.audio is not None for u in window):
+            return (id(window),)
+        return (None, *((u.speaker, u.text) for u in window))
 
     def _compute(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
         """Return the answers, computed in batches of windows of similar length, which are padded little."""
@@ -106,8 +131,9 @@ class Predictor:
     @torch.inference_mode()
     def _batch(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
         shapes = [text_window(window) for window in windows]
-        features = self._encoder.encode(shapes)
-        batch = collate([self._input(*members) for members in zip(windows, shapes, features, strict=True)])
+        features = [None] * len(shapes) if self._encoder is None else self._encoder.encode(shapes)
+        inputs = [self._input(*members) for members in zip(windows, shapes, features, strict=True)]
+        batch = collate(inputs, self._shape)
         logits = self._network(batch.to(self._device))
         found = {task: values.softmax(dim=1).float().cpu().numpy() for task, values in logits.items()}
         return [
@@ -115,10 +141,17 @@ class Predictor:
             for row in range(len(windows))
         ]
 
-    def _input(self, window: Sequence[Utterance], shape: TextWindow, features: TextFeatures) -> WindowInput:
+    def _input(self, window: Sequence[Utterance], shape: TextWindow, features: TextFeatures | None) -> WindowInput:
         if self._tagger is None:
             importance = np.zeros(shape.positions, dtype=np.float32)
         else:
             tags = tag_utterances(window, self._tagger, history=None)
             importance = tags.importance(0, len(window) - 1)
-        return WindowInput(features, importance, turns_ago(shape.sizes), {})
+        return WindowInput(
+            features,
+            importance,
+            turns_ago(shape.sizes),
+            {},
+            recordings=None if self._recordings is None else self._recordings.frames(window),
+            worded=any(turn.words for turn in shape.turns),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import OrderedDict, deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecef_cli.errors import DataError
@@ -69,21 +70,37 @@ def predict_rows(
         failure: DataError | None = None
         whole: list[Utterance] = []
         for found in arrived:
-            if not isinstance(found, DataError):
-                count.accept()
-                whole.append(found)
-                continue
             try:
-                count.refuse(found)
+                heard = _heard(predictor, found, count)
             except DataError as error:
                 failure = error
                 break
+            if heard is not None:
+                whole.append(heard)
         answers = predictor.predict([windows.ending_at(utterance) for utterance in whole])
         for utterance, answer in zip(whole, answers, strict=True):
             yield {**utterance.row, **answer.as_dict()}
         if failure is not None:
             raise failure
     count.close()
+
+
+def _heard(predictor: Predictor, found: Utterance | DataError, count: RowCount) -> Utterance | None:
+    """Return an utterance with its recording read, or without it where it cannot be read and there is text.
+
+    Raises:
+        DataError: more rows are broken than is tolerated.
+    """
+    if isinstance(found, DataError):
+        count.refuse(found)
+        return None
+    try:
+        predictor.listen(found)
+    except DataError as error:
+        count.refuse(error)
+        return replace(found, audio=None) if found.text.strip() else None
+    count.accept()
+    return found
 
 
 def as_it_comes(items: Iterable[T], limit: int) -> Iterator[list[T]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -22,21 +22,25 @@ class WindowInput:
     """One window, ready to be put into a batch.
 
     Attributes:
-        features: the encoder's states.
+        features: the text encoder's states, or None where text is not read.
         importance: (K,) float32, Squeeze(M): how strongly each position is tied to others; zeros without tags.
         turns: (K,) how many utterances before the last one each position is spoken.
         labels: by task, the number of the label asked for.
+        recordings: of each utterance, oldest first, its frames (T, d) or None; None where audio is not read.
+        worded: whether any utterance of the window has text.
     """
 
-    features: TextFeatures
+    features: TextFeatures | None
     importance: npt.NDArray[np.float32]
     turns: npt.NDArray[np.int64]
     labels: Mapping[str, int]
+    recordings: Sequence[npt.NDArray[np.float32] | None] | None = None
+    worded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Windows, padded to the longest.
+class TextBatch:
+    """The text of windows, padded to the longest.
 
     Attributes:
         states: (B, L, d) float32, the encoder's states.
@@ -46,7 +50,7 @@ class Batch:
         importance: (B, K), Squeeze(M).
         turns: (B, K) int64, how many utterances before the last one a position is spoken.
         state_turns: (B, L) int64, the same of a state; -1 where it covers no position.
-        labels: by task, (B,) int64.
+        worded: (B,), true where any utterance of the window has text.
     """
 
     states: Tensor
@@ -56,34 +60,109 @@ class Batch:
     importance: Tensor
     turns: Tensor
     state_turns: Tensor
-    labels: Mapping[str, Tensor]
+    worded: Tensor
 
     @property
     def target(self) -> Tensor:
         """(B, K), true at the covered positions of the last utterance, which is the one that ERC asks about."""
         return self.mask & (self.turns == 0)
 
+
+@dataclass(frozen=True, slots=True)
+class AudioBatch:
+    """The recordings of windows, in positions of G frames, padded to the longest.
+
+    No position holds frames of two utterances. An utterance without a recording has one position without a frame.
+
+    Attributes:
+        frames: (B, T, G, d) float32.
+        frame_mask: (B, T, G), true where a frame is real.
+        mask: (B, T), true where a position is real.
+        turns: (B, T) int64, how many utterances before the last one a position is spoken.
+    """
+
+    frames: Tensor
+    frame_mask: Tensor
+    mask: Tensor
+    turns: Tensor
+
+    @property
+    def target(self) -> Tensor:
+        """(B, T), true at the positions of the last utterance."""
+        return self.mask & (self.turns == 0)
+
+    @property
+    def recorded(self) -> Tensor:
+        """(B,), true where any utterance of the window has a recording."""
+        return self.frame_mask.any(dim=2).any(dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows, each modality padded to its longest; a modality that is not read is None.
+
+    Attributes:
+        text: what was said.
+        audio: how it was said.
+        labels: by task, (B,) int64.
+    """
+
+    text: TextBatch | None
+    audio: AudioBatch | None
+    labels: Mapping[str, Tensor]
+
     def to(self, device: str | torch.device) -> Batch:
         """Return the batch on a device."""
-        return replace(
-            self,
-            states=self.states.to(device),
-            state_mask=self.state_mask.to(device),
-            pooling=self.pooling.to(device),
-            mask=self.mask.to(device),
-            importance=self.importance.to(device),
-            turns=self.turns.to(device),
-            state_turns=self.state_turns.to(device),
-            labels={task: numbers.to(device) for task, numbers in self.labels.items()},
+        return Batch(
+            None if self.text is None else _moved(self.text, device),
+            None if self.audio is None else _moved(self.audio, device),
+            {task: numbers.to(device) for task, numbers in self.labels.items()},
         )
 
 
-def collate(items: Sequence[WindowInput]) -> Batch:
-    """Return windows as one batch. Positions before the first that any state covers are left out."""
-    starts = [int(item.features.first[item.features.first >= 0].min()) for item in items]
-    count, longest = len(items), max(len(item.features.states) for item in items)
+_Part = TypeVar("_Part", TextBatch, AudioBatch)
+
+
+def _moved(part: _Part, device: str | torch.device) -> _Part:
+    return replace(part, **{field.name: getattr(part, field.name).to(device) for field in fields(part)})
+
+
+@dataclass(frozen=True, slots=True)
+class AudioShape:
+    """How frames become positions.
+
+    Attributes:
+        width: d, width of a frame.
+        group: consecutive frames of an utterance in one position, G.
+        positions: positions of a window at most; where there are more, its oldest are left out.
+    """
+
+    width: int
+    group: int
+    positions: int
+
+
+def collate(items: Sequence[WindowInput], audio: AudioShape | None = None) -> Batch:
+    """Return windows as one batch.
+
+    Args:
+        items: the windows; of each modality, all have it or none has.
+        audio: how frames become positions; None where audio is not read.
+    """
+    found = [item.features for item in items if item.features is not None]
+    return Batch(
+        text=_collate_text(items, found) if found else None,
+        audio=None if audio is None else _collate_audio([item.recordings or () for item in items], audio),
+        labels={task: torch.tensor([item.labels[task] for item in items]) for task in items[0].labels},
+    )
+
+
+def _collate_text(items: Sequence[WindowInput], features: Sequence[TextFeatures]) -> TextBatch:
+    """Return the text of windows. Positions before the first that any state covers are left out."""
+    starts = [int(f.first[f.first >= 0].min()) for f in features]
+    count, longest = len(items), max(len(f.states) for f in features)
     positions = max(len(item.importance) - start for item, start in zip(items, starts, strict=True))
-    width = items[0].features.states.shape[1]
+    width = features[0].states.shape[1]
     states = np.zeros((count, longest, width), dtype=np.float32)
     first = np.full((count, longest), -1, dtype=np.int64)
     last = np.full((count, longest), -2, dtype=np.int64)
@@ -91,28 +170,56 @@ def collate(items: Sequence[WindowInput]) -> Batch:
     turns = np.zeros((count, positions), dtype=np.int64)
     state_turns = np.full((count, longest), -1, dtype=np.int64)
     state_mask = np.zeros((count, longest), dtype=bool)
-    for row, (item, start) in enumerate(zip(items, starts, strict=True)):
-        length, found = len(item.features.states), item.features.first >= 0
-        states[row, :length] = item.features.states
+    for row, (item, own, start) in enumerate(zip(items, features, starts, strict=True)):
+        length, found = len(own.states), own.first >= 0
+        states[row, :length] = own.states
         state_mask[row, :length] = True
-        first[row, :length][found] = item.features.first[found] - start
-        last[row, :length][found] = item.features.last[found] - start
+        first[row, :length][found] = own.first[found] - start
+        last[row, :length][found] = own.last[found] - start
         importance[row, : len(item.importance) - start] = item.importance[start:]
         turns[row, : len(item.turns) - start] = item.turns[start:]
-        state_turns[row, :length][found] = item.turns[item.features.first[found]]
+        state_turns[row, :length][found] = item.turns[own.first[found]]
     where = np.arange(positions)[None, :, None]
     cover = torch.from_numpy((first[:, None, :] <= where) & (where <= last[:, None, :]))
     counts = cover.sum(dim=2, keepdim=True)
-    mask = counts[..., 0] > 0
-    return Batch(
+    return TextBatch(
         states=torch.from_numpy(states),
         state_mask=torch.from_numpy(state_mask),
         pooling=cover / counts.clamp(min=1),
-        mask=mask,
+        mask=counts[..., 0] > 0,
         importance=torch.from_numpy(importance),
         turns=torch.from_numpy(turns),
         state_turns=torch.from_numpy(state_turns),
-        labels={task: torch.tensor([item.labels[task] for item in items]) for task in items[0].labels},
+        worded=torch.tensor([item.worded for item in items]),
+    )
+
+
+def _collate_audio(windows: Sequence[Sequence[npt.NDArray[np.float32] | None]], shape: AudioShape) -> AudioBatch:
+    group, width = shape.group, shape.width
+    sizes = [[1 if f is None else -(-len(f) // group) for f in window] for window in windows]
+    count, longest = len(windows), min(shape.positions, max(map(sum, sizes)))
+    frames = np.zeros((count, longest * group, width), dtype=np.float32)
+    frame_mask = np.zeros((count, longest * group), dtype=bool)
+    mask = np.zeros((count, longest), dtype=bool)
+    turns = np.zeros((count, longest), dtype=np.int64)
+    for row, (window, own) in enumerate(zip(windows, sizes, strict=True)):
+        end = min(longest, sum(own))
+        mask[row, :end] = True
+        for ago, (found, size) in enumerate(zip(reversed(window), reversed(own), strict=True)):
+            start = end - size
+            turns[row, max(0, start) : end] = ago
+            if found is not None:
+                kept = found[max(0, -start) * group :]
+                place = slice(max(0, start) * group, max(0, start) * group + len(kept))
+                frames[row, place], frame_mask[row, place] = kept, True
+            end = start
+            if end <= 0:
+                break
+    return AudioBatch(
+        frames=torch.from_numpy(frames).view(count, longest, group, width),
+        frame_mask=torch.from_numpy(frame_mask).view(count, longest, group),
+        mask=torch.from_numpy(mask),
+        turns=torch.from_numpy(turns),
     )
 
 

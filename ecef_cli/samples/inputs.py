@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from ecef_cli import output
+from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
 from ecef_cli.features.extraction import Extraction, ensure_features
 from ecef_cli.manifest import load_prepared
-from ecef_cli.samples.batches import WindowInput, collate
+from ecef_cli.samples.batches import AudioShape, WindowInput, collate
 from ecef_cli.samples.windows import samples, turns_ago, windows
 from ecef_cli.tagging.store import ensure_tags
+from ecef_cli.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ecef_cli.components import TextEncoder
-    from ecef_cli.features.store import FeatureStore
+    import numpy.typing as npt
+
+    from ecef_cli.components import AudioEncoder, TextEncoder
+    from ecef_cli.encoders import Encoders
+    from ecef_cli.features.store import AudioStore, FeatureStore
     from ecef_cli.manifest import Prepared
-    from ecef_cli.recipe import Recipe
+    from ecef_cli.recipe import Block, Recipe
     from ecef_cli.samples.batches import Batch
     from ecef_cli.samples.windows import Sample
     from ecef_cli.tagging.store import TagStore
@@ -34,41 +41,83 @@ class Inputs:
         prepared: the dataset.
         samples: by split, one sample an utterance.
         tags: the word-pair tags, or None without a tagger.
-        features: the encoder's states.
+        features: the text encoder's states, or None where text is not read.
+        audio: the audio encoder's frames, or None where audio is not read.
+        shape: how frames become positions, or None where audio is not read.
+        variants: frames of the train split at the speeds that training hears; empty where that is 1 alone.
     """
 
     prepared: Prepared
     samples: Mapping[str, Sequence[Sample]]
     tags: TagStore | None
-    features: FeatureStore
+    features: FeatureStore | None
+    audio: AudioStore | None = None
+    shape: AudioShape | None = None
+    variants: Sequence[AudioStore] = ()
 
-    def window(self, sample: Sample) -> WindowInput:
-        """Return a sample with its features and tags."""
+    def window(self, sample: Sample, audio: AudioStore | None = None) -> WindowInput:
+        """Return a sample with its features and tags, its frames from `audio` where that is given."""
         if self.tags is None:
             importance = np.zeros(sample.positions, dtype=np.float32)
         else:
             importance = self.tags.dialogue(sample.split, sample.dialogue).importance(sample.first, sample.last)
-        features = self.features.read(sample.split, sample.number)
-        return WindowInput(features, importance, turns_ago(sample.sizes), sample.targets)
+        return WindowInput(
+            None if self.features is None else self.features.read(sample.split, sample.number),
+            importance,
+            turns_ago(sample.sizes),
+            sample.targets,
+            recordings=self._recordings(sample, audio or self.audio),
+            worded=any(size > 1 for size in sample.sizes),
+        )
 
     def batch(self, chosen: Iterable[Sample]) -> Batch:
         """Return samples as a batch."""
-        return collate([self.window(sample) for sample in chosen])
+        return collate([self.window(sample) for sample in chosen], self.shape)
+
+    def varied(self, chosen: Iterable[Sample]) -> Batch:
+        """Return training samples as a batch, each window heard at a speed drawn by PyTorch's generator."""
+        if not self.variants:
+            return self.batch(chosen)
+        drawn = [(sample, int(torch.randint(len(self.variants), ()))) for sample in chosen]
+        return collate([self.window(sample, self.variants[number]) for sample, number in drawn], self.shape)
+
+    def lengths(self, chosen: Iterable[Sample]) -> list[int]:
+        """Return how long each sample's window is: positions of text, of audio where text is not read."""
+        if self.features is not None or self.audio is None:
+            return [sample.positions for sample in chosen]
+        return [sum(self.audio.length(s.split, n) for n in s.numbers) for s in chosen]
+
+    @staticmethod
+    def _recordings(sample: Sample, audio: AudioStore | None) -> tuple[npt.NDArray[np.float32] | None, ...] | None:
+        if audio is None:
+            return None
+        found = [audio.read(sample.split, number) for number in sample.numbers]
+        return tuple(None if features is None else features.frames for features in found)
 
 
 def load_inputs(
-    workspace: Workspace, recipe: Recipe, encoder: TextEncoder, *, labels: Sequence[str] | None = None
+    workspace: Workspace,
+    recipe: Recipe,
+    encoders: Encoders,
+    *,
+    labels: Sequence[str] | None = None,
+    tolerance: Tolerance | None = None,
+    training: bool = False,
 ) -> Inputs:
     """Return the inputs of a recipe; tags and features that are not there are made first.
 
     Args:
         workspace: where the dataset is.
         recipe: the recipe.
-        encoder: the recipe's text encoder.
+        encoders: the recipe's encoders.
         labels: the labels that targets are numbered by; the dataset's own where None.
+        tolerance: how many recordings may be broken; none where None.
+        training: whether there must be recordings where a recipe reads text and audio; without them, a trained model
+            answers from the text.
 
     Raises:
-        DataError: the dataset is not prepared, or holds an emotion that is not among `labels`.
+        DataError: the dataset is not prepared, holds an emotion that is not among `labels`, or has more broken
+            recordings than are tolerated.
     """
     prepared = load_prepared(workspace, recipe.dataset)
     wanted = labels or prepared.labels
@@ -77,12 +126,48 @@ def load_inputs(
         for split, dialogues in prepared.splits.items()
     }
     tags = recipe_tags(workspace, recipe, prepared)
-    return Inputs(prepared, found, tags, recipe_features(workspace, recipe, prepared, encoder))
+    features = None if encoders.text is None else recipe_features(workspace, recipe, prepared, encoders.text)
+    if encoders.audio is None:
+        return Inputs(prepared, found, tags, features)
+    if features is not None and not training and not prepared.recordings:
+        output.note(f"{prepared.name} has no recordings: all answers are from the text")
+        return Inputs(prepared, found, tags, features)
+    audio = recipe_audio(workspace, recipe, prepared, encoders.audio, tolerance=tolerance)
+    shape = audio_shape(recipe, encoders)
+    return Inputs(prepared, found, tags, features, audio, shape)
+
+
+def load_variants(
+    workspace: Workspace, recipe: Recipe, inputs: Inputs, encoders: Encoders, *, tolerance: Tolerance | None = None
+) -> Inputs:
+    """Return inputs with the train split's frames at the speeds that a recipe trains on.
+
+    Raises:
+        DataError: more recordings are broken than are tolerated.
+    """
+    speeds = recipe.training.speeds
+    if encoders.audio is None or inputs.audio is None or speeds == [1.0]:
+        return inputs
+    train = replace(inputs.prepared, splits={"train": inputs.prepared.splits["train"]})
+    stores = [
+        inputs.audio
+        if speed == 1.0
+        else recipe_audio(workspace, recipe, train, encoders.audio, tolerance=tolerance, speed=speed)
+        for speed in speeds
+    ]
+    return replace(inputs, variants=tuple(stores))
+
+
+def audio_shape(recipe: Recipe, encoders: Encoders) -> AudioShape | None:
+    """Return how a recipe makes positions of frames, or None where it does not read audio."""
+    if encoders.audio is None:
+        return None
+    return AudioShape(encoders.audio.width, recipe.audio.group, recipe.audio.positions)
 
 
 def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, force: bool = False) -> TagStore | None:
-    """Return the tags that a recipe asks for, or None where it has no tagger."""
-    if recipe.tagger is None:
+    """Return the tags that a recipe asks for, or None where it has no tagger or does not read text."""
+    if recipe.tagger is None or not recipe.reads("text"):
         return None
     return ensure_tags(
         workspace,
@@ -97,9 +182,30 @@ def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, for
 def recipe_features(
     workspace: Workspace, recipe: Recipe, prepared: Prepared, encoder: TextEncoder, *, force: bool = False
 ) -> FeatureStore:
-    """Return the features that a recipe asks for."""
-    extraction = Extraction(
-        encoder, recipe.text_encoder.name, recipe.text_encoder.options, recipe.history, recipe.features.dtype
-    )
+    """Return the text features that a recipe asks for."""
+    name, options = _described(recipe, "text_encoder")
+    extraction = Extraction(encoder, name, options, recipe.history, recipe.features.dtype)
     ends = {split: list(windows(dialogues, recipe.history)) for split, dialogues in prepared.splits.items()}
     return ensure_features(workspace, prepared, ends, extraction, force=force)
+
+
+def recipe_audio(
+    workspace: Workspace,
+    recipe: Recipe,
+    prepared: Prepared,
+    encoder: AudioEncoder,
+    *,
+    tolerance: Tolerance | None = None,
+    speed: float = 1.0,
+    force: bool = False,
+) -> AudioStore:
+    """Return the audio features that a recipe asks for, heard at a speed."""
+    name, options = _described(recipe, "audio_encoder")
+    extraction = AudioExtraction(encoder, name, options, recipe.features.dtype, recipe.audio.longest, speed)
+    none = Tolerance(0, relative=False)
+    return ensure_audio_features(workspace, prepared, extraction, tolerance=tolerance or none, force=force)
+
+
+def _described(recipe: Recipe, key: str) -> tuple[str, dict[str, Any]]:
+    block: Block = getattr(recipe, key)
+    return block.name, block.options

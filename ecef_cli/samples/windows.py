@@ -49,6 +49,11 @@ class Sample:
         """The window's length K."""
         return sum(self.sizes)
 
+    @property
+    def numbers(self) -> range:
+        """Positions of the window's utterances in the split's manifest, oldest first."""
+        return range(self.number - (self.last - self.first), self.number + 1)
+
 
 def text_window(utterances: Sequence[Utterance]) -> TextWindow:
     """Return utterances as an encoder sees them; speakers are numbered in the order of first appearance."""

@@ -14,35 +14,46 @@ from torch import nn
 
 from ecef_cli import output
 from ecef_cli.card import write_card
-from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli.encoders import build_encoders
+from ecef_cli.errors import DataError, RecipeError, UsageProblem
 from ecef_cli.metrics import METRICS, score
 from ecef_cli.network.inference import run_network
-from ecef_cli.run import build_network, create_run, open_run, save_weights
+from ecef_cli.run import build_network, create_run, find_run, open_run, save_weights
 from ecef_cli.samples.batches import bucketed
-from ecef_cli.samples.inputs import load_inputs
+from ecef_cli.samples.inputs import load_inputs, load_variants
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.settings import differences
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
-from ecef_cli.workspace import locked, write_json, write_text
+from ecef_cli.training.start import take_over
+from ecef_cli.workspace import checksum, locked, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ecef_cli.components import TextEncoder
-    from ecef_cli.network.model import TextNetwork
+    from ecef_cli.encoders import Encoders
+    from ecef_cli.network.model import EcefNetwork
     from ecef_cli.recipe import Recipe
     from ecef_cli.run import Run
     from ecef_cli.samples.inputs import Inputs
     from ecef_cli.samples.windows import Sample
+    from ecef_cli.tolerance import Tolerance
     from ecef_cli.workspace import Workspace
 
 CHECKPOINT = "last.safetensors"
 SAVE_EVERY = 300.0  # seconds of training that a killed process loses at most
 
 
-def train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force: bool = False) -> Run:
+def train(
+    workspace: Workspace,
+    recipe: Recipe,
+    *,
+    name: str,
+    device: str,
+    tolerance: Tolerance | None = None,
+    force: bool = False,
+) -> Run:
     """Train a recipe and return its run; goes on from the last checkpoint where there is one.
 
     The epoch is chosen on the dev split alone. The same recipe, data and machine give the same weights, whether
@@ -53,6 +64,7 @@ def train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force
         recipe: the recipe.
         name: the run's name.
         device: where to compute.
+        tolerance: how many recordings may be broken; none where None.
         force: throw away a run of this name.
 
     Raises:
@@ -62,24 +74,27 @@ def train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force
         EcefError: another process trains this run.
     """
     with locked(workspace.run(name), f"the run {name!r}"):
-        return _train(workspace, recipe, name=name, device=device, force=force)
+        return _train(workspace, recipe, name=name, device=device, tolerance=tolerance, force=force)
 
 
-def _train(workspace: Workspace, recipe: Recipe, *, name: str, device: str, force: bool) -> Run:
+def _train(
+    workspace: Workspace, recipe: Recipe, *, name: str, device: str, tolerance: Tolerance | None, force: bool
+) -> Run:
     folder = workspace.run(name)
+    start = _start(workspace, recipe)
     if force:
         shutil.rmtree(folder, ignore_errors=True)
     _same_recipe(folder, recipe)
-    encoder = recipe.component("text_encoder")
-    encoder.place(device)
-    inputs = load_inputs(workspace, recipe, encoder)
+    encoders = build_encoders(recipe, device=device)
+    inputs = load_inputs(workspace, recipe, encoders, tolerance=tolerance, training=True)
     chosen = _with_targets(inputs, recipe)
-    run = _begin(folder, recipe, inputs, encoder)
-    training = Trainer(run, inputs, chosen, encoder, device)
+    inputs = load_variants(workspace, recipe, inputs, encoders, tolerance=tolerance)
+    run = _begin(folder, recipe, inputs, encoders, start)
+    training = Trainer(run, inputs, chosen, encoders, device, start)
     if training.progress.finished:
         output.note(f"train {name}: nothing to do, the run is in {folder}")
         return run
-    del encoder  # the frozen part is in the features now
+    del encoders  # the frozen part is in the features now
     training.run_epochs()
     output.note(training.outcome())
     write_card(run)
@@ -108,9 +123,27 @@ def _with_targets(inputs: Inputs, recipe: Recipe) -> list[Sample]:
     return [s for s in inputs.samples["train"] if any(n != NO_TARGET for n in s.targets.values())]
 
 
-def _begin(folder: Path, recipe: Recipe, inputs: Inputs, encoder: TextEncoder) -> Run:
-    identities = {"text_encoder": encoder.identity()}
-    if recipe.tagger is not None:
+def _start(workspace: Workspace, recipe: Recipe) -> Run | None:
+    """Return the run that the training starts from, or None."""
+    settings = recipe.training
+    if settings.start is None:
+        if settings.freeze:
+            raise RecipeError(
+                f"recipe {recipe.name}: training.freeze needs training.start",
+                hint="layers that are not trained must come from a run",
+            )
+        return None
+    start = find_run(workspace, settings.start)
+    if not start.finished:
+        raise UsageProblem(f"the run {settings.start!r} is not finished", hint="train it to its end first")
+    return start
+
+
+def _begin(folder: Path, recipe: Recipe, inputs: Inputs, encoders: Encoders, start: Run | None) -> Run:
+    identities = encoders.identities
+    if start is not None:
+        identities["start"] = checksum(start.weights)
+    if recipe.tagger is not None and recipe.reads("text"):
         identities["tagger"] = recipe.component("tagger").identity()
     dataset = {"name": inputs.prepared.name, "key": inputs.prepared.key}
     if (folder / "run.json").is_file() and (folder / "recipe.yaml").is_file():
@@ -131,19 +164,31 @@ class Trainer:
         run: the run that is trained.
         inputs: tags and features.
         chosen: the training samples.
-        encoder: gives the layers that are trained.
+        encoders: give the layers that are trained.
         device: where to compute.
+        start: the run that the training starts from, or None.
     """
 
-    def __init__(self, run: Run, inputs: Inputs, chosen: list[Sample], encoder: TextEncoder, device: str) -> None:
+    def __init__(
+        self,
+        run: Run,
+        inputs: Inputs,
+        chosen: list[Sample],
+        encoders: Encoders,
+        device: str,
+        start: Run | None,
+    ) -> None:
         self.run, self.inputs, self.chosen, self.device = run, inputs, chosen, device
         self.settings = run.recipe.training
         torch.manual_seed(self.settings.seed)
-        self.network = build_network(run.recipe, encoder, len(run.labels)).to(device)
+        self.network = build_network(run.recipe, encoders, len(run.labels))
+        if start is not None:
+            take_over(self.network, start, run)
+        self.network = self.network.to(device)
         self.average = running_average(self.network, self.settings)
         self.optimizer = build_optimizer(self.network, self.settings)
         self.loss = JointLoss(self.settings, chosen, run.recipe.tasks, len(run.labels)).to(device)
-        self.lengths = [s.positions for s in chosen]
+        self.lengths = inputs.lengths(chosen)
         self.steps = sum(1 for _ in self._batches(0))
         self.checkpoint = run.folder / CHECKPOINT
         self.progress = Progress()
@@ -205,7 +250,7 @@ class Trainer:
         factor = rate_factor(step, self.steps * self.settings.epochs, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-        batch = self.inputs.batch(self.chosen[n] for n in members).to(self.device)
+        batch = self.inputs.varied(self.chosen[n] for n in members).to(self.device)
         loss: torch.Tensor = self.loss(self.network(batch), batch.labels)
         if not torch.isfinite(loss):
             raise DataError(f"the loss is {loss.item()} in step {step + 1}", hint="lower training.learning_rate")
@@ -249,9 +294,9 @@ class Trainer:
         parts: dict[str, nn.Module] = {"network": self.network}
         return parts if self.average is None else {**parts, "average": self.average}
 
-    def _kept(self) -> TextNetwork:
+    def _kept(self) -> EcefNetwork:
         """Return the network that is validated and kept."""
-        return self.network if self.average is None else cast("TextNetwork", self.average.module)
+        return self.network if self.average is None else cast("EcefNetwork", self.average.module)
 
     def _batches(self, epoch: int) -> Iterator[list[int]]:
         # The order depends on seed and epoch alone, so that an interrupted epoch can be entered anywhere.

@@ -14,17 +14,17 @@ from ecef_cli.samples.windows import NO_TARGET
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ecef_cli.network.model import TextNetwork
-    from ecef_cli.recipe import Training
+    from ecef_cli.network.model import EcefNetwork
+    from ecef_cli.recipe_sections import Training
     from ecef_cli.samples.windows import Sample
 
 
-def build_optimizer(network: TextNetwork, settings: Training) -> torch.optim.Optimizer:
+def build_optimizer(network: EcefNetwork, settings: Training) -> torch.optim.Optimizer:
     """Return the optimiser; the encoder's layers have a rate of their own, biases and norms do not decay."""
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("top."), parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((name.startswith("text.top."), parameter.ndim > 1), []).append(parameter)
     encoder_rate = settings.encoder_learning_rate or settings.learning_rate
     described = [
         {
@@ -38,7 +38,7 @@ def build_optimizer(network: TextNetwork, settings: Training) -> torch.optim.Opt
     return kind(described)
 
 
-def running_average(network: TextNetwork, settings: Training) -> AveragedModel | None:
+def running_average(network: EcefNetwork, settings: Training) -> AveragedModel | None:
     """Return the exponential running average of the network's weights, or None where the recipe wants none.
 
     The decay rises to its value from (1 + n) / (10 + n) after n steps, so that the weights of the start are

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from ecef_cli.errors import PluginError
 
+TEXT_SETTING = "text_encoder.model"
+"""Where a recipe names the model of the text encoder."""
+
 
 @dataclass(frozen=True, slots=True)
 class Package:
@@ -53,8 +56,12 @@ class Location:
     origin: str
 
 
-def locate(model: str) -> Location:
+def locate(model: str, *, setting: str = TEXT_SETTING) -> Location:
     """Return where to load `model` from, without loading it.
+
+    Args:
+        model: a folder, or a name on the hub.
+        setting: what names the model in a recipe.
 
     Raises:
         PluginError: a path does not exist, or a package's weights are not the hub's.
@@ -63,8 +70,12 @@ def locate(model: str) -> Location:
     if folder.is_dir():
         return Location(str(folder), local=True, origin="path")
     if folder.is_absolute() or model.startswith((".", "~")):
-        raise PluginError(f"text_encoder.model: there is no folder {model!r}")
-    if _cached(model):
+        raise PluginError(f"{setting}: there is no folder {model!r}")
+    try:
+        cached = _cached(model)
+    except ValueError:  # huggingface_hub's HFValidationError
+        raise PluginError(f"{setting}: {model!r} is neither a folder nor a name on the hub") from None
+    if cached:
         return Location(model, local=True, origin="cache")
     package = PACKAGES.get(model)
     if package and (packed := _packaged(package)):
@@ -72,11 +83,11 @@ def locate(model: str) -> Location:
     return Location(model, local=_offline(), origin="hub")
 
 
-def how_to_get(model: str) -> str:
+def how_to_get(model: str, *, setting: str = TEXT_SETTING) -> str:
     """Return what a user can do to have `model` on this machine."""
     package = PACKAGES.get(model)
     packed = f"`pip install {package.distribution}`, or " if package else ""
-    return f"{packed}run once with the hub within reach, or give a folder as text_encoder.model"
+    return f"{packed}run once with the hub within reach, or give a folder as {setting}"
 
 
 def _offline() -> bool:
@@ -85,13 +96,9 @@ def _offline() -> bool:
 
 def _cached(model: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
 
-    try:
-        found = [try_to_load_from_cache(model, name) for name in ("config.json", "model.safetensors")]
-        sharded = try_to_load_from_cache(model, "model.safetensors.index.json")
-    except HFValidationError:
-        raise PluginError(f"text_encoder.model: {model!r} is neither a folder nor a name on the hub") from None
+    found = [try_to_load_from_cache(model, name) for name in ("config.json", "model.safetensors")]
+    sharded = try_to_load_from_cache(model, "model.safetensors.index.json")
     return isinstance(found[0], str) and (isinstance(found[1], str) or isinstance(sharded, str))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -206,25 +207,6 @@ def test_a_manifest_changed_by_hand_is_replaced_by_force_alone_and_a_lost_one_is
     assert path.read_bytes() == whole
 
 
-def test_recordings_are_found_when_the_manifest_is_read_back(
-    prepare: Callable[..., Outcome], work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "rec").mkdir()
-    monkeypatch.chdir(tmp_path)
-    add(
-        Path("rec/train.jsonl"),
-        '{"speaker": "A", "text": "x", "emotion": "joy", "audio": "wav/1.wav", "start": 1.5, "end": 2}',
-    )
-    prepare("jsonl", "--source", "rec")
-    [utterance] = load_prepared(Workspace(work), "jsonl").splits["train"][0].utterances
-    assert utterance.audio == (tmp_path / "rec/wav/1.wav").resolve()
-    assert (utterance.start, utterance.end) == (1.5, 2.0)
-    (tmp_path / "rec").rename(tmp_path / "recordings")
-    moved = prepare("jsonl", "--source", "recordings")
-    assert moved.code == 2
-    assert "its recordings lay elsewhere" in moved.err
-
-
 def test_the_first_broken_row_ends_it(prepare: Callable[..., Outcome], work: Path, calls: Path) -> None:
     add(calls / "train.jsonl", "{", '{"speaker": "A"}')
     done = prepare("jsonl", "--source", calls)
@@ -323,6 +305,7 @@ def test_a_tolerance_that_makes_no_sense_is_refused(text: str) -> None:
 def test_the_examples_prepare_once_they_have_labels(
     prepare: Callable[..., Outcome], work: Path, tmp_path: Path
 ) -> None:
+    shutil.copytree(EXAMPLES / "moving-day", tmp_path / "moving-day")
     for path in EXAMPLES.glob("*.jsonl"):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         add(tmp_path / path.name, *(json.dumps(r | {"emotion": "neutral", "split": "train"}) for r in rows))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from ecef_cli.card import write_card
+from ecef_cli.encoders import build_encoders
 from ecef_cli.errors import DataError, PluginError
 from ecef_cli.evaluation.baselines import majority, repeat_last
 from ecef_cli.evaluation.evaluate import evaluate
@@ -140,7 +141,7 @@ def test_a_run_with_other_frozen_weights_is_refused(toy_run: Run, tmp_path: Path
     (folder / "run.json").write_text(json.dumps(facts))
     run = open_run(folder)
     with pytest.raises(PluginError, match=r"not those that run was trained on"):
-        run.network(run.recipe.component("text_encoder"))
+        run.network(build_encoders(run.recipe, device="cpu"))
 
 
 def test_a_run_whose_relations_have_changed_is_warned_of(toy_run: Run, tmp_path: Path, capsys) -> None:
@@ -161,4 +162,4 @@ def test_a_run_without_weights_is_an_error(toy_run: Run, tmp_path: Path) -> None
     (folder / "model.safetensors").write_bytes(b"half")
     run = open_run(folder)
     with pytest.raises(DataError, match="no trained weights"):
-        run.network(run.recipe.component("text_encoder"))
+        run.network(build_encoders(run.recipe, device="cpu"))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ecef_cli.components import Options, TextEncoder, TextFeatures, TextWindow
 from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError
-from ecef_cli.features import extraction, store
+from ecef_cli.errors import DataError, EcefError, PluginError
+from ecef_cli.features import extraction
 from ecef_cli.features.extraction import (
     BATCH_POSITIONS,
     Extraction,
@@ -20,10 +23,7 @@ from ecef_cli.features.extraction import (
 from ecef_cli.features.store import FeatureStore
 from ecef_cli.manifest import Prepared
 from ecef_cli.samples.windows import text_window, windows
-from ecef_cli.workspace import Workspace
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from ecef_cli.workspace import Workspace, locked
 
 
 class Lengths(TextEncoder):
@@ -101,26 +101,133 @@ def test_force_encodes_all_again(tmp_path: Path, prepared: Prepared, ends) -> No
     assert Lengths.calls == 68
 
 
-def test_a_killed_extraction_goes_on_with_the_shard_it_was_in(
-    tmp_path: Path, prepared: Prepared, ends, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several batches a shard."""
+    monkeypatch.setattr(extraction, "BATCH_POSITIONS", 30)
+
+
+class Stopped(Lengths):
+    """Raises in place of the batch with a number."""
+
+    def __init__(self, batch: int, error: BaseException) -> None:
+        super().__init__(Options())
+        self._left = batch
+        self._error = error
+
+    def encode(self, batch):
+        self._left -= 1
+        if self._left < 0:
+            raise self._error
+        return super().encode(batch)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("batch", [1, 5, 12])
+@pytest.mark.usefixtures("small_batches")
+def test_an_interrupted_extraction_loses_one_batch_and_goes_on_to_the_same_bytes(
+    tmp_path: Path, prepared: Prepared, ends, batch: int, capsys
 ) -> None:
-    class KilledError(Exception):
-        pass
+    whole = ensure_features(Workspace(tmp_path / "whole"), prepared, ends, what())
+    Lengths.calls = 0
+    stopped = what(encoder=Stopped(batch, KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        ensure_features(Workspace(tmp_path), prepared, ends, stopped)
+    done = Lengths.calls
+    assert 0 < done < 34
+    again = ensure_features(Workspace(tmp_path), prepared, ends, what())
+    assert f"going on, {done} of 34 windows are there" in capsys.readouterr().err
+    assert Lengths.calls == 34
+    assert contents(again.folder) == contents(whole.folder)
 
-    def fail_at_third(path, rows, features, dtype, written=[]) -> None:  # noqa: B006
-        if len(written) == 2:
-            raise KilledError
-        written.append(path)
-        store.write_shard(path, rows, features, dtype)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(extraction, "write_shard", fail_at_third)
-        with pytest.raises(KilledError):
-            ensure_features(Workspace(tmp_path), prepared, ends, what())
-    before = Lengths.calls
-    found = ensure_features(Workspace(tmp_path), prepared, ends, what())
-    assert Lengths.calls - before == 34 - 16
-    assert len({found.read("train", n).states.tobytes() for n in range(30)}) > 1
+SLOW = """
+import sys, time
+sys.path.insert(0, {here!r})
+from pathlib import Path
+import test_store
+from ecef_cli.features import extraction
+
+extraction.BATCH_POSITIONS, extraction.SHARD = 30, 8
+
+class Slow(test_store.Lengths):
+    def encode(self, batch):
+        time.sleep(0.05)
+        return super().encode(batch)
+
+test_store.extract_all(Path({root!r}), Slow(test_store.Options()))
+"""
+"""Encodes with a pause at each batch, so that the test can kill it between any two."""
+
+
+def extract_all(root: Path, encoder: TextEncoder) -> FeatureStore:
+    splits = {"train": (dialogue(30),), "dev": (dialogue(4),)}
+    ends = {split: list(windows(dialogues, 3)) for split, dialogues in splits.items()}
+    prepared = Prepared("talk", ("neutral",), splits, "manifest-key")
+    return ensure_features(Workspace(root), prepared, ends, what(encoder=encoder))
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.usefixtures("small_batches")
+def test_a_killed_extraction_goes_on_to_the_same_bytes(tmp_path: Path, prepared: Prepared, parts: int) -> None:
+    whole = contents(extract_all(tmp_path / "whole", Lengths(Options())).folder)
+    folder = Workspace(tmp_path).dataset("talk") / "features" / what().key(prepared)
+    script = SLOW.format(here=str(Path(__file__).parent), root=str(tmp_path))
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 60
+        while len(list(folder.glob("train-*"))) < parts:
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+    assert not (folder / "index.json").exists()
+    Lengths.calls = 0
+    assert contents(extract_all(tmp_path, Lengths(Options())).folder) == whole
+    assert 0 < Lengths.calls < 34
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_an_encoder_that_fails_is_named_with_the_windows(tmp_path: Path, prepared: Prepared, ends) -> None:
+    broken = what(encoder=Stopped(3, RuntimeError("out of\nmemory")))
+    said = r"'lengths' failed on the windows that end at train d/\d+.*: RuntimeError: out of memory \(everything before"
+    with pytest.raises(PluginError, match=said):
+        ensure_features(Workspace(tmp_path), prepared, ends, broken)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(np.nan, "not finite"), (np.inf, "not finite"), (1e6, "too large for float16")]
+)
+def test_states_that_cannot_be_stored_are_refused(
+    tmp_path: Path, prepared: Prepared, ends, monkeypatch: pytest.MonkeyPatch, value: float, said: str
+) -> None:
+    places = np.zeros(1, dtype=np.int32)
+    odd = TextFeatures(np.full((1, 2), value, dtype=np.float32), places, places)
+    monkeypatch.setattr(Lengths, "_one", lambda *_: odd)
+    with pytest.raises(PluginError, match=f"{said}.*, on the windows that end at train d/0"):
+        ensure_features(Workspace(tmp_path), prepared, ends, what())
+
+
+def test_two_processes_do_not_write_one_store(tmp_path: Path, prepared: Prepared, ends) -> None:
+    folder = Workspace(tmp_path).dataset("talk") / "features" / what().key(prepared)
+    with locked(folder, "it"), pytest.raises(EcefError, match="in use by another process"):
+        ensure_features(Workspace(tmp_path), prepared, ends, what())
+    ensure_features(Workspace(tmp_path), prepared, ends, what())
+    with locked(folder, "it"):
+        ensure_features(Workspace(tmp_path), prepared, ends, what())  # nothing is written
+
+
+def test_an_index_that_says_nothing_is_an_error(tmp_path: Path, prepared: Prepared, ends) -> None:
+    folder = ensure_features(Workspace(tmp_path), prepared, ends, what()).folder
+    (folder / "index.json").write_text("[]")
+    with pytest.raises(DataError, match=r"index\.json: is the index of no finished extraction"):
+        FeatureStore.open(folder)
 
 
 def test_a_broken_shard_is_made_again(tmp_path: Path, prepared: Prepared, ends) -> None:

@@ -8,17 +8,18 @@ import torch
 from handmade import ONE, SHORT
 from torch import nn
 
+from ecef_cli.network.extraction import FeatureExtraction, Pool, TurnEmbedding
 from ecef_cli.network.kwrt import WordWeighting
-from ecef_cli.network.model import FeatureExtraction, Pool, TextNetwork, TurnEmbedding
+from ecef_cli.network.model import EcefNetwork, TextStream
 from ecef_cli.recipe import Network
 from ecef_cli.samples.batches import collate
 
 SMALL = Network(width=16, heads=4, layers=2, dropout=0.1)
 
 
-def network(*, kwrt: bool = True, tasks: tuple[str, ...] = ("erc", "epc"), top: nn.Module | None = None) -> TextNetwork:
+def network(*, kwrt: bool = True) -> EcefNetwork:
     torch.manual_seed(0)
-    return TextNetwork(SMALL, width_in=3, history=4, tasks=tasks, labels=7, top=top, kwrt=kwrt)
+    return EcefNetwork(SMALL, tasks=("erc", "epc"), labels=7, text=TextStream(3, 4, SMALL, top=None, kwrt=kwrt))
 
 
 def test_equation_1_word_by_word() -> None:
@@ -84,9 +85,10 @@ def test_padding_does_not_reach_a_window() -> None:
 def test_erc_pools_the_last_utterance_and_epc_the_window() -> None:
     net = network().eval()
     batch = collate([ONE])
-    words = net.extraction(net.weighting(batch.pooling @ batch.states, batch.importance), batch.turns, batch.mask)
-    assert torch.allclose(net(batch)["erc"], net.heads["erc"](words[:, 4:].mean(dim=1)), atol=1e-6)
-    assert torch.allclose(net(batch)["epc"], net.heads["epc"](words.mean(dim=1)), atol=1e-6)
+    text, stream, heads = batch.text, net.text, net.text_heads.classifiers
+    words = stream.extraction(stream.weighting(text.pooling @ text.states, text.importance), text.turns, text.mask)
+    assert torch.allclose(net(batch)["erc"], heads["erc"](words[:, 4:].mean(dim=1)), atol=1e-6)
+    assert torch.allclose(net(batch)["epc"], heads["epc"](words.mean(dim=1)), atol=1e-6)
 
 
 def test_turns_are_told_apart_and_what_covers_no_position_stays() -> None:
@@ -103,12 +105,12 @@ def test_without_kwrt_tags_change_nothing_and_with_it_they_do() -> None:
     batch = collate([ONE])
     for kwrt in (True, False):
         net = network(kwrt=kwrt).eval()
-        if net.weighting is not None:
-            nn.init.ones_(net.weighting.linear.weight)
+        if net.text.weighting is not None:
+            nn.init.ones_(net.text.weighting.linear.weight)
         before = net(batch)["erc"]
-        batch.importance.mul_(3)
+        batch.text.importance.mul_(3)
         assert torch.equal(before, net(batch)["erc"]) is not kwrt
-    assert network(kwrt=False).weighting is None
+    assert network(kwrt=False).text.weighting is None
 
 
 def test_the_sizes_are_those_of_the_paper_where_a_recipe_asks_for_them() -> None:

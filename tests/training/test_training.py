@@ -87,14 +87,16 @@ def test_a_run_says_all_that_it_is(toy_run: Run) -> None:
 def test_only_what_was_trained_is_stored(toy_run: Run) -> None:
     stored = weights(toy_run)
     assert not [key for key in stored if "embeddings" in key]
-    assert {key.split(".")[0] for key in stored} == {"top", "marks", "weighting", "extraction", "heads"}
-    assert {key.split(".")[2] for key in stored if key.startswith("top.")} == {"0"}
+    assert {key.split(".")[0] for key in stored} == {"text", "text_heads"}
+    parts = {key.split(".")[1] for key in stored if key.startswith("text.")}
+    assert parts == {"top", "marks", "weighting", "extraction"}
+    assert {key.split(".")[3] for key in stored if key.startswith("text.top.")} == {"0"}
 
 
 def test_frozen_layers_do_not_change_and_trained_ones_do(toy_run: Run) -> None:
     encoder = toy_run.recipe.component("text_encoder")
     fresh = encoder.trainable().state_dict()
-    stored = {k.removeprefix("top."): v for k, v in weights(toy_run).items() if k.startswith("top.")}
+    stored = {k.removeprefix("text.top."): v for k, v in weights(toy_run).items() if k.startswith("text.top.")}
     assert any(not torch.equal(fresh[key], stored[key]) for key in stored)
     assert encoder.identity() == toy_run.identities["text_encoder"]
 

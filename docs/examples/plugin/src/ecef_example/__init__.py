@@ -18,3 +18,15 @@ def ecef_register_taggers(register: "Register") -> None:
 def ecef_register_text_encoders(register: "Register") -> None:
     """Register the text encoder."""
     register("hashed", "ecef_example.hashed:HashedEncoder", summary="hashed character n-grams, no weights")
+
+
+@hookimpl
+def ecef_register_audio_encoders(register: "Register") -> None:
+    """Register the audio encoder."""
+    register("bands", "ecef_example.bands:BandsEncoder", summary="energy in bands of frequency, no weights")
+
+
+@hookimpl
+def ecef_register_fusions(register: "Register") -> None:
+    """Register the fusion."""
+    register("gated", "ecef_example.gated:Gated", summary="audio, and as much of the text as a gate lets through")

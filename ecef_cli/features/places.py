@@ -1,0 +1,75 @@
+"""Which utterance a row of a store is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from ecef_cli.dialogue import Utterance
+    from ecef_cli.manifest import Prepared
+
+_SHOWN = 20  # utterances that are named one by one
+
+
+class Place(NamedTuple):
+    """Where an utterance stands: its split, and its position in the split's manifest, from 0."""
+
+    split: str
+    row: int
+
+
+class Utterances:
+    """The utterances of a prepared dataset by their places.
+
+    Args:
+        prepared: the dataset.
+    """
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._splits = {
+            split: tuple(utterance for dialogue in dialogues for utterance in dialogue.utterances)
+            for split, dialogues in prepared.splits.items()
+        }
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of utterances by split."""
+        return {split: len(members) for split, members in self._splits.items()}
+
+    def heard(self) -> tuple[Place, ...]:
+        """Return the places of all utterances that have a recording."""
+        return tuple(
+            Place(split, row)
+            for split, members in self._splits.items()
+            for row, utterance in enumerate(members)
+            if utterance.audio is not None
+        )
+
+    def repeats(self) -> dict[tuple[str, int], tuple[str, int]]:
+        """Return each place whose recording, and segment of it, stand at an earlier place too, with the first such."""
+        first: dict[tuple[Path | None, float | None, float | None], Place] = {}
+        found: dict[tuple[str, int], tuple[str, int]] = {}
+        for place in self.heard():
+            said = self.at(place)
+            original = first.setdefault((said.audio, said.start, said.end), place)
+            if original is not place:
+                found[place] = original
+        return found
+
+    def at(self, place: Place) -> Utterance:
+        """Return the utterance that stands at a place."""
+        return self._splits[place.split][place.row]
+
+    def name(self, place: Place) -> str:
+        """Return what an utterance is called in a message."""
+        found = self.at(place)
+        return f"{place.split} {found.dialogue}/{found.utterance}"
+
+    def names(self, places: Iterable[Place]) -> str:
+        """Return what several utterances are called in a message."""
+        named = [self.name(place) for place in places]
+        rest = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        return ", ".join(named[:_SHOWN]) + rest

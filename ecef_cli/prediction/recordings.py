@@ -1,0 +1,101 @@
+"""Recordings of utterances that are predicted on: each is read and encoded once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from ecef_cli.audio import read_wave
+from ecef_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from ecef_cli.components import AudioEncoder
+    from ecef_cli.dialogue import Utterance
+
+    Array = npt.NDArray[np.float32]
+
+_REMEMBERED = 2**28  # bytes of frames that are kept for the windows that follow
+_BATCH = 64.0  # seconds of padded audio that are encoded together
+
+
+class Recordings:
+    """Reads and encodes the recordings of utterances, and remembers the latest.
+
+    An utterance is known by the object it is and not by its file, which a recorder may have written anew for the
+    next one.
+
+    Args:
+        encoder: the audio encoder.
+        longest: seconds of an utterance that are read at most, its last.
+    """
+
+    def __init__(self, encoder: AudioEncoder, longest: float) -> None:
+        self._encoder, self._longest = encoder, longest
+        self._waves: dict[int, tuple[Utterance, Array]] = {}
+        self._frames: OrderedDict[int, tuple[Utterance, Array]] = OrderedDict()
+        self._size = 0
+
+    def listen(self, utterance: Utterance) -> None:
+        """Read the recording of an utterance, if it has one and nobody has read it.
+
+        Raises:
+            DataError: it cannot be read; the error names the row.
+        """
+        if utterance.audio is None or id(utterance) in self._frames or id(utterance) in self._waves:
+            return
+        try:
+            wave = read_wave(
+                utterance.audio,
+                rate=self._encoder.sample_rate,
+                start=utterance.start,
+                end=utterance.end,
+                longest=self._longest,
+            )
+        except DataError as error:
+            problem = f"recording {utterance.audio}: {error.problem}"
+            raise DataError(problem, where=utterance.where, hint=error.hint) from None
+        self._waves[id(utterance)] = (utterance, wave)
+
+    def frames(self, utterances: Iterable[Utterance]) -> list[Array | None]:
+        """Return the frames (T, d) of each utterance; None where it has no recording.
+
+        Raises:
+            DataError: a recording cannot be read.
+        """
+        wanted = list(utterances)
+        for utterance in wanted:
+            self.listen(utterance)
+        self._encode()
+        found: list[Array | None] = []
+        for utterance in wanted:
+            if utterance.audio is None:
+                found.append(None)
+                continue
+            self._frames.move_to_end(id(utterance))
+            found.append(self._frames[id(utterance)][1])
+        self._forget()
+        return found
+
+    def _encode(self) -> None:
+        """Encode what has been read, in batches of similar length."""
+        waiting = sorted(self._waves.values(), key=lambda pair: len(pair[1]))
+        self._waves = {}
+        samples, start = _BATCH * self._encoder.sample_rate, 0
+        for end in range(1, len(waiting) + 1):
+            if end < len(waiting) and len(waiting[end][1]) * (end + 1 - start) <= samples:
+                continue
+            batch = waiting[start:end]
+            for (utterance, _), found in zip(batch, self._encoder.encode([wave for _, wave in batch]), strict=True):
+                self._frames[id(utterance)] = (utterance, found.frames)
+                self._size += found.frames.nbytes
+            start = end
+
+    def _forget(self) -> None:
+        while self._size > _REMEMBERED and self._frames:
+            _, (_, frames) = self._frames.popitem(last=False)
+            self._size -= frames.nbytes

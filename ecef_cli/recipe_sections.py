@@ -1,0 +1,150 @@
+"""The sections of a recipe that name no component: network, features, audio, training."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Modality = Literal["text", "audio"]
+Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
+
+
+class Section(BaseModel):
+    """A part of a recipe; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(Section):
+    """The trained network."""
+
+    width: int = Field(256, ge=8, description="width of the feature extraction module; the paper's is 1024")
+    heads: int = Field(8, ge=1, description="attention heads")
+    layers: int = Field(2, ge=1, description="Transformer layers of the feature extraction module")
+    feedforward: int = Field(4, ge=1, description="width of the feed-forward part, as a multiple of `width`")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    pooling: Literal["mean", "attention"] = Field("mean", description="how positions become one vector a task")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Network:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be shared by {self.heads} heads")
+        return self
+
+
+class Features(Section):
+    """How frozen features are stored."""
+
+    dtype: Literal["float16", "float32"] = Field("float16", description="type on disk")
+
+
+class Audio(Section):
+    """How recordings are read, and how their frames reach the network."""
+
+    longest: float = Field(60.0, gt=0, description="seconds of an utterance that are read at most, its last")
+    group: int = Field(1, ge=1, description="consecutive frames of an utterance that become one position")
+    front: Literal["mean", "convolution"] = Field(
+        "mean", description="how the frames of a position become one: their mean, or convolutions of stride 2"
+    )
+    positions: int = Field(1024, ge=1, description="positions of a window at most, its last")
+
+    @model_validator(mode="after")
+    def _halves(self) -> Audio:
+        if self.front == "convolution" and (self.group == 1 or self.group & (self.group - 1)):
+            raise ValueError(f"convolutions of stride 2 need a group of 2, 4, 8, …, not {self.group}")
+        return self
+
+
+def distinct(value: list[Any]) -> list[Any]:
+    """Return a list in which nothing stands twice.
+
+    Raises:
+        ValueError: something does.
+    """
+    if len(set(value)) != len(value):
+        raise ValueError("an entry stands twice")
+    return value
+
+
+class TaskNumbers(Section):
+    """A number for each task."""
+
+    erc: float = Field(1.0, ge=0)
+    epc: float = Field(1.0, ge=0)
+
+
+class ClassBalance(Section):
+    """How far each class's loss is weighted by its inverse frequency: 0 not at all, 1 fully."""
+
+    erc: float = Field(0.0, ge=0, le=1)
+    epc: float = Field(0.0, ge=0, le=1)
+
+
+class ModalityDropout(Section):
+    """How often a window is trained on as if it had no recording, or no text; needs both modalities."""
+
+    audio: float = Field(0.0, ge=0, lt=1)
+    text: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> ModalityDropout:
+        if self.audio + self.text > 1:
+            raise ValueError("audio and text together are above 1")
+        return self
+
+
+class Masking(Section):
+    """Stretches of frames and of their channels that are hidden in training, as SpecAugment does."""
+
+    times: int = Field(0, ge=0, description="stretches of positions, each a tenth of the longest utterance at most")
+    channels: int = Field(0, ge=0, description="stretches of channels, each a seventh of all at most")
+
+
+class Selection(Section):
+    """The validation metric that chooses the epoch; with two tasks, the mean of the two."""
+
+    erc: Metric = "weighted_f1"
+    epc: Metric = "uar"
+
+
+Speed = Annotated[float, Field(ge=0.5, le=2)]
+
+
+class Training(Section):
+    """The training loop."""
+
+    seed: int = Field(1, ge=0, le=2**31 - 1)
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=1, description="windows a step")
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = Field(1e-4, gt=0)
+    encoder_learning_rate: float | None = Field(
+        None, gt=0, description="of the encoder's trainable layers; `learning_rate` where null"
+    )
+    weight_decay: float = Field(0.01, ge=0)
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises")
+    schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="after the warm-up")
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    average: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of the running average of the weights that is validated and kept; 0 for none",
+    )
+    class_balance: ClassBalance = ClassBalance()
+    task_weights: TaskNumbers = TaskNumbers()
+    modality_dropout: ModalityDropout = ModalityDropout()
+    masking: Masking = Masking()
+    speeds: Annotated[list[Speed], BeforeValidator(distinct)] = Field(
+        [1.0], min_length=1, description="speeds at which training hears its windows, drawn anew each time"
+    )
+    start: str | None = Field(
+        None, description="a run, by name or folder, whose weights this one starts from where both have them"
+    )
+    freeze: Annotated[list[Modality], BeforeValidator(distinct)] = Field(
+        [], description="modalities whose own layers stay as `start` has them"
+    )
+    select: Selection = Selection()
+    patience: int = Field(3, ge=1, description="epochs without a better validation score before stopping")

@@ -1,0 +1,170 @@
+"""The recordings of a corpus: each file is looked at once, by several threads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ecef_cli import audio, output
+from ecef_cli.components import Dropped
+from ecef_cli.errors import DataError
+from ecef_cli.workspace import checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from ecef_cli.audio import Recording
+    from ecef_cli.components import Corpus
+    from ecef_cli.dialogue import Dialogue, Utterance
+
+READERS = 4
+"""Threads that read: decoding and checksums run outside Python's lock, and disks answer several at a time."""
+
+Found = TypeVar("Found")
+
+
+def each_file(paths: Iterable[Path], look: Callable[[Path], Found], label: str) -> dict[Path, Found | DataError]:
+    """Return what `look` finds in each file, or the error that it raises.
+
+    Args:
+        paths: the files; one that stands several times is looked at once.
+        look: is called with a path, in a thread.
+        label: what is being done, for the progress bar.
+    """
+
+    def found_or_error(path: Path) -> Found | DataError:
+        try:
+            return look(path)
+        except DataError as error:
+            return error
+
+    distinct = list(dict.fromkeys(paths))
+    found: dict[Path, Found | DataError] = {}
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        with output.Progress(len(distinct), label, "recordings") as progress:
+            for path, answer in zip(distinct, pool.map(found_or_error, distinct), strict=True):
+                found[path] = answer
+                progress.advance()
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interruption does not wait for thousands of files
+    return found
+
+
+def segment_seconds(recording: Recording, utterance: Utterance) -> float:
+    """Return the seconds that an utterance takes of its recording.
+
+    Raises:
+        DataError: it starts or ends outside of it.
+    """
+    audio.check_segment(recording, utterance.start, utterance.end)
+    end = recording.seconds if utterance.end is None else min(utterance.end, recording.seconds)
+    return end - (utterance.start or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What became of a corpus when its recordings were looked at.
+
+    Attributes:
+        corpus: the corpus; every recording that it names can be opened and is long enough.
+        muted: the utterances that are left with their text alone, each with what is wrong with its recording.
+        facts: `files`, `utterances`, `seconds` and `digest` of the recordings; None where there is none.
+    """
+
+    corpus: Corpus
+    muted: tuple[Dropped, ...] = ()
+    facts: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    recording: Recording
+    checksum: str
+
+
+def listen(corpus: Corpus) -> Listening:
+    """Look at every recording of a corpus, and take out those that are missing, broken or too short.
+
+    An utterance that loses its recording keeps its row, with the reason under `audio_fault`; one that has no text
+    either is dropped.
+    """
+    utterances = [u for ds in corpus.splits.values() for d in ds for u in d.utterances if u.audio is not None]
+    if not utterances:
+        return Listening(corpus)
+    files = each_file((u.audio for u in utterances if u.audio is not None), _look, "recordings")
+    listener = _Listener(files)
+    splits = {split: tuple(listener.dialogues(split, dialogues)) for split, dialogues in corpus.splits.items()}
+    heard = replace(corpus, splits=splits, dropped=(*corpus.dropped, *listener.dropped))
+    return Listening(heard, tuple(listener.muted), listener.facts())
+
+
+def _look(path: Path) -> _File:
+    recording = audio.inspect(path)
+    try:
+        return _File(recording, checksum(path))
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
+
+
+class _Listener:
+    def __init__(self, files: Mapping[Path, _File | DataError]) -> None:
+        self.dropped: list[Dropped] = []
+        self.muted: list[Dropped] = []
+        self._files = files
+        self._checksums: dict[str, str] = {}
+        self._seconds: list[float] = []
+
+    def dialogues(self, split: str, dialogues: Iterable[Dialogue]) -> Iterator[Dialogue]:
+        """Yield what is left of the dialogues of a split."""
+        for dialogue in dialogues:
+            kept = tuple(u for u in (self._heard(split, u) for u in dialogue.utterances) if u is not None)
+            if kept:
+                yield replace(dialogue, utterances=kept)
+
+    def facts(self) -> dict[str, Any] | None:
+        """Return what `dataset.json` says about the recordings that are left."""
+        if not self._checksums:
+            return None
+        pairs = json.dumps(sorted(self._checksums.items()))
+        return {
+            "files": len(self._checksums),
+            "utterances": len(self._seconds),
+            "seconds": round(sum(self._seconds), 3),
+            "digest": hashlib.sha256(pairs.encode()).hexdigest(),
+        }
+
+    def _heard(self, split: str, utterance: Utterance) -> Utterance | None:
+        if utterance.audio is None:
+            return utterance
+        try:
+            file = self._file(utterance.audio)
+            self._seconds.append(segment_seconds(file.recording, utterance))
+        except DataError as error:
+            return self._muted(split, utterance, error)
+        # The manifest lies elsewhere, so that a path in it must not depend on where the command was given.
+        heard = replace(utterance, audio=utterance.audio.absolute())
+        self._checksums[str(heard.audio)] = file.checksum
+        return heard
+
+    def _file(self, path: Path) -> _File:
+        found = self._files[path]
+        if isinstance(found, DataError):
+            raise found
+        return found
+
+    def _muted(self, split: str, utterance: Utterance, error: DataError) -> Utterance | None:
+        reason = f"recording {utterance.audio}: {error.problem}"
+        fault = DataError(reason, where=utterance.where, hint=error.hint)
+        item = f"{utterance.dialogue}/{utterance.utterance}"
+        lost = Dropped(split, item, reason, utterance.where or "", fault)
+        if not utterance.text.strip():
+            self.dropped.append(lost)
+            return None
+        self.muted.append(lost)
+        row = {**utterance.row, "audio_fault": reason}
+        return replace(utterance, audio=None, start=None, end=None, row=row)

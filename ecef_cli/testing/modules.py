@@ -1,0 +1,182 @@
+"""What is asked of a module that a component builds: a window's output depends on what is real in that window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from ecef_cli.testing.requirements import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from torch import Tensor, nn
+
+_LOUD = 1e3  # what stands behind a mask, for once
+_PASSES = 3  # forward passes whose gradients are added: some parts may be left out of one at random
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a module is given of one modality.
+
+    Attributes:
+        name: of the modality.
+        values: (B, N, d).
+        mask: (B, N), true where a position is real.
+    """
+
+    name: str
+    values: Tensor
+    mask: Tensor
+
+
+class Call(Protocol):
+    """How a module is given its parts; the output (B, N, d) has the positions of the last part."""
+
+    def __call__(self, module: nn.Module, parts: Sequence[Part], /) -> Tensor:
+        """Return the output."""
+
+
+def made_up(name: str, masks: Iterable[str], width: int) -> Part:
+    """Return windows of random values, padded to three positions more than the longest has.
+
+    Args:
+        name: of the modality.
+        masks: a string for each window, with `x` for a real position and `.` for one that is masked.
+        width: d.
+    """
+    import torch
+
+    rows = list(masks)
+    length = max(map(len, rows)) + 3
+    mask = torch.tensor([[mark == "x" for mark in row.ljust(length, ".")] for row in rows])
+    values = torch.randn(len(rows), length, width, generator=torch.Generator().manual_seed(len(rows) + length))
+    return Part(name, torch.where(mask[..., None], values, 0.0), mask)
+
+
+def build_twice(build: Callable[[], nn.Module]) -> nn.Module:
+    """Return a module, after checking that a second one is another.
+
+    Parameters that start at zero are given other values, so that a gate that is closed at first hides nothing.
+    """
+    import torch
+
+    module, second = build(), build()
+    require(isinstance(module, torch.nn.Module), "build() must return a torch.nn.Module")
+    others = {id(p) for p in second.parameters()}
+    shared = module is second or any(id(p) in others for p in module.parameters())
+    require(not shared, "build() must return a fresh module at every call")
+    chance = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if not parameter.any():
+                parameter.uniform_(0.1, 0.3, generator=chance)
+    return module
+
+
+def output(module: nn.Module, call: Call, parts: Sequence[Part]) -> Tensor:
+    """Return what a module gives, after checking its shape; what is not finite spreads even from behind a mask."""
+    import torch
+
+    last = parts[-1].values
+    try:
+        found = call(module, parts)
+    except Exception as error:
+        shapes = " and ".join(str(tuple(part.values.shape)) for part in parts)
+        raise AssertionError(f"the module raises {type(error).__name__} on {shapes}: {error}") from error
+    require(isinstance(found, torch.Tensor), "the module must return a tensor")
+    require(
+        found.shape == last.shape, f"the module must return the shape {tuple(last.shape)}, not {tuple(found.shape)}"
+    )
+    require(found.isfinite().all(), "a value is not finite")
+    return found
+
+
+def check_evaluation(module: nn.Module, call: Call, parts: Sequence[Part], tolerance: float) -> None:
+    """Check that an output is the same again, behind other padding, and without the other windows of its batch."""
+    import torch
+
+    module.eval()
+    mask = parts[-1].mask
+    with torch.inference_mode():
+        together = output(module, call, parts)
+        require(
+            torch.equal(output(module, call, parts)[mask], together[mask]),
+            "in evaluation, the output differs when computed a second time",
+        )
+        for part in parts:
+            noise = _LOUD * torch.randn_like(part.values)
+            loud = replace(part, values=torch.where(part.mask[..., None], part.values, noise))
+            found = output(module, call, [loud if one is part else one for one in parts])
+            require(
+                distance(found[mask], together[mask]) <= tolerance,
+                f"{part.name}: what the mask hides changes what it shows",
+            )
+        for row in range(len(mask)):
+            alone = output(module, call, [_window(part, row) for part in parts])
+            real = mask[row, : alone.shape[1]]
+            require(
+                distance(alone[0, real], together[row, : alone.shape[1]][real]) <= tolerance,
+                "a window's output depends on its batch or its padding",
+            )
+
+
+def check_training(module: nn.Module, call: Call, parts: Sequence[Part], tolerance: float) -> None:
+    """Check that gradients reach all that is trained, and that none comes from outside of a window.
+
+    Outputs are drawn at random in training, as by dropout, so that they cannot be compared; gradients say what an
+    output was made of in one and the same pass.
+    """
+    import torch
+
+    module.train()
+    module.zero_grad(set_to_none=True)
+    mask = parts[-1].mask
+    given = [replace(part, values=part.values.clone().requires_grad_()) for part in parts]
+    for _ in range(_PASSES):
+        found = output(module, call, given)
+        (found * torch.randn_like(found))[mask].sum().backward()  # type: ignore[no-untyped-call]
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            require(grad.any(), f"no gradient reaches the parameter {name}")
+            require(grad.isfinite().all(), f"the gradient of the parameter {name} is not finite")
+    for part in given:
+        reached = part.values.grad is not None and part.values.grad[part.mask].any()
+        require(reached, f"no gradient reaches {part.name}")
+    _check_reach(module, call, given, tolerance)
+    for row in range(len(mask)):
+        output(module, call, [_window(part, row) for part in parts])
+
+
+def _check_reach(module: nn.Module, call: Call, given: Sequence[Part], tolerance: float) -> None:
+    """Check what the output of one window is made of, in training."""
+    import torch
+
+    row = len(given[-1].mask) // 2
+    found = output(module, call, given)[row][given[-1].mask[row]]
+    loss = (found * torch.randn_like(found)).sum()
+    gradients = torch.autograd.grad(loss, [part.values for part in given], allow_unused=True)
+    for part, found_gradient in zip(given, gradients, strict=True):
+        gradient = torch.zeros_like(part.values) if found_gradient is None else found_gradient.abs()
+        least = tolerance * gradient.max().item()
+        others = torch.arange(len(part.mask)) != row
+        require(
+            gradient[others].max().item() <= least,
+            f"in training, a window depends on {part.name} of the other windows of its batch, as it does where "
+            "normalisation takes its statistics from the batch",
+        )
+        hidden = gradient[row][~part.mask[row]]
+        require(hidden.max().item() <= least, f"{part.name}: in training, what the mask hides changes what it shows")
+
+
+def distance(one: Tensor, other: Tensor) -> float:
+    """Return the largest difference of two tensors, relative to the largest value or to 1."""
+    return (one - other).abs().max().item() / max(1.0, one.abs().max().item())
+
+
+def _window(part: Part, row: int) -> Part:
+    """Return one window without its padding."""
+    length = int(part.mask[row].nonzero().max()) + 1
+    return replace(part, values=part.values[row : row + 1, :length], mask=part.mask[row : row + 1, :length])

@@ -1,0 +1,51 @@
+"""Does a prosody encoder keep its contract?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecef_cli.testing.modules import build_twice, check_evaluation, check_training, made_up
+from ecef_cli.testing.requirements import TOLERANCE, check_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from ecef_cli.components import ProsodyEncoder
+    from ecef_cli.testing.modules import Part
+
+_LONGEST = 40  # positions; every length up to it is tried
+
+
+def check_prosody_encoder(encoder: ProsodyEncoder, *, width: int = 64, tolerance: float = TOLERANCE) -> None:
+    """Check the module that a prosody encoder builds, on windows of 1 to 40 positions, in evaluation and in training.
+
+    In training, windows may be warped and parts left out at random, but a window must not depend on the others of its
+    batch, among which may be one that ends later in the same dialogue. Layers such as `BatchNorm1d` are found by
+    what they do, not by their names: gradients run from one window to another. One that always uses stored statistics
+    passes.
+
+    Args:
+        encoder: the encoder.
+        width: d of the module.
+        tolerance: how far values may lie apart that are computed in another batch, relative to the largest or to 1.
+
+    Raises:
+        AssertionError: it does not keep its contract.
+    """
+    import torch
+
+    check_identity(encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = build_twice(lambda: encoder.build(width))
+        parts = [made_up("audio", ("x" * length for length in range(1, _LONGEST + 1)), width)]
+        check_evaluation(module, _call, parts, tolerance)
+        check_training(module, _call, parts, tolerance)
+
+
+def _call(module: nn.Module, parts: Sequence[Part], /) -> Tensor:
+    [audio] = parts
+    found: Tensor = module(audio.values, audio.mask)
+    return found

@@ -1,0 +1,221 @@
+"""The frames of recordings: each utterance gets its own, and they are computed once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recorded import (
+    RATE,
+    Broken,
+    Energies,
+    contents,
+    ensure,
+    extraction,
+    folder_of,
+    record,
+    recorded,
+    spoken,
+    use_small_batches,
+)
+
+from ecef_cli.audio import read_wave
+from ecef_cli.components import AudioFeatures
+from ecef_cli.errors import DataError, EcefError, PluginError
+from ecef_cli.manifest import Prepared
+from ecef_cli.workspace import locked
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_small_batches(monkeypatch)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Prepared:
+    return recorded(tmp_path / "sound", 60)
+
+
+def test_each_utterance_is_read_as_its_recording_was_encoded(tmp_path: Path, prepared: Prepared) -> None:
+    store = ensure(tmp_path, prepared)
+    for number, utterance in enumerate(prepared.splits["train"][0].utterances):
+        found = store.read("train", number)
+        if utterance.audio is None:
+            assert found is None
+            continue
+        alone = Energies(Energies.Options()).frames(read_wave(utterance.audio, rate=RATE), 0)
+        np.testing.assert_array_equal(found.frames[:, :2], alone[:, :2])
+        assert found.frames.dtype == np.float32
+        assert found.rate == store.rate == 10.0
+        assert store.length("train", number) == len(found.frames)
+    assert (store.counts, store.faults) == ({"train": 60}, ())
+
+
+def test_frames_are_stored_as_the_recipe_says_and_read_as_float32(tmp_path: Path, prepared: Prepared) -> None:
+    whole = ensure(tmp_path, prepared)
+    halves = ensure(tmp_path, prepared, extraction(dtype="float16"))
+    assert halves.size() < whole.size()
+    first, second = whole.read("train", 0).frames, halves.read("train", 0).frames
+    assert second.dtype == np.float32
+    np.testing.assert_allclose(first, second, rtol=1e-3)
+
+
+def test_utterances_share_a_long_recording_by_start_and_end(tmp_path: Path) -> None:
+    long = record(tmp_path / "long.flac", 6.0)
+    talk = spoken("d", ("a", long, 0.0, 1.5), ("b", None, None, None), ("c", long, 1.5, 2.0), ("d", long, 5.0, None))
+    prepared = Prepared("talk", ("calm",), {"dev": (talk,)}, "manifest", "recordings")
+    store = ensure(tmp_path, prepared)
+    encoder = Energies(Energies.Options())
+    for number, (start, end) in {0: (0, 1.5), 2: (1.5, 2), 3: (5, 6)}.items():
+        part = read_wave(long, rate=RATE)[round(start * RATE) : round(end * RATE)]
+        np.testing.assert_array_equal(store.read("dev", number).frames[:, 1], encoder.frames(part, 0)[:, 1])
+    assert store.read("dev", 1) is None
+
+
+def test_of_a_very_long_utterance_the_end_is_read_and_that_is_said_once(tmp_path: Path, capsys) -> None:
+    talk = spoken("d", *(("x", record(tmp_path / f"{n}.wav", 1.0 + n, n), None, None) for n in range(4)))
+    prepared = Prepared("talk", ("calm",), {"train": (talk,)}, "manifest", "recordings")
+    store = ensure(tmp_path, prepared, extraction(longest=1.5))
+    assert [store.length("train", n) for n in range(4)] == [10, 15, 15, 15]
+    last = Energies(Energies.Options()).frames(read_wave(tmp_path / "3.wav", rate=RATE)[-round(1.5 * RATE) :], 0)
+    np.testing.assert_array_equal(store.read("train", 3).frames[:, 1], last[:, 1])
+    assert "3 utterances are longer than 1.5 s: only the last 1.5 s are read\n" in capsys.readouterr().err
+    ensure(tmp_path, prepared, extraction(longest=1.5))
+    assert "longer" not in capsys.readouterr().err
+
+
+def test_a_number_that_no_utterance_has_is_an_error(tmp_path: Path, prepared: Prepared) -> None:
+    with pytest.raises(DataError, match="no features of utterance 60 of train"):
+        ensure(tmp_path, prepared).read("train", 60)
+
+
+def test_a_dataset_without_a_recording_is_an_error(tmp_path: Path) -> None:
+    mute = Prepared("talk", ("calm",), {"train": (spoken("d", ("x", None, None, None)),)}, "manifest")
+    with pytest.raises(DataError, match="no utterance of the dataset 'talk' has a recording"):
+        ensure(tmp_path, mute)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"options": {"a": 1}}, {"longest": 9.0}, {"dtype": "float16"}, {"name": "other"}], ids=str
+)
+def test_the_key_changes_with_all_that_changes_the_bytes(prepared: Prepared, changes) -> None:
+    assert extraction().key(prepared) == extraction().key(prepared)
+    assert extraction().key(prepared) != extraction(**changes).key(prepared)
+    assert extraction().key(prepared) != extraction().key(replace(prepared, recordings="others"))
+    assert extraction().key(prepared) != extraction().key(replace(prepared, key="others"))
+
+
+# ---------------------------------------------------------------------------------------------------- doing it again
+
+
+def test_a_second_run_encodes_nothing(tmp_path: Path, prepared: Prepared, capsys) -> None:
+    folder = ensure(tmp_path, prepared).folder
+    before = contents(folder)
+    assert len(Energies.asked) == 48
+    ensure(tmp_path, prepared)
+    assert len(Energies.asked) == 48
+    assert contents(folder) == before
+    assert capsys.readouterr().err.splitlines()[-1] == f"extract talk: nothing to do, features are in {folder}"
+
+
+def test_force_encodes_all_again_to_the_same_bytes(tmp_path: Path, prepared: Prepared) -> None:
+    folder = ensure(tmp_path, prepared).folder
+    before = contents(folder)
+    ensure(tmp_path, prepared, force=True)
+    assert len(Energies.asked) == 96
+    assert contents(folder) == before
+
+
+def test_a_finished_store_is_few_files(tmp_path: Path, prepared: Prepared) -> None:
+    names = sorted(contents(ensure(tmp_path, prepared).folder))
+    assert names == ["index.json", "plan.json", *(f"train-{n:05d}.safetensors" for n in range(len(names) - 2))]
+    assert 3 <= len(names) - 2 <= 5
+
+
+def test_a_broken_shard_is_made_again(tmp_path: Path, prepared: Prepared) -> None:
+    folder = ensure(tmp_path, prepared).folder
+    before = contents(folder)
+    shard = folder / "train-00001.safetensors"
+    shard.write_bytes(shard.read_bytes()[:100])
+    ensure(tmp_path, prepared)
+    assert 48 < len(Energies.asked) <= 68
+    assert contents(folder) == before
+
+
+def test_without_its_plan_a_store_is_made_anew(tmp_path: Path, prepared: Prepared) -> None:
+    folder = ensure(tmp_path, prepared).folder
+    before = contents(folder)
+    (folder / "plan.json").write_text('{"shards": 3}')
+    ensure(tmp_path, prepared)
+    assert contents(folder) == before
+
+
+def test_two_processes_do_not_write_one_store(tmp_path: Path, prepared: Prepared) -> None:
+    folder = folder_of(tmp_path, prepared)
+    with locked(folder, "it"), pytest.raises(EcefError, match="in use by another process"):
+        ensure(tmp_path, prepared)
+    ensure(tmp_path, prepared)
+    with locked(folder, "it"):
+        ensure(tmp_path, prepared)  # a finished store can be read whoever has it
+
+
+# ------------------------------------------------------------------------------------------------------- the encoder
+
+
+class Odd(Energies):
+    """Changes its answers before it gives them."""
+
+    def __init__(self, change) -> None:
+        super().__init__(self.Options())
+        self._change = change
+
+    def encode(self, waves):
+        return self._change(super().encode(waves))
+
+
+def test_an_encoder_that_fails_is_named_with_the_utterances_and_loses_only_them(tmp_path: Path) -> None:
+    prepared = recorded(tmp_path / "sound", 250)  # 200 of them have a recording
+    broken = Broken(at=150, error=ValueError("what is\nthis?"))
+    with pytest.raises(
+        PluginError, match=r"'energies' failed on train d/\d+, .*: ValueError: what is this\?"
+    ) as raised:
+        ensure(tmp_path, prepared, extraction(broken))
+    assert raised.value.exit_code == 4
+    before = len(Energies.asked)
+    assert 140 <= before <= 150
+    store = ensure(tmp_path, prepared)
+    assert len(Energies.asked) == 200
+    whole = ensure(tmp_path / "other", prepared)
+    assert contents(store.folder) == contents(whole.folder)
+
+
+def frames(found: list[AudioFeatures], value: object) -> list[AudioFeatures]:
+    return [AudioFeatures(np.asarray(value, dtype=np.float32), f.rate) for f in found]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda found: found[1:], r"gave \d+ results for \d+, on train d/"),
+        (lambda found: frames(found, [[1, 2, np.nan]]), "gave values that are not finite, on train d/"),
+        (lambda found: frames(found, [[1, 2, 1e5]]), "too large for float16, on train d/.*features.dtype to float32"),
+        (lambda found: frames(found, [[1, 2]]), r"gave the shape \(1, 2\) and not \(N, 3\)"),
+        (lambda found: frames(found, [1, 2, 3]), r"gave the shape \(3,\)"),
+        (lambda found: frames(found, np.zeros((0, 3))), "gave no frame at all, on train d/"),
+        (lambda found: [AudioFeatures(f.frames, 0.0) for f in found], "gave 0 frames a second"),
+        (
+            lambda found: [AudioFeatures(f.frames, 10.0 + len(f.frames)) for f in found],
+            r"gave 14 frames a second after 12, on .*the same for every recording",
+        ),
+    ],
+)
+def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path, prepared: Prepared, change, said: str) -> None:
+    with pytest.raises(PluginError, match=said):
+        ensure(tmp_path, prepared, extraction(Odd(change), dtype="float16"))
+
+
+def test_errors_of_ecef_itself_pass_unchanged(tmp_path: Path, prepared: Prepared) -> None:
+    with pytest.raises(EcefError, match="no such model"):
+        ensure(tmp_path, prepared, extraction(Broken(0, EcefError("no such model"))))

@@ -1,0 +1,91 @@
+"""Every tagger, encoder, prosody encoder and fusion that is installed keeps its contract, whoever wrote it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from speech_models import save_speech_model
+
+from ecef_cli.recipe import build_component
+from ecef_cli.registry import KINDS, get_registry
+from ecef_cli.testing import (
+    check_audio_encoder,
+    check_fusion,
+    check_prosody_encoder,
+    check_tagger,
+    check_text_encoder,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from _pytest.mark import ParameterSet
+
+    from ecef_cli.registry import Entry
+
+CHECKS: dict[str, Callable[..., None]] = {
+    "tagger": check_tagger,
+    "text_encoder": check_text_encoder,
+    "audio_encoder": check_audio_encoder,
+    "prosody_encoder": check_prosody_encoder,
+    "fusion": check_fusion,
+}
+
+# Options to try beside the defaults, or instead of them where a model is needed: `{…}` is the folder of a small one.
+OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
+    ("text_encoder", "huggingface"): [
+        {"model": "{bert}"},
+        {"model": "{bert}", "trainable_layers": 1},
+        {"model": "{roberta}"},
+        {"model": "{roberta}", "trainable_layers": 1},
+    ],
+    ("audio_encoder", "huggingface"): [
+        {"model": "{wavlm}"},
+        {"model": "{wav2vec2-large}", "weights": [1, 0, 2, 1]},
+        {"model": "{whisper}"},
+    ],
+    ("audio_encoder", "logmel-prosody"): [{}, {"mels": 8, "pool": 3}],
+    ("prosody_encoder", "srdvc"): [{}, {"frequency": 3, "pitch_layers": 1}, {"resampling": False}],
+    ("fusion", "cross-attention"): [{}, {"layers": 1, "heads": 1, "feedforward": 1, "dropout": 0.5}],
+}
+
+
+def cases() -> Iterator[ParameterSet]:
+    """Yield each component that can be checked, with the options that it is built with."""
+    for entry in get_registry().entries():
+        for options in OPTIONS.get((entry.kind, entry.name), [{}]) if entry.kind in CHECKS else []:
+            described = ",".join(f"{key}={value}" for key, value in options.items())
+            yield pytest.param(entry, options, id="-".join(filter(None, [entry.kind, entry.name, described])))
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Path]:
+    """Return the folder of a small model with random weights, by its name."""
+
+    def find(name: str) -> Path:
+        if name in {"bert", "roberta"}:
+            return request.getfixturevalue(f"tiny_{name}")
+        return save_speech_model(tmp_path / name, name)
+
+    return find
+
+
+@pytest.mark.parametrize(("entry", "options"), [*cases()])
+def test_a_component_keeps_its_contract(entry: Entry, options: dict[str, Any], folder: Callable[[str], Path]) -> None:
+    fields = entry.load().Options.model_fields
+    missing = [name for name, field in fields.items() if field.is_required() and name not in options]
+    if missing:
+        pytest.skip(f"{entry} cannot be built without {', '.join(missing)}")
+    if "model" in options:
+        options = options | {"model": str(folder(options["model"].strip("{}")))}
+    CHECKS[entry.kind](build_component(entry.kind, entry.name, options))
+
+
+def test_what_is_built_with_other_options_is_installed() -> None:
+    assert set(OPTIONS) <= {(entry.kind, entry.name) for entry in get_registry().entries()}
+
+
+def test_every_kind_is_checked_but_readers_which_need_a_corpus() -> None:
+    assert {entry.kind for entry in get_registry().entries() if entry.kind in CHECKS} == set(KINDS) - {"dataset"}

@@ -1,0 +1,79 @@
+"""The kit for readers of corpora: right ones pass, and each way to be wrong is found and named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ecef_cli.components import Corpus, Dataset, Options
+from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.testing import check_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def utterance(number: int = 1, **changes: Any) -> Utterance:
+    return replace(Utterance("hello", "Ann", "d", number, emotion="joy"), **changes)
+
+
+def corpus(*utterances: Utterance, **changes: Any) -> Corpus:
+    said = utterances or (utterance(1), utterance(2, text="hi", speaker="Bo", emotion=None))
+    return replace(Corpus(("joy", "anger"), {"train": (Dialogue("d", said),)}, (Path(__file__),)), **changes)
+
+
+def reader(*found: Any) -> Dataset:
+    results = list(found)
+
+    class Reader(Dataset):
+        def read(self, sources: Sequence[Path]) -> Corpus:
+            result: Corpus = results.pop(0) if len(results) > 1 else results[0]
+            return result
+
+    return Reader(Options())
+
+
+def test_a_right_reader_passes_and_gives_the_corpus_back(tmp_path: Path) -> None:
+    whole = corpus(utterance(audio=tmp_path / "a.wav", start=0.5, end=2.0))
+    assert check_dataset(reader(whole), []) is whole
+
+
+def test_the_built_in_reader_passes_on_a_dialogue_file(tmp_path: Path) -> None:
+    from ecef_cli.recipe import build_component
+
+    (tmp_path / "train.jsonl").write_text(
+        '{"dialogue": "a", "speaker": "Ann", "text": "hello", "emotion": "joy", "mine": 1}\n'
+        '{"dialogue": "a", "speaker": "Bo", "text": "go away", "emotion": "anger"}\n',
+        encoding="utf-8",
+    )
+    found = build_component("dataset", "jsonl", {})
+    assert isinstance(found, Dataset)
+    assert set(check_dataset(found, [tmp_path]).labels) == {"joy", "anger"}
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        ([None], "must return a Corpus"),
+        ([corpus(), corpus(utterance())], "something else the second time"),
+        ([corpus(labels=())], "labels is empty"),
+        ([corpus(labels=("joy", "joy"))], "a label stands twice"),
+        ([corpus(sources=())], "sources must list the files read"),
+        ([corpus(sources=(Path("missing"),))], "sources must list the files read"),
+        ([corpus(splits={"validation": ()})], "splits must be train, dev, test, not validation"),
+        ([corpus(splits={"train": ()})], "no dialogue was found"),
+        ([corpus(splits={"train": (Dialogue("d", (utterance(),)),) * 2})], "two dialogues have the same id"),
+        ([corpus(splits={"train": (Dialogue("d", ()),)})], "dialogue d is empty"),
+        ([corpus(utterance(1), utterance(1))], "two utterances have the same id"),
+        ([corpus(utterance(dialogue="e"))], "says that it belongs to 'e'"),
+        ([corpus(utterance(emotion="bliss"))], "the emotion 'bliss' is not among the labels"),
+        ([corpus(utterance(text=" "))], "neither text nor audio"),
+        ([corpus(repaired={"dash": 0})], "what was mended to how often"),
+    ],
+)
+def test_a_wrong_reader_is_found(found: list[Any], sentence: str) -> None:
+    with pytest.raises(AssertionError, match=sentence):
+        check_dataset(reader(*found), [])
