@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FEELINGS
+from conftest import FEELINGS, save_voice
 
 from ecef_cli.workspace import Workspace
 
@@ -20,6 +20,9 @@ dataset: mine
 tasks: [erc]
 tagger: {{name: table, path: {table}, relations: [synonym, antonym]}}
 text_encoder: {{name: hashed, width: 32}}
+modalities: [text, audio]
+audio_encoder: {{name: bands, bands: 8}}
+fusion: {{name: gated}}
 """
 
 
@@ -100,32 +103,40 @@ def test_its_options_are_in_the_schema(site: Path) -> None:
     assert branch["properties"]["width"]["maximum"] == 4096
 
 
-def test_it_takes_the_places_of_tagger_and_encoder_by_recipe_alone(
-    site: Path, table: Path, tmp_path: Path, toy_workspace: Workspace
+def test_its_components_take_their_places_by_recipe_alone(
+    site: Path, table: Path, tmp_path: Path, voiced_workspace: Workspace
 ) -> None:
     recipe = tmp_path / "recipe.yaml"
-    text = RECIPE.format(table=table).replace("dataset: mine", "dataset: toy").replace("with-plugin", "plugged")
-    recipe.write_text(text + "training: {epochs: 2}\n", encoding="utf-8")
-    base = ("-m", "ecef_cli", "--workspace", str(toy_workspace.root))
+    text = RECIPE.format(table=table).replace("dataset: mine", "dataset: voiced").replace("with-plugin", "plugged")
+    recipe.write_text(text + "network: {width: 32, layers: 1}\ntraining: {epochs: 2}\n", encoding="utf-8")
+    base = ("-m", "ecef_cli", "--workspace", str(voiced_workspace.root))
     trained = with_plugin(site, *base, "train", str(recipe))
     assert trained.returncode == 0, trained.stderr
-    card = (toy_workspace.run("plugged") / "README.md").read_text(encoding="utf-8")
-    assert "`hashed`" in card
+    card = (voiced_workspace.run("plugged") / "README.md").read_text(encoding="utf-8")
     assert "`table` with synonym, antonym" in card
+    assert all(f"`{name}`" in card for name in ("hashed", "bands", "gated"))
     talk = tmp_path / "talk.jsonl"
-    talk.write_text(
-        '{"speaker": "A", "text": "I am glad."}\n{"speaker": "B", "text": "Happy, too."}\n', encoding="utf-8"
-    )
+    voice = save_voice(tmp_path / "voice.flac", "joy")
+    said = {"speaker": "A", "text": "I am glad.", "audio": str(voice)}, {"speaker": "B", "text": "Happy, too."}
+    talk.write_text("".join(json.dumps(row) + "\n" for row in said), encoding="utf-8")
     predicted = with_plugin(site, *base, "predict", str(talk), "--model", "plugged")
     assert predicted.returncode == 0, predicted.stderr
-    assert [json.loads(line)["prediction"]["emotion"] in FEELINGS for line in predicted.stdout.splitlines()] == [
-        True
-    ] * 2
+    rows = [json.loads(line) for line in predicted.stdout.splitlines()]
+    assert [row["prediction"]["emotion"] in FEELINGS for row in rows] == [True] * 2
     tags = with_plugin(site, *base, "tag", str(talk), "--recipe", str(recipe))
     assert [json.loads(line)["relations"] for line in tags.stdout.splitlines()] == [["synonym"]]
     without = with_plugin(site, *base, "predict", str(talk), "--model", "plugged", ECEF_PLUGINS="")
     assert without.returncode == 2
     assert "no text_encoder is called 'hashed'" in without.stderr
+
+
+def test_it_is_held_to_the_contract_beside_the_built_in_components(site: Path) -> None:
+    chosen = "hashed or bands or gated or table"
+    contract = str(Path(__file__).with_name("test_contract.py"))
+    done = with_plugin(site, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-k", chosen, contract)
+    assert done.returncode == 0, done.stdout
+    assert "3 passed, 1 skipped" in done.stdout
+    assert "tagger 'table' of ecef-example cannot be built without path" in done.stdout
 
 
 def test_its_own_tests_pass(site: Path) -> None:

@@ -263,6 +263,19 @@ def test_a_file_that_is_written_anew_for_each_row_is_heard_as_it_was(
     assert all(close(one, other) for one, other in zip(found, expected, strict=True))
 
 
+def test_a_file_is_heard_as_it_was_when_its_row_came(fused: Predictor, talk: list[dict], tmp_path: Path) -> None:
+    path, waiting = tmp_path / "now.flac", []
+    for row in talk:
+        path.write_bytes((tmp_path / row["audio"]).read_bytes())
+        (utterance,) = told([{**row, "audio": path.name}], tmp_path)
+        fused.listen(utterance)
+        waiting.append(utterance)
+    path.unlink()
+    found = fused.predict([[utterance] for utterance in waiting])
+    expected = predicted(fused, [{**row, "dialogue": str(n)} for n, row in enumerate(talk)], tmp_path)
+    assert all(close(one.as_dict(), other) for one, other in zip(found, expected, strict=True))
+
+
 def test_what_does_not_fit_into_memory_is_read_again(
     fused_run: Run, counted: tuple[Predictor, list[int]], talk: list[dict], tmp_path: Path, monkeypatch
 ) -> None:
