@@ -88,6 +88,7 @@ def _train(
     encoders = build_encoders(recipe, device=device)
     inputs = load_inputs(workspace, recipe, encoders, tolerance=tolerance, training=True)
     chosen = _with_targets(inputs, recipe)
+    _warn_of_silence(inputs, recipe, chosen)
     inputs = load_variants(workspace, recipe, inputs, encoders, tolerance=tolerance)
     run = _begin(folder, recipe, inputs, encoders, start)
     training = Trainer(run, inputs, chosen, encoders, device, start)
@@ -137,6 +138,18 @@ def _start(workspace: Workspace, recipe: Recipe) -> Run | None:
     if not start.finished:
         raise UsageProblem(f"the run {settings.start!r} is not finished", hint="train it to its end first")
     return start
+
+
+def _warn_of_silence(inputs: Inputs, recipe: Recipe, chosen: list[Sample]) -> None:
+    """Warn where nothing teaches a network of text and audio what to say without a recording."""
+    training, audio = recipe.training, inputs.audio
+    if inputs.features is None or audio is None or training.modality_dropout.audio or "text" in training.freeze:
+        return
+    if all(any(audio.length(sample.split, number) for number in sample.numbers) for sample in chosen):
+        output.warn(
+            "every training window has a recording, so that the model does not learn to answer without one "
+            "(training.modality_dropout.audio=0.2 teaches it)"
+        )
 
 
 def _begin(folder: Path, recipe: Recipe, inputs: Inputs, encoders: Encoders, start: Run | None) -> Run:

@@ -1,7 +1,7 @@
 """Pitch detectors against Praat's autocorrelation, on clips of RAVDESS.
 
 Run it with `python tests/benchmarks/bench_pitch.py [--clips N]`. It needs `pip install praat-parselmouth`, for the
-pitch that the others are compared with, and measures pyworld and librosa too where they are installed. Each detector
+pitch that all are compared with, and measures pyworld and librosa too where they are installed. Each detector
 runs on one thread, between 60 and 600 Hz, every 10 ms or as often as it does. All figures are of this run.
 """
 
@@ -18,8 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 import torch
+from tabulate import tabulate
 
 RATE, LOW, HIGH, STEP = 16_000, 60.0, 600.0, 0.01
+HEADERS = ("detector", "gross errors (> 20 %)", "median deviation, cents", "voicing errors", "times real time")
 Array = npt.NDArray[np.float64]
 Track = tuple[Array, Array]  # seconds, and Hz or 0 where nothing is voiced
 
@@ -48,6 +50,7 @@ def detectors() -> Iterator[tuple[str, Callable[[Array], Track]]]:
         found = detect_pitch_frequency(tensor, RATE, frame_time=STEP, freq_low=int(LOW), freq_high=int(HIGH))
         return (np.arange(found.shape[1]) + 0.5) * STEP, found[0].double().numpy()
 
+    yield "Praat", praat
     yield "SwiftF0", swift_f0
     yield "torchaudio", torchaudio
     try:
@@ -71,11 +74,18 @@ def detectors() -> Iterator[tuple[str, Callable[[Array], Track]]]:
             found = librosa.yin(wave, fmin=LOW, fmax=HIGH, sr=RATE, frame_length=1024, hop_length=int(STEP * RATE))
             return np.arange(len(found)) * STEP, found
 
+        def pyin(wave: Array) -> Track:
+            found, _, _ = librosa.pyin(
+                wave, fmin=LOW, fmax=HIGH, sr=RATE, frame_length=1024, hop_length=int(STEP * RATE), fill_na=0.0
+            )
+            return np.arange(len(found)) * STEP, found
+
         yield "librosa YIN", yin
+        yield "librosa pYIN", pyin
 
 
-def compare(references: list[Track], tracks: list[Track]) -> tuple[float, float, float]:
-    """Return gross errors and voicing errors, per cent, and the median deviation of the rest, cents."""
+def compare(references: list[Track], tracks: list[Track]) -> tuple[str, str, str]:
+    """Return gross errors, per cent, the median deviation of the rest, cents, and voicing errors, per cent."""
     ratios, wrong, frames = [], 0, 0
     for (at, expected), (times, found) in zip(references, tracks, strict=True):
         near = found[np.abs(at[:, None] - times[None]).argmin(axis=1)]
@@ -85,7 +95,10 @@ def compare(references: list[Track], tracks: list[Track]) -> tuple[float, float,
         frames += len(at)
     ratio = np.concatenate(ratios)
     gross = np.abs(ratio - 1) > 0.2
-    return 100 * gross.mean(), 100 * wrong / frames, float(np.median(np.abs(1200 * np.log2(ratio[~gross]))))
+    cents = float(np.median(np.abs(1200 * np.log2(ratio[~gross]))))
+    voiced_throughout = all((found > 0).all() for _, found in tracks)
+    voicing = "no voicing" if voiced_throughout else f"{100 * wrong / frames:.1f} %"
+    return f"{100 * gross.mean():.1f} %", f"{cents:.1f}", voicing
 
 
 def main() -> None:
@@ -104,17 +117,15 @@ def main() -> None:
         references = [praat(wave) for wave in waves]
     except ImportError:
         sys.exit("the reference is missing: pip install praat-parselmouth")
-    print(f"{len(waves)} clips, {seconds:.0f} s")
+    rows = []
     for name, detect in detectors():
         detect(waves[0])
         start = time.perf_counter()
         tracks = [detect(wave) for wave in waves]
         speed = seconds / (time.perf_counter() - start)
-        gross, voicing, cents = compare(references, tracks)
-        print(
-            f"{name:12} gross errors {gross:4.1f} %, median deviation {cents:4.1f} cents, "
-            f"voicing errors {voicing:4.1f} %, {speed:.0f} times real time"
-        )
+        rows.append((name, *compare(references, tracks), f"{speed:.0f}"))
+    print(f"{len(waves)} clips, {seconds:.0f} s")
+    print(tabulate(rows, HEADERS, tablefmt="github", disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -166,6 +166,16 @@ def test_random_resampling_changes_pitch_and_never_rhythm() -> None:
     assert not torch.allclose(first[1], second[1], atol=1e-3)
 
 
+def test_resampling_knows_where_each_sequence_ends() -> None:
+    module = prosody().train()
+    frames, mask = padded(100, 60)
+    masks = []
+    module.pitch.warp.register_forward_pre_hook(lambda _module, given: masks.append(given[1]))
+    module(frames, mask)
+    assert len(masks) == 3
+    assert all(torch.equal(found, mask) for found in masks)
+
+
 def test_nothing_is_resampled_in_evaluation_or_where_the_recipe_says_so() -> None:
     frames, mask = padded(100, 60)
     resampling, plain = prosody(), prosody(resampling=False)

@@ -14,10 +14,13 @@ import torch
 from conftest import save_voiced_dataset, toy_recipe, voiced_recipe
 from safetensors.torch import load_file
 
+from ecef_cli.encoders import build_encoders
 from ecef_cli.errors import DataError, RecipeError, UsageProblem
 from ecef_cli.evaluation.evaluate import evaluate
 from ecef_cli.recipe import check_recipe
+from ecef_cli.recipe_sections import ModalityDropout
 from ecef_cli.run import Run, find_run, open_run
+from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.tolerance import Tolerance
 from ecef_cli.training import loop
 from ecef_cli.training.loop import train
@@ -268,3 +271,20 @@ def test_the_card_names_what_the_audio_goes_through(fused_run: Run, heard_run: R
     assert "- Word relations: `conceptnet`" in fused
     assert not any(word in heard for word in ("Fusion", "Text encoder", "Word relations"))
     assert "; its text layers stay as they were." in frozen
+
+
+def test_a_model_that_cannot_learn_to_do_without_recordings_is_warned_of(
+    voiced_workspace: Workspace, tiny_bert: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = check_recipe(voiced_recipe(tiny_bert, "text", "audio"), where="voiced")
+    inputs = load_inputs(voiced_workspace, recipe, build_encoders(recipe, device="cpu"))
+    samples = list(inputs.samples["train"])
+    heard = [s for s in samples if any(inputs.audio.length("train", number) for number in s.numbers)]
+    assert len(heard) < len(samples)
+    dropping = recipe.model_copy(
+        update={"training": recipe.training.model_copy(update={"modality_dropout": ModalityDropout(audio=0.2)})}
+    )
+    for case, chosen, expected in ((recipe, heard, True), (recipe, samples, False), (dropping, heard, False)):
+        capsys.readouterr()
+        loop._warn_of_silence(inputs, case, chosen)
+        assert ("every training window has a recording" in capsys.readouterr().err) is expected
