@@ -63,8 +63,8 @@ class LogMelProsody(AudioEncoder):
     9. whether a frame is speech or a pause: within 40 dB of the loudest.
 
     F0 is found by SwiftF0, whose weights lie in its wheel. Against Praat's autocorrelation on clips of RAVDESS it made
-    the fewest gross errors and the fewest errors of voicing of all that runs at many times real time; torchaudio's own
-    detector knows no voicing at all (`tests/benchmarks/bench_pitch.py` prints the table).
+    the fewest gross errors, and the fewest errors of voicing, of what runs at more than ten times real time;
+    torchaudio's own detector knows no voicing at all (`tests/benchmarks/bench_pitch.py` prints the table).
 
     Each waveform is encoded by itself, so that nothing depends on a batch.
     """
