@@ -15,17 +15,17 @@ from torch import nn
 from ecef_cli import output
 from ecef_cli.card import write_card
 from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError, RecipeError, UsageProblem
+from ecef_cli.errors import DataError, UsageProblem
 from ecef_cli.metrics import METRICS, score
 from ecef_cli.network.inference import run_network
-from ecef_cli.run import build_network, create_run, find_run, open_run, save_weights
+from ecef_cli.run import build_network, create_run, open_run, save_weights
 from ecef_cli.samples.batches import bucketed
 from ecef_cli.samples.inputs import load_inputs, load_variants
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.settings import differences
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
-from ecef_cli.training.start import take_over
+from ecef_cli.training.start import find_start, take_over
 from ecef_cli.workspace import checksum, locked, write_json, write_text
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _train(
     workspace: Workspace, recipe: Recipe, *, name: str, device: str, tolerance: Tolerance | None, force: bool
 ) -> Run:
     folder = workspace.run(name)
-    start = _start(workspace, recipe)
+    start = find_start(workspace, recipe, folder)
     if force:
         shutil.rmtree(folder, ignore_errors=True)
     _same_recipe(folder, recipe)
@@ -122,22 +122,6 @@ def _with_targets(inputs: Inputs, recipe: Recipe) -> list[Sample]:
                     hint="training needs labelled train and dev dialogues; see `ecef prepare`",
                 )
     return [s for s in inputs.samples["train"] if any(n != NO_TARGET for n in s.targets.values())]
-
-
-def _start(workspace: Workspace, recipe: Recipe) -> Run | None:
-    """Return the run that the training starts from, or None."""
-    settings = recipe.training
-    if settings.start is None:
-        if settings.freeze:
-            raise RecipeError(
-                f"recipe {recipe.name}: training.freeze needs training.start",
-                hint="layers that are not trained must come from a run",
-            )
-        return None
-    start = find_run(workspace, settings.start)
-    if not start.finished:
-        raise UsageProblem(f"the run {settings.start!r} is not finished", hint="train it to its end first")
-    return start
 
 
 def _warn_of_silence(inputs: Inputs, recipe: Recipe, chosen: list[Sample]) -> None:

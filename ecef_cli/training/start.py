@@ -6,10 +6,48 @@ from typing import TYPE_CHECKING
 
 from ecef_cli import output
 from ecef_cli.errors import RecipeError, UsageProblem
+from ecef_cli.run import find_run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ecef_cli.network.model import EcefNetwork
+    from ecef_cli.recipe import Recipe
     from ecef_cli.run import Run
+    from ecef_cli.workspace import Workspace
+
+
+def find_start(workspace: Workspace, recipe: Recipe, folder: Path) -> Run | None:
+    """Return the run that a training starts from, or None where it starts afresh.
+
+    Args:
+        workspace: where runs are looked for by name.
+        recipe: the recipe.
+        folder: of the run that is to be trained.
+
+    Raises:
+        RecipeError: layers are to stay as they are that come from no run, that are not read, or that are all there is.
+        UsageProblem: there is no such run, it is not finished, or it is the one that is to be trained.
+    """
+    settings = recipe.training
+    if settings.freeze and settings.start is None:
+        raise RecipeError(
+            f"recipe {recipe.name}: training.freeze needs training.start",
+            hint="layers that are not trained must come from a run",
+        )
+    unread = [modality for modality in settings.freeze if modality not in recipe.modalities]
+    if unread:
+        raise RecipeError(f"recipe {recipe.name}: training.freeze: {unread[0]} is not among the modalities")
+    if recipe.modalities == ["text"] and settings.freeze:
+        raise RecipeError(f"recipe {recipe.name}: training.freeze leaves nothing to train")
+    if settings.start is None:
+        return None
+    start = find_run(workspace, settings.start)
+    if start.folder.resolve() == folder.resolve():
+        raise UsageProblem(f"the run {folder.name!r} cannot start from itself", hint="give this one a --name")
+    if not start.finished:
+        raise UsageProblem(f"the run {settings.start!r} is not finished", hint="train it to its end first")
+    return start
 
 
 def take_over(network: EcefNetwork, start: Run, run: Run) -> None:

@@ -15,7 +15,7 @@ from conftest import save_voiced_dataset, toy_recipe, voiced_recipe
 from safetensors.torch import load_file
 
 from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError, RecipeError, UsageProblem
+from ecef_cli.errors import DataError, EcefError, RecipeError, UsageProblem
 from ecef_cli.evaluation.evaluate import evaluate
 from ecef_cli.recipe import check_recipe
 from ecef_cli.recipe_sections import ModalityDropout
@@ -288,3 +288,29 @@ def test_a_model_that_cannot_learn_to_do_without_recordings_is_warned_of(
         capsys.readouterr()
         loop._warn_of_silence(inputs, case, chosen)
         assert ("every training window has a recording" in capsys.readouterr().err) is expected
+
+
+@pytest.mark.parametrize(
+    ("modalities", "freeze", "start", "expected"),
+    [
+        (("audio",), ["text"], "heard", "text is not among the modalities"),
+        (("text",), ["text"], "heard", "leaves nothing to train"),
+        (("text", "audio"), [], "itself", "the run 'itself' cannot start from itself"),
+    ],
+)
+def test_a_start_that_makes_no_sense_costs_nothing(
+    trained: Callable[..., Run],
+    heard_run: Run,
+    voiced_workspace: Workspace,
+    modalities: tuple[str, ...],
+    freeze: list[str],
+    start: str,
+    expected: str,
+) -> None:
+    itself = voiced_workspace.run("itself")
+    if not itself.is_dir():
+        shutil.copytree(heard_run.folder, itself)
+    before = sorted(path.name for path in itself.iterdir())
+    with pytest.raises(EcefError, match=expected):
+        trained("itself", *modalities, training={"start": start, "freeze": freeze})
+    assert sorted(path.name for path in itself.iterdir()) == before
