@@ -56,8 +56,8 @@ class RowCount:
         """Count a whole row."""
         self._whole += 1
 
-    def refuse(self, error: DataError) -> None:
-        """Count a broken row and say that it is left out.
+    def refuse(self, error: DataError, outcome: str = "left out") -> None:
+        """Count a broken row and say what becomes of it: that it is left out, where nothing else is said.
 
         Raises:
             DataError: it is one too many. A share can only be judged when the stream has ended, unless it is none.
@@ -65,7 +65,7 @@ class RowCount:
         self._broken += 1
         if not self._tolerance.limit:
             raise error
-        output.warn(f"left out: {error}")
+        output.warn(f"{outcome}: {error}")
         if not self._tolerance.relative:
             self._judge()
 

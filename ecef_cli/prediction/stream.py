@@ -97,8 +97,11 @@ def _heard(predictor: Predictor, found: Utterance | DataError, count: RowCount) 
     try:
         predictor.listen(found)
     except DataError as error:
-        count.refuse(error)
-        return replace(found, audio=None) if found.text.strip() else None
+        if not found.text.strip():
+            count.refuse(error)
+            return None
+        count.refuse(error, "without its recording")
+        return replace(found, audio=None)
     count.accept()
     return found
 
