@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecef_cli.audio import read_wave
 from ecef_cli.errors import DataError
+from ecef_cli.features.audio_plan import BATCH_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float32]
 
 _REMEMBERED = 2**28  # bytes of frames that are kept for the windows that follow
-_BATCH = 64.0  # seconds of padded audio that are encoded together
 
 
 class Recordings:
@@ -85,7 +85,7 @@ class Recordings:
         """Encode what has been read, in batches of similar length."""
         waiting = sorted(self._waves.values(), key=lambda pair: len(pair[1]))
         self._waves = {}
-        samples, start = _BATCH * self._encoder.sample_rate, 0
+        samples, start = BATCH_SECONDS * self._encoder.sample_rate, 0
         for end in range(1, len(waiting) + 1):
             if end < len(waiting) and len(waiting[end][1]) * (end + 1 - start) <= samples:
                 continue
