@@ -66,8 +66,10 @@ def _modalities(run: Run) -> Iterator[str]:
     if recipe.reads("audio"):
         yield f"- Audio encoder: {_encoder(run, 'audio_encoder')}."
         yield f"- Prosody enhancement: {_component(recipe.prosody, 'none (without PE)')}."
-    if recipe.reads("text") and recipe.reads("audio"):
-        yield f"- Fusion: {_component(recipe.fusion, 'none')}."
+    layers = run.identities.get("fusion")
+    if recipe.reads("audio") and (recipe.reads("text") or layers):
+        frozen = f"; its frozen layers are not stored here (checksum {layers})" if layers else ""
+        yield f"- Fusion: {_component(recipe.fusion, 'none')}{frozen}."
     training = recipe.training
     if training.start is not None:
         frozen = f"; its {' and '.join(training.freeze)} layers stay as they were" if training.freeze else ""

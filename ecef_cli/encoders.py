@@ -1,4 +1,4 @@
-"""The frozen encoders that a recipe names, one for each modality it reads."""
+"""The frozen parts of a recipe: an encoder for each modality it reads, the spectrum, the fusion's own layers."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ecef_cli.components import AudioEncoder, TextEncoder
+    from ecef_cli.components import AudioEncoder, Fusion, TextEncoder
     from ecef_cli.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
 class Encoders:
-    """The frozen encoders of a recipe.
+    """The components of a recipe that hold frozen parts.
 
     Attributes:
         text: the text encoder, or None where text is not read.
         audio: the audio encoder, or None where audio is not read.
+        fusion: the fusion, or None where audio is not read, or is read alone by a recipe without one.
+        spectrum: computes the spectrum that the fusion's second step reads, or None where it reads none.
     """
 
     text: TextEncoder | None
     audio: AudioEncoder | None
+    fusion: Fusion | None = None
+    spectrum: AudioEncoder | None = None
 
     @property
     def identities(self) -> dict[str, str]:
         """What else than its options decides the output of each, by the recipe's key."""
         found = {"text_encoder": self.text, "audio_encoder": self.audio}
-        return {key: encoder.identity() for key, encoder in found.items() if encoder is not None}
+        known = {key: encoder.identity() for key, encoder in found.items() if encoder is not None}
+        layers = "" if self.fusion is None else self.fusion.identity()
+        return known | ({"fusion": layers} if layers else {})
 
 
 def build_encoders(recipe: Recipe, *, device: str) -> Encoders:
@@ -40,4 +46,9 @@ def build_encoders(recipe: Recipe, *, device: str) -> Encoders:
     for encoder in (text, audio):
         if encoder is not None:
             encoder.place(device)
-    return Encoders(text, audio)
+    fusion = recipe.component("fusion") if audio is not None and recipe.fusion is not None else None
+    if fusion is None or fusion.spectrum is None:
+        return Encoders(text, audio, fusion)
+    from ecef_cli.spectrum import LogMel
+
+    return Encoders(text, audio, fusion, LogMel(fusion.spectrum))

@@ -94,11 +94,11 @@ class Run:
             DataError: the weights are missing or broken.
         """
         for key, found in encoders.identities.items():
-            if found != self.identities[key]:
+            if found != self.identities.get(key, ""):
                 block: Block = getattr(self.recipe, key)
                 raise PluginError(
                     f"the weights of {block.options.get('model', block.name)!r} are not those that "
-                    f"{self.folder.name} was trained on ({found[:8]}…, not {self.identities[key][:8]}…)",
+                    f"{self.folder.name} was trained on ({found[:8]}…, not {self.identities.get(key, '')[:8]}…)",
                     hint="use the same release of the model",
                 )
         network = build_network(self.recipe, encoders, len(self.labels))
@@ -146,14 +146,16 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
             masking=recipe.training.masking,
             prosody=recipe.component("prosody").build(settings.width) if recipe.prosody is not None else None,
         )
-    both = text is not None and audio is not None
+    fusion = encoders.fusion
     return EcefNetwork(
         settings,
         tasks=recipe.tasks,
         labels=labels,
         text=text,
         audio=audio,
-        fusion=recipe.component("fusion").build(settings.width) if both else None,
+        fusion=None if fusion is None or text is None else fusion.build(settings.width),
+        second=None if fusion is None or fusion.spectrum is None else fusion.build_second(settings.width),
+        masking=recipe.training.masking,
         dropout=recipe.training.modality_dropout,
         frozen=recipe.training.freeze,
     )

@@ -111,6 +111,35 @@ def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny_model(tmp_path_factory.mktemp("models") / "roberta", "roberta")
 
 
+def save_tiny_vit(folder: Path, *, seed: int = 0, layers: int = 3, patch: int = 16) -> Path:
+    """Save a small vision Transformer with random weights, as a user's local model would lie there."""
+    import torch
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(seed)
+    model = ViTModel(
+        ViTConfig(
+            hidden_size=24,
+            num_hidden_layers=layers,
+            num_attention_heads=3,
+            intermediate_size=40,
+            image_size=3 * patch,
+            patch_size=patch,
+        )
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():  # norms and biases start as ones and zeros, which hide what they do
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small vision Transformer with random weights."""
+    return save_tiny_vit(tmp_path_factory.mktemp("models") / "vit")
+
+
 FEELINGS = {
     "joy": ["I am so happy!", "What a wonderful day, I love it.", "Great, we won!"],
     "anger": ["Get out of my house!", "How dare you lie to me.", "I hate this stupid thing!"],

@@ -48,6 +48,17 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
     ],
     ("audio_encoder", "logmel-prosody"): [{}, {"mels": 8, "pool": 3}],
     ("prosody_encoder", "srdvc"): [{}, {"frequency": 3, "pitch_layers": 1}, {"resampling": False}],
+    ("fusion", "mfm"): [
+        {"language": {"model": "{bert}"}, "vision": {"model": "{vit}"}},
+        {"language": {"model": "{roberta}", "layers": [2]}, "vision": {"model": "none", "width": 16}, "blocks": 1},
+        {
+            "language": {"model": "none"},
+            "vision": {"model": "{vit}", "layers": [0, 0]},
+            "first_step": "concat",
+            "bridge": 1,
+        },
+        {"second_step": "none"},
+    ],
     ("fusion", "cross-attention"): [{}, {"layers": 1, "heads": 1, "feedforward": 1, "dropout": 0.5}],
 }
 
@@ -65,7 +76,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Pa
     """Return the folder of a small model with random weights, by its name."""
 
     def find(name: str) -> Path:
-        if name in {"bert", "roberta"}:
+        if name in {"bert", "roberta", "vit"}:
             return request.getfixturevalue(f"tiny_{name}")
         return save_speech_model(tmp_path / name, name)
 
@@ -78,9 +89,18 @@ def test_a_component_keeps_its_contract(entry: Entry, options: dict[str, Any], f
     missing = [name for name, field in fields.items() if field.is_required() and name not in options]
     if missing:
         pytest.skip(f"{entry} cannot be built without {', '.join(missing)}")
-    if "model" in options:
-        options = options | {"model": str(folder(options["model"].strip("{}")))}
-    CHECKS[entry.kind](build_component(entry.kind, entry.name, options))
+    CHECKS[entry.kind](build_component(entry.kind, entry.name, _with_folders(options, folder)))
+
+
+def _with_folders(options: dict[str, Any], folder: Callable[[str], Path]) -> dict[str, Any]:
+    """Return options with the folders of small models in them."""
+    found = dict(options)
+    for key, value in options.items():
+        if isinstance(value, dict):
+            found[key] = _with_folders(value, folder)
+        elif isinstance(value, str) and value.startswith("{"):
+            found[key] = str(folder(value.strip("{}")))
+    return found
 
 
 def test_what_is_built_with_other_options_is_installed() -> None:

@@ -41,5 +41,6 @@ def command(
     encoders = build_encoders(loaded, device=resolve_device(device))
     if encoders.text is not None:
         recipe_features(workspace, loaded, prepared, encoders.text, force=force)
-    if encoders.audio is not None:
-        recipe_audio(workspace, loaded, prepared, encoders.audio, tolerance=tolerance, force=force)
+    for encoder in (encoders.audio, encoders.spectrum):
+        if encoder is not None:
+            recipe_audio(workspace, loaded, prepared, encoder, tolerance=tolerance, force=force)

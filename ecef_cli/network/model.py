@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ecef_cli.components import FusionInput
+from ecef_cli.components import FusionInput, SecondStepInput
+from ecef_cli.network.audio import FrameMasking
 from ecef_cli.network.extraction import FeatureExtraction, Pool, TurnEmbedding
 from ecef_cli.network.kwrt import WordWeighting
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ecef_cli.network.audio import AudioStream
-    from ecef_cli.recipe_sections import ModalityDropout
+    from ecef_cli.recipe_sections import Masking, ModalityDropout
     from ecef_cli.recipe_sections import Network as NetworkSettings
     from ecef_cli.samples.batches import AudioBatch, Batch, TextBatch
 
@@ -52,6 +54,32 @@ class TextStream(nn.Module):
         return found
 
 
+class Positions(Protocol):
+    """Which positions a classifier pools over."""
+
+    @property
+    def mask(self) -> Tensor:
+        """(B, N), true where a position is real."""
+
+    @property
+    def target(self) -> Tensor:
+        """(B, N), true at the positions of the last utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patches:
+    """The positions of F_ta->m, R for each patch of the spectrum's time."""
+
+    mask: Tensor
+    target: Tensor
+
+    @classmethod
+    def of(cls, spectrum: AudioBatch, count: int) -> Patches:
+        """Return them for features (B, `count`, d) of a spectrum."""
+        rows = count // spectrum.mask.shape[1]
+        return cls(spectrum.mask.repeat_interleave(rows, dim=1), spectrum.target.repeat_interleave(rows, dim=1))
+
+
 class Heads(nn.Module):
     """One linear classifier for each task over the features of a stream.
 
@@ -69,18 +97,20 @@ class Heads(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
         self.classifiers = nn.ModuleDict({task: nn.Linear(settings.width, labels) for task in tasks})
 
-    def forward(self, features: Tensor, batch: TextBatch | AudioBatch) -> Mapping[str, Tensor]:
-        """Return the logits (B, labels) of each task from features (B, N, width) of the batch's positions."""
-        scope = {"erc": batch.target, "epc": batch.mask}
+    def forward(self, features: Tensor, positions: Positions) -> Mapping[str, Tensor]:
+        """Return the logits (B, labels) of each task from features (B, N, width) of the positions."""
+        scope = {"erc": positions.target, "epc": positions.mask}
         pooled = {task: pool(features, scope[task]) for task, pool in self.pools.items()}
         return {task: head(self.dropout(pooled[task])) for task, head in self.classifiers.items()}
 
 
 class EcefNetwork(nn.Module):
-    """ECEF up to the first step of its fusion (paper sections 2.3 to 2.5).
+    """ECEF (paper sections 2.3 to 2.5): cues of each modality, fused in two steps.
 
-    From text and audio, the answer comes from F_ta, which fuses the two; from audio alone, F_a stands in for it. A
-    window without any recording is answered from F_t by classifiers of its own, so that one model serves both.
+    From text and audio, the first step gives F_ta; from audio alone, F_a stands in for it. The second step takes the
+    spectrum in and gives two streams, whose classifiers' logits are averaged; without one, the answer comes from F_ta
+    itself. A window without any recording is answered from F_t by classifiers of its own, so that one model serves
+    both.
 
     Args:
         settings: the recipe's network.
@@ -88,7 +118,9 @@ class EcefNetwork(nn.Module):
         labels: number of emotions.
         text: the text stream, or None.
         audio: the audio stream, or None.
-        fusion: maps a `FusionInput` to F_ta; needed where there are two streams.
+        fusion: the first step, which maps a `FusionInput` to F_ta; needed where there are two streams.
+        second: the second step, which maps a `SecondStepInput` to `FusedStreams`, or None.
+        masking: what of the spectrum is hidden in training, or None.
         dropout: how often a window is trained on without one of its modalities.
         frozen: modalities whose stream, and whose own classifiers, are not trained.
     """
@@ -102,14 +134,18 @@ class EcefNetwork(nn.Module):
         text: TextStream | None,
         audio: AudioStream | None = None,
         fusion: nn.Module | None = None,
+        second: nn.Module | None = None,
+        masking: Masking | None = None,
         dropout: ModalityDropout | None = None,
         frozen: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
-        self.text, self.audio, self.fusion = text, audio, fusion
+        self.text, self.audio, self.fusion, self.second = text, audio, fusion, second
+        self.masking = None if second is None or masking is None else FrameMasking(masking)
         self.text_heads = None if text is None else Heads(settings, tasks, labels)
         self.audio_heads = None if audio is None else Heads(settings, tasks, labels)
+        self.spectrum_heads = None if second is None else Heads(settings, tasks, labels)
         self._dropout = dropout
         self._frozen = [
             part
@@ -140,13 +176,25 @@ class EcefNetwork(nn.Module):
             return from_text
         heard = self.audio(batch.audio)
         if words is None or self.fusion is None or batch.text is None:
-            found: Mapping[str, Tensor] = self.audio_heads(heard, batch.audio)
-            return found
+            return self._answer(heard, batch, self.audio_heads)
         silent, mute = self._dropped(~batch.audio.recorded, ~batch.text.worded)
         fused = self.fusion(FusionInput(words, batch.text.mask, heard, batch.audio.mask))
         fused = torch.where(mute[:, None, None], heard, fused)
-        from_audio = self.audio_heads(fused, batch.audio)
+        from_audio = self._answer(fused, batch, self.audio_heads)
         return {task: torch.where(silent[:, None], from_text[task], from_audio[task]) for task in self.tasks}
+
+    def _answer(self, fused: Tensor, batch: Batch, heads: Heads) -> Mapping[str, Tensor]:
+        """Return the logits from F_ta or F_a (B, T, width), by way of the second step where there is one."""
+        audio, spectrum = batch.audio, batch.spectrum
+        assert audio is not None  # noqa: S101 - for the type checker
+        if self.second is None or self.spectrum_heads is None or spectrum is None:
+            found: Mapping[str, Tensor] = heads(fused, audio)
+            return found
+        frames = spectrum.frames if self.masking is None else self.masking(spectrum.frames)
+        streams = self.second(SecondStepInput(fused, audio.mask, frames, spectrum.frame_mask, spectrum.mask))
+        from_fused = heads(streams.fused, audio)
+        from_spectrum = self.spectrum_heads(streams.spectrum, Patches.of(spectrum, streams.spectrum.shape[1]))
+        return {task: (from_fused[task] + from_spectrum[task]) / 2 for task in self.tasks}
 
     def _dropped(self, silent: Tensor, mute: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B,) which windows count as having no recording, and which as having no text.

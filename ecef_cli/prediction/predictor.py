@@ -12,7 +12,7 @@ import torch
 from ecef_cli.encoders import build_encoders
 from ecef_cli.prediction.recordings import Recordings
 from ecef_cli.samples.batches import WindowInput, collate
-from ecef_cli.samples.inputs import audio_shape
+from ecef_cli.samples.inputs import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import text_window, turns_ago
 from ecef_cli.tagging.pairs import tag_utterances
 
@@ -76,8 +76,10 @@ class Predictor:
         self._device = device
         encoders = build_encoders(run.recipe, device=device)
         self._encoder = encoders.text
-        self._recordings = None if encoders.audio is None else Recordings(encoders.audio, run.recipe.audio.longest)
-        self._shape = audio_shape(run.recipe, encoders)
+        longest = run.recipe.audio.longest
+        self._recordings = None if encoders.audio is None else Recordings(encoders.audio, longest)
+        self._spectra = None if encoders.spectrum is None else Recordings(encoders.spectrum, longest)
+        self._shape, self._spectrum_shape = audio_shape(run.recipe, encoders), spectrum_shape(encoders)
         self._network = run.network(encoders).to(device)
         self._tagger = run.tagger()
         self._remembered: OrderedDict[tuple[Hashable, ...], Answer] = OrderedDict()
@@ -88,8 +90,9 @@ class Predictor:
         Raises:
             DataError: it cannot be read.
         """
-        if self._recordings is not None:
-            self._recordings.listen(utterance)
+        for reader in (self._recordings, self._spectra):
+            if reader is not None:
+                reader.listen(utterance)
 
     def predict(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
         """Return the answer for each window; each distinct window of text is encoded once, and each recording.
@@ -133,7 +136,7 @@ class Predictor:
         shapes = [text_window(window) for window in windows]
         features = [None] * len(shapes) if self._encoder is None else self._encoder.encode(shapes)
         inputs = [self._input(*members) for members in zip(windows, shapes, features, strict=True)]
-        batch = collate(inputs, self._shape)
+        batch = collate(inputs, self._shape, self._spectrum_shape)
         logits = self._network(batch.to(self._device))
         found = {task: values.softmax(dim=1).float().cpu().numpy() for task, values in logits.items()}
         return [
@@ -154,4 +157,5 @@ class Predictor:
             {},
             recordings=None if self._recordings is None else self._recordings.frames(window),
             worded=any(turn.words for turn in shape.turns),
+            spectra=None if self._spectra is None else self._spectra.frames(window),
         )

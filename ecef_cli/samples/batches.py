@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -28,6 +28,7 @@ class WindowInput:
         labels: by task, the number of the label asked for.
         recordings: of each utterance, oldest first, its frames (T, d) or None; None where audio is not read.
         worded: whether any utterance of the window has text.
+        spectra: of each utterance, oldest first, its spectrum (T, bins) or None; None where no spectrum is read.
     """
 
     features: TextFeatures | None
@@ -36,6 +37,7 @@ class WindowInput:
     labels: Mapping[str, int]
     recordings: Sequence[npt.NDArray[np.float32] | None] | None = None
     worded: bool = True
+    spectra: Sequence[npt.NDArray[np.float32] | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class TextBatch:
 
 @dataclass(frozen=True, slots=True)
 class AudioBatch:
-    """The recordings of windows, in positions of G frames, padded to the longest.
+    """The recordings of windows, or their spectrum, in positions of G frames, padded to the longest.
 
     No position holds frames of two utterances. An utterance without a recording has one position without a frame.
 
@@ -105,11 +107,13 @@ class Batch:
         text: what was said.
         audio: how it was said.
         labels: by task, (B,) int64.
+        spectrum: the spectrum of how it was said.
     """
 
     text: TextBatch | None
     audio: AudioBatch | None
     labels: Mapping[str, Tensor]
+    spectrum: AudioBatch | None = None
 
     def to(self, device: str | torch.device) -> Batch:
         """Return the batch on a device."""
@@ -117,6 +121,7 @@ class Batch:
             None if self.text is None else _moved(self.text, device),
             None if self.audio is None else _moved(self.audio, device),
             {task: numbers.to(device) for task, numbers in self.labels.items()},
+            None if self.spectrum is None else _moved(self.spectrum, device),
         )
 
 
@@ -141,19 +146,25 @@ class AudioShape:
     group: int
     positions: int
 
+    def length(self, frames: Iterable[int]) -> int:
+        """Return the positions of a window whose utterances have so many frames, 0 where there is no recording."""
+        return min(self.positions, sum(max(1, -(-count // self.group)) for count in frames))
 
-def collate(items: Sequence[WindowInput], audio: AudioShape | None = None) -> Batch:
+
+def collate(items: Sequence[WindowInput], audio: AudioShape | None = None, spectrum: AudioShape | None = None) -> Batch:
     """Return windows as one batch.
 
     Args:
         items: the windows; of each modality, all have it or none has.
         audio: how frames become positions; None where audio is not read.
+        spectrum: how frames of the spectrum become positions; None where it is not read.
     """
     found = [item.features for item in items if item.features is not None]
     return Batch(
         text=_collate_text(items, found) if found else None,
         audio=None if audio is None else _collate_audio([item.recordings or () for item in items], audio),
         labels={task: torch.tensor([item.labels[task] for item in items]) for task in items[0].labels},
+        spectrum=None if spectrum is None else _collate_audio([item.spectra or () for item in items], spectrum),
     )
 
 

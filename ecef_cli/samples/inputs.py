@@ -14,6 +14,7 @@ from ecef_cli.features.extraction import Extraction, ensure_features
 from ecef_cli.manifest import load_prepared
 from ecef_cli.samples.batches import AudioShape, WindowInput, collate
 from ecef_cli.samples.windows import samples, turns_ago, windows
+from ecef_cli.spectrum import NAME, LogMel
 from ecef_cli.tagging.store import ensure_tags
 from ecef_cli.tolerance import Tolerance
 
@@ -45,6 +46,7 @@ class Inputs:
         audio: the audio encoder's frames, or None where audio is not read.
         shape: how frames become positions, or None where audio is not read.
         variants: frames of the train split at the speeds that training hears; empty where that is 1 alone.
+        spectrum: the spectrum, or None where the fusion reads none; with its shape and variants, as of `audio`.
     """
 
     prepared: Prepared
@@ -54,9 +56,14 @@ class Inputs:
     audio: AudioStore | None = None
     shape: AudioShape | None = None
     variants: Sequence[AudioStore] = ()
+    spectrum: AudioStore | None = None
+    spectrum_shape: AudioShape | None = None
+    spectrum_variants: Sequence[AudioStore] = ()
 
-    def window(self, sample: Sample, audio: AudioStore | None = None) -> WindowInput:
-        """Return a sample with its features and tags, its frames from `audio` where that is given."""
+    def window(self, sample: Sample, variant: int | None = None) -> WindowInput:
+        """Return a sample with its features and tags, heard at the speed of a variant where one is given."""
+        audio = self.audio if variant is None else self.variants[variant]
+        spectrum = self.spectrum if variant is None or self.spectrum is None else self.spectrum_variants[variant]
         if self.tags is None:
             importance = np.zeros(sample.positions, dtype=np.float32)
         else:
@@ -66,26 +73,34 @@ class Inputs:
             importance,
             turns_ago(sample.sizes),
             sample.targets,
-            recordings=self._recordings(sample, audio or self.audio),
+            recordings=self._recordings(sample, audio),
             worded=any(size > 1 for size in sample.sizes),
+            spectra=self._recordings(sample, spectrum),
         )
 
     def batch(self, chosen: Iterable[Sample]) -> Batch:
         """Return samples as a batch."""
-        return collate([self.window(sample) for sample in chosen], self.shape)
+        return collate([self.window(sample) for sample in chosen], self.shape, self.spectrum_shape)
 
     def varied(self, chosen: Iterable[Sample]) -> Batch:
         """Return training samples as a batch, each window heard at a speed drawn by PyTorch's generator."""
         if not self.variants:
             return self.batch(chosen)
         drawn = [(sample, int(torch.randint(len(self.variants), ()))) for sample in chosen]
-        return collate([self.window(sample, self.variants[number]) for sample, number in drawn], self.shape)
+        return collate([self.window(*pair) for pair in drawn], self.shape, self.spectrum_shape)
 
     def lengths(self, chosen: Iterable[Sample]) -> list[int]:
-        """Return how long each sample's window is: positions of text, of audio where text is not read."""
-        if self.features is not None or self.audio is None:
-            return [sample.positions for sample in chosen]
-        return [sum(self.audio.length(s.split, n) for n in s.numbers) for s in chosen]
+        """Return how long each sample's window is: positions of text, of audio and of the spectrum together."""
+        sounds = [
+            (store, shape)
+            for store, shape in ((self.audio, self.shape), (self.spectrum, self.spectrum_shape))
+            if store is not None and shape is not None
+        ]
+        return [
+            (0 if self.features is None else sample.positions)
+            + sum(shape.length(store.length(sample.split, n) for n in sample.numbers) for store, shape in sounds)
+            for sample in chosen
+        ]
 
     @staticmethod
     def _recordings(sample: Sample, audio: AudioStore | None) -> tuple[npt.NDArray[np.float32] | None, ...] | None:
@@ -133,8 +148,19 @@ def load_inputs(
         output.note(f"{prepared.name} has no recordings: all answers are from the text")
         return Inputs(prepared, found, tags, features)
     audio = recipe_audio(workspace, recipe, prepared, encoders.audio, tolerance=tolerance)
-    shape = audio_shape(recipe, encoders)
-    return Inputs(prepared, found, tags, features, audio, shape)
+    spectrum = None
+    if encoders.spectrum is not None:
+        spectrum = recipe_audio(workspace, recipe, prepared, encoders.spectrum, tolerance=tolerance)
+    return Inputs(
+        prepared,
+        found,
+        tags,
+        features,
+        audio,
+        audio_shape(recipe, encoders),
+        spectrum=spectrum,
+        spectrum_shape=spectrum_shape(encoders),
+    )
 
 
 def load_variants(
@@ -149,13 +175,17 @@ def load_variants(
     if encoders.audio is None or inputs.audio is None or speeds == [1.0]:
         return inputs
     train = replace(inputs.prepared, splits={"train": inputs.prepared.splits["train"]})
-    stores = [
-        inputs.audio
-        if speed == 1.0
-        else recipe_audio(workspace, recipe, train, encoders.audio, tolerance=tolerance, speed=speed)
-        for speed in speeds
-    ]
-    return replace(inputs, variants=tuple(stores))
+
+    def heard(encoder: AudioEncoder, store: AudioStore) -> tuple[AudioStore, ...]:
+        return tuple(
+            store if speed == 1.0 else recipe_audio(workspace, recipe, train, encoder, tolerance=tolerance, speed=speed)
+            for speed in speeds
+        )
+
+    variants = heard(encoders.audio, inputs.audio)
+    if encoders.spectrum is None or inputs.spectrum is None:
+        return replace(inputs, variants=variants)
+    return replace(inputs, variants=variants, spectrum_variants=heard(encoders.spectrum, inputs.spectrum))
 
 
 def audio_shape(recipe: Recipe, encoders: Encoders) -> AudioShape | None:
@@ -163,6 +193,16 @@ def audio_shape(recipe: Recipe, encoders: Encoders) -> AudioShape | None:
     if encoders.audio is None:
         return None
     return AudioShape(encoders.audio.width, recipe.audio.group, recipe.audio.positions)
+
+
+def spectrum_shape(encoders: Encoders) -> AudioShape | None:
+    """Return how the spectrum becomes patches, or None where the fusion reads none."""
+    fusion = encoders.fusion
+    if fusion is None or fusion.spectrum is None:
+        return None
+    patch = fusion.patch
+    patches = max(1, round(fusion.spectrum.longest * 1e3 / (fusion.spectrum.hop * patch)))
+    return AudioShape(fusion.spectrum.bins, patch, patches)
 
 
 def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, force: bool = False) -> TagStore | None:
@@ -199,8 +239,11 @@ def recipe_audio(
     speed: float = 1.0,
     force: bool = False,
 ) -> AudioStore:
-    """Return the audio features that a recipe asks for, heard at a speed."""
-    name, options = _described(recipe, "audio_encoder")
+    """Return the frames of an encoder of a recipe, its audio encoder or its spectrum, heard at a speed."""
+    if isinstance(encoder, LogMel):
+        name, options = NAME, encoder.options.model_dump(mode="json", exclude={"longest"})
+    else:
+        name, options = _described(recipe, "audio_encoder")
     extraction = AudioExtraction(encoder, name, options, recipe.features.dtype, recipe.audio.longest, speed)
     none = Tolerance(0, relative=False)
     return ensure_audio_features(workspace, prepared, extraction, tolerance=tolerance or none, force=force)

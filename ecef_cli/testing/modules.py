@@ -22,13 +22,20 @@ class Part:
 
     Attributes:
         name: of the modality.
-        values: (B, N, d).
+        values: (B, N, d), or (B, N, G, d) where a position holds G frames.
         mask: (B, N), true where a position is real.
+        frame_mask: (B, N, G), true where a frame is real; None where a position holds none.
     """
 
     name: str
     values: Tensor
     mask: Tensor
+    frame_mask: Tensor | None = None
+
+    @property
+    def shown(self) -> Tensor:
+        """(B, N, 1) or (B, N, G, 1), true where a value is real."""
+        return (self.mask if self.frame_mask is None else self.frame_mask)[..., None]
 
 
 class Call(Protocol):
@@ -79,16 +86,16 @@ def output(module: nn.Module, call: Call, parts: Sequence[Part]) -> Tensor:
     """Return what a module gives, after checking its shape; what is not finite spreads even from behind a mask."""
     import torch
 
-    last = parts[-1].values
+    last = parts[-1]
     try:
         found = call(module, parts)
     except Exception as error:
         shapes = " and ".join(str(tuple(part.values.shape)) for part in parts)
         raise AssertionError(f"the module raises {type(error).__name__} on {shapes}: {error}") from error
     require(isinstance(found, torch.Tensor), "the module must return a tensor")
-    require(
-        found.shape == last.shape, f"the module must return the shape {tuple(last.shape)}, not {tuple(found.shape)}"
-    )
+    if last.frame_mask is None:
+        shape = tuple(last.values.shape)
+        require(found.shape == shape, f"the module must return the shape {shape}, not {tuple(found.shape)}")
     require(found.isfinite().all(), "a value is not finite")
     return found
 
@@ -107,7 +114,7 @@ def check_evaluation(module: nn.Module, call: Call, parts: Sequence[Part], toler
         )
         for part in parts:
             noise = _LOUD * torch.randn_like(part.values)
-            loud = replace(part, values=torch.where(part.mask[..., None], part.values, noise))
+            loud = replace(part, values=torch.where(part.shown, part.values, noise))
             found = output(module, call, [loud if one is part else one for one in parts])
             require(
                 distance(found[mask], together[mask]) <= tolerance,
@@ -143,7 +150,7 @@ def check_training(module: nn.Module, call: Call, parts: Sequence[Part], toleran
             require(grad.any(), f"no gradient reaches the parameter {name}")
             require(grad.isfinite().all(), f"the gradient of the parameter {name} is not finite")
     for part in given:
-        reached = part.values.grad is not None and part.values.grad[part.mask].any()
+        reached = part.values.grad is not None and (part.values.grad * part.shown).any()
         require(reached, f"no gradient reaches {part.name}")
     _check_reach(module, call, given, tolerance)
     for row in range(len(mask)):
@@ -167,7 +174,7 @@ def _check_reach(module: nn.Module, call: Call, given: Sequence[Part], tolerance
             f"in training, a window depends on {part.name} of the other windows of its batch, as it does where "
             "normalisation takes its statistics from the batch",
         )
-        hidden = gradient[row][~part.mask[row]]
+        hidden = gradient[row] * ~part.shown[row]
         require(hidden.max().item() <= least, f"{part.name}: in training, what the mask hides changes what it shows")
 
 
@@ -179,4 +186,6 @@ def distance(one: Tensor, other: Tensor) -> float:
 def _window(part: Part, row: int) -> Part:
     """Return one window without its padding."""
     length = int(part.mask[row].nonzero().max()) + 1
-    return replace(part, values=part.values[row : row + 1, :length], mask=part.mask[row : row + 1, :length])
+    frames = None if part.frame_mask is None else part.frame_mask[row : row + 1, :length]
+    values, mask = part.values[row : row + 1, :length], part.mask[row : row + 1, :length]
+    return replace(part, values=values, mask=mask, frame_mask=frames)

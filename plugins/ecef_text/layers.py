@@ -68,7 +68,8 @@ def cut(model: Any, count: int, *, name: str) -> TopLayers:
     return top
 
 
-def _stack(model: Any, name: str) -> tuple[Any, str]:
+def find_stack(model: Any) -> tuple[Any, str] | None:
+    """Return the module that holds the list of a model's layers, and what it calls it; None where it is not found."""
     for path in _STACKS:
         *parents, attribute = path.split(".")
         owner = model
@@ -76,7 +77,14 @@ def _stack(model: Any, name: str) -> tuple[Any, str]:
             owner = getattr(owner, parent, None)
         if isinstance(getattr(owner, attribute, None), nn.ModuleList):
             return owner, attribute
-    raise PluginError(
-        f"text_encoder.trainable_layers: the layers of {name!r} ({type(model).__name__}) are not where ecef looks",
-        hint="use trainable_layers: 0",
-    )
+    return None
+
+
+def _stack(model: Any, name: str) -> tuple[Any, str]:
+    found = find_stack(model)
+    if found is None:
+        raise PluginError(
+            f"text_encoder.trainable_layers: the layers of {name!r} ({type(model).__name__}) are not where ecef looks",
+            hint="use trainable_layers: 0",
+        )
+    return found

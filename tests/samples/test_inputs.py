@@ -56,7 +56,7 @@ def test_speeds_are_drawn_by_the_generator_of_torch_one_for_each_window(inputs: 
     torch.manual_seed(3)
     drawn = [int(torch.randint(len(SPEEDS), ())) for _ in chosen]
     assert set(drawn) == {0, 1, 2}
-    windows = [inputs.window(s, inputs.variants[number]) for s, number in zip(chosen, drawn, strict=True)]
+    windows = [inputs.window(s, number) for s, number in zip(chosen, drawn, strict=True)]
     assert torch.equal(found.frames, collate(windows, inputs.shape).audio.frames)
     later = inputs.varied(chosen).audio
     assert later.frames.shape != found.frames.shape or not torch.equal(later.frames, found.frames)
@@ -76,10 +76,10 @@ def test_without_other_speeds_nothing_is_drawn(inputs: Inputs) -> None:
     assert torch.equal(found.frames, inputs.batch(chosen).audio.frames)
 
 
-def test_lengths_are_frames_where_text_is_not_read(inputs: Inputs) -> None:
+def test_lengths_are_positions_of_audio_where_text_is_not_read(inputs: Inputs) -> None:
     chosen = inputs.samples["train"]
-    recordings = [inputs.window(sample).recordings for sample in chosen]
-    assert inputs.lengths(chosen) == [sum(len(f) for f in own if f is not None) for own in recordings]
+    assert inputs.lengths(chosen) == inputs.batch(chosen).audio.mask.sum(dim=1).tolist()
+    assert min(inputs.lengths(chosen)) < max(inputs.lengths(chosen))
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +88,10 @@ def fused(voiced_workspace: Workspace, tiny_bert: Path) -> Inputs:
     return load_inputs(voiced_workspace, recipe, build_encoders(recipe, device="cpu"), training=True)
 
 
-def test_lengths_are_positions_of_text_where_it_is_read(fused: Inputs) -> None:
+def test_lengths_are_positions_of_text_and_audio_together_where_both_are_read(fused: Inputs) -> None:
     chosen = fused.samples["dev"]
-    assert fused.lengths(chosen) == [sample.positions for sample in chosen]
+    audio = fused.batch(chosen).audio.mask.sum(dim=1).tolist()
+    assert fused.lengths(chosen) == [sample.positions + n for sample, n in zip(chosen, audio, strict=True)]
 
 
 def test_a_batch_of_both_modalities_has_a_row_for_each_sample_in_both(fused: Inputs) -> None:

@@ -1,0 +1,311 @@
+"""Single layers of pretrained language and vision Transformers, whatever transformers calls their parts.
+
+The names, signatures and places of layers differ between architectures and between releases of transformers. Here they
+are read into a layer of our own, and what that layer computes is compared with what the model's own layer gave in a
+forward pass of the whole model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ecef_cli.errors import PluginError, RecipeError
+from ecef_fusion.layers import FrozenLayer, Shape
+from ecef_text.layers import find_stack
+from ecef_text.weights import how_to_get, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CLOSE = 1e-4  # relative to the largest value that the layer gives
+_LINEARS = {
+    "query": ("attention.self.query", "attention.attention.query", "attention.q_proj", "attention.q_lin"),
+    "key": ("attention.self.key", "attention.attention.key", "attention.k_proj", "attention.k_lin"),
+    "value": ("attention.self.value", "attention.attention.value", "attention.v_proj", "attention.v_lin"),
+    "outward": ("attention.output.dense", "attention.o_proj", "attention.out_proj", "attention.out_lin"),
+    "up": ("intermediate.dense", "mlp.fc1", "ffn.lin1"),
+    "down": ("output.dense", "mlp.fc2", "ffn.lin2"),
+}
+_NORMS = {
+    "attention_norm": ("attention.output.LayerNorm", "layernorm_before", "sa_layer_norm", "layer_norm1", "norm1"),
+    "norm": ("output.LayerNorm", "layernorm_after", "output_layer_norm", "layer_norm2", "norm2"),
+}
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """The layers of a pretrained Transformer that are used.
+
+    Attributes:
+        layers: frozen, in the order in which they are used.
+        identity: checksum of their weights and of what else decides their output.
+        patches: of a vision Transformer, how it embeds an image; None of a language model.
+        last_norm: of a vision Transformer, the weights of the normalisation behind its last layer, if it has one.
+    """
+
+    layers: tuple[FrozenLayer, ...]
+    identity: str
+    patches: Patches | None = None
+    last_norm: nn.LayerNorm | None = None
+
+    @property
+    def width(self) -> int:
+        """The width d of the layers."""
+        return self.layers[0].shape.width
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How a vision Transformer embeds an image.
+
+    Attributes:
+        size: pixels of a patch, along either side.
+        weight: (d, size, size), of a grey patch: the sum over the colours.
+        bias: (d,).
+        places: (rows, columns, d), the vectors of the places in an image.
+    """
+
+    size: int
+    weight: Tensor
+    bias: Tensor
+    places: Tensor
+
+
+def load_language(name: str, layers: Sequence[int] | None, blocks: int) -> Pretrained:
+    """Return layers of a BERT-like model; nothing else of it stays in memory.
+
+    Args:
+        name: a folder, or a name on the Hugging Face hub.
+        layers: one for each block, counted from 0, or from the end below 0; the last ones where None.
+        blocks: how many are needed.
+
+    Raises:
+        PluginError: the model cannot be loaded, or its layers are of another kind.
+        RecipeError: it has no such layer.
+    """
+    setting = "fusion.language.model"
+    model = _load(name, setting)
+    embedding = model.get_input_embeddings()
+    if not isinstance(embedding, nn.Embedding):
+        raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is no language model that is known here")
+    ids = torch.arange(10, 26).reshape(2, 8) % embedding.num_embeddings
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    found = _Reading(model, name, setting, {"input_ids": ids, "attention_mask": mask}, mask.bool())
+    chosen = found.take(_numbers(layers, found.count, blocks, name, "fusion.language"))
+    return Pretrained(tuple(chosen), _identity(chosen))
+
+
+def load_vision(name: str, layers: Sequence[int] | None, blocks: int) -> Pretrained:
+    """Return layers of a ViT-like model and how it embeds an image; nothing else of it stays in memory.
+
+    Args:
+        name: a folder, or a name on the Hugging Face hub.
+        layers: one for each block, counted from 0, or from the end below 0; the last ones where None.
+        blocks: how many are needed.
+
+    Raises:
+        PluginError: the model cannot be loaded, or its layers are of another kind.
+        RecipeError: it has no such layer.
+    """
+    setting = "fusion.vision.model"
+    model = _load(name, setting)
+    patches = _patches(model, name, setting)
+    size = model.config.image_size
+    height, breadth = (size, size) if isinstance(size, int) else size
+    chance = torch.Generator().manual_seed(0)
+    image = torch.randn((1, int(model.config.num_channels), height, breadth), generator=chance)
+    found = _Reading(model, name, setting, {"pixel_values": image}, None)
+    chosen = found.take(_numbers(layers, found.count, blocks, name, "fusion.vision"))
+    norm = getattr(model, "layernorm", None)
+    last_norm = norm if isinstance(norm, nn.LayerNorm) else None
+    return Pretrained(tuple(chosen), _identity(chosen, last_norm), patches, last_norm)
+
+
+def _load(name: str, setting: str) -> Any:
+    from transformers import AutoModel
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    place = locate(name, setting=setting)
+    try:
+        model, info = AutoModel.from_pretrained(
+            place.model,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            local_files_only=place.local,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise PluginError(
+            f"{setting}: {name!r} cannot be loaded: {reason[:300]}", hint=how_to_get(name, setting=setting)
+        ) from error
+    missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
+    if missing:
+        raise PluginError(f"{setting}: {name!r} lacks weights, such as {missing[0]!r}")
+    return model.requires_grad_(requires_grad=False).eval()
+
+
+def _numbers(layers: Sequence[int] | None, count: int, blocks: int, name: str, setting: str) -> list[int]:
+    """Return which layer each block uses, counted from 0."""
+    wanted = list(range(-blocks, 0)) if layers is None else list(layers)
+    numbers = [number + count if number < 0 else number for number in wanted]
+    for number, given in zip(numbers, wanted, strict=True):
+        if not 0 <= number < count:
+            raise RecipeError(f"{setting}.layers: {name!r} has {count} layers, and none is number {given}")
+    return numbers
+
+
+@dataclass
+class _Reading:
+    """A model with what went into and came out of each of its layers in one forward pass.
+
+    Attributes:
+        model: the model.
+        name: what a recipe calls it.
+        setting: where a recipe names it.
+        given: what the model is given.
+        mask: (B, N), true where a position is real; None where all are.
+    """
+
+    model: Any
+    name: str
+    setting: str
+    given: dict[str, Tensor]
+    mask: Tensor | None
+    _stack: nn.ModuleList = field(init=False)
+    _passed: dict[int, tuple[Tensor, Tensor]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Run the model."""
+        found = find_stack(self.model)
+        if found is None:
+            raise self._strange("its layers are not where ecef looks")
+        self._stack = getattr(*found)
+        hooks = [layer.register_forward_hook(self._note(n), with_kwargs=True) for n, layer in enumerate(self._stack)]
+        try:
+            with torch.inference_mode():
+                self.model(**self.given)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    @property
+    def count(self) -> int:
+        """The number of layers."""
+        return len(self._stack)
+
+    def take(self, numbers: Sequence[int]) -> list[FrozenLayer]:
+        """Return layers as ours, each compared with the model's own.
+
+        Raises:
+            PluginError: one is of another kind.
+        """
+        return [self._read(number) for number in numbers]
+
+    def _note(self, number: int) -> Any:
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:  # noqa: ARG001
+            given = args[0] if args else kwargs["hidden_states"]
+            self._passed[number] = (given.clone(), (output[0] if isinstance(output, tuple) else output).clone())
+
+        return hook
+
+    def _read(self, number: int) -> FrozenLayer:
+        layer = self._stack[number]
+        before, after = self._passed[number]
+        mask = torch.ones(before.shape[:2], dtype=torch.bool) if self.mask is None else self.mask
+        best = float("inf")
+        for norm_first in (False, True):
+            ours = self._ours(layer, norm_first=norm_first)
+            with torch.inference_mode():
+                distance = (ours(before, mask) - after)[mask].abs().max() / after[mask].abs().max()
+            best = min(best, float(distance))
+            if best <= _CLOSE:
+                return ours
+        raise self._strange(f"layer {number} computes something else than a plain Transformer layer ({best:.2g})")
+
+    def _ours(self, layer: nn.Module, *, norm_first: bool) -> FrozenLayer:
+        from transformers.activations import ACT2FN
+
+        linears = {role: self._part(layer, role, paths, nn.Linear) for role, paths in _LINEARS.items()}
+        norms = {role: self._part(layer, role, paths, nn.LayerNorm) for role, paths in _NORMS.items()}
+        config = self.model.config
+        activation = getattr(config, "hidden_act", None) or getattr(config, "activation", "gelu")
+        shape = Shape(
+            width=linears["query"].in_features,
+            heads=int(config.num_attention_heads),
+            inner=linears["up"].out_features,
+            norm_first=norm_first,
+            epsilon=norms["norm"].eps,
+            activation=ACT2FN[activation],
+        )
+        inward = [linears.pop(role) for role in ("query", "key", "value")]
+        weights = {
+            "inward.weight": torch.cat([linear.weight for linear in inward]),
+            "inward.bias": torch.cat([_bias(linear) for linear in inward]),
+        }
+        for role, linear in linears.items():
+            weights |= {f"{role}.weight": linear.weight, f"{role}.bias": _bias(linear)}
+        for role, norm in norms.items():
+            weights |= {f"{role}.weight": norm.weight, f"{role}.bias": norm.bias}
+        return FrozenLayer(shape, weights)
+
+    def _part(self, layer: nn.Module, role: str, paths: Sequence[str], kind: type[Any]) -> Any:
+        for path in paths:
+            try:
+                found = layer.get_submodule(path)
+            except AttributeError:
+                continue
+            if isinstance(found, kind):
+                return found
+        raise self._strange(f"the part {role!r} of its layers is not where ecef looks")
+
+    def _strange(self, reason: str) -> PluginError:
+        return PluginError(
+            f"{self.setting}: {self.name!r} ({type(self.model).__name__}) cannot be used: {reason}",
+            hint="BERT, RoBERTa and DistilBERT, ViT and DeiT are known to work",
+        )
+
+
+def _bias(linear: nn.Linear) -> Tensor:
+    return torch.zeros(linear.out_features) if linear.bias is None else linear.bias
+
+
+def _patches(model: Any, name: str, setting: str) -> Patches:
+    embeddings = getattr(model, "embeddings", None)
+    projection = getattr(getattr(embeddings, "patch_embeddings", None), "projection", None)
+    places = getattr(embeddings, "position_embeddings", None)
+    if not isinstance(projection, nn.Conv2d) or not isinstance(places, Tensor):
+        raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is no vision Transformer that is known here")
+    height, breadth = projection.kernel_size
+    if height != breadth:
+        raise PluginError(f"{setting}: the patches of {name!r} are not square")
+    size = model.config.image_size
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    rows, columns = (side // height for side in sides)
+    grid = places[0, places.shape[1] - rows * columns :].unflatten(0, (rows, columns))
+    bias = torch.zeros(projection.out_channels) if projection.bias is None else projection.bias
+    return Patches(height, projection.weight.sum(dim=1).clone(), bias.clone(), grid.clone())
+
+
+def _identity(layers: Sequence[FrozenLayer], norm: nn.LayerNorm | None = None) -> str:
+    digest = hashlib.sha256()
+    for layer in layers:
+        shape = layer.shape
+        facts = (shape.heads, shape.norm_first, shape.epsilon, type(shape.activation).__name__)
+        digest.update(repr(facts).encode())
+        for name, tensor in sorted(layer.named_buffers()):
+            digest.update(name.encode())
+            digest.update(tensor.contiguous().numpy().tobytes())
+    if norm is not None:
+        digest.update(norm.weight.numpy().tobytes() + norm.bias.numpy().tobytes())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,162 @@
+"""The paper's two-step fusion, TMF: audio looks at text, then both meet the mel spectrum (paper section 2.5)."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ecef_cli.components import Options, Spectrum
+from ecef_cli.errors import RecipeError
+from ecef_fusion.concat import Concatenation
+from ecef_fusion.cross_attention import CrossAttention, CrossAttentionOptions
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from torch import nn
+
+    from ecef_fusion.backbones import Pretrained
+    from ecef_fusion.layers import Layer
+
+
+def _none(value: object) -> object:
+    return None if value == "none" else value
+
+
+class Language(Options):
+    """The language side of MFM: frozen layers of a pretrained BERT-like model, or small ones trained from scratch."""
+
+    model: Annotated[str | None, BeforeValidator(_none)] = Field(
+        "bert-base-uncased",
+        min_length=1,
+        description="a folder, or a name on the Hugging Face hub; none for layers that are trained from scratch",
+    )
+    layers: list[int] | None = Field(
+        None, description="the model's layer of each block, from 0, or below 0 from the end; the last ones where null"
+    )
+    width: int = Field(128, ge=8, description="of layers that are trained from scratch")
+    heads: int = Field(4, ge=1, description="of layers that are trained from scratch")
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        if self.model is None and self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be shared by {self.heads} heads")
+        return self
+
+
+class Vision(Language):
+    """The vision side of MFM: frozen layers of a pretrained ViT-like model, or small ones trained from scratch."""
+
+    model: Annotated[str | None, BeforeValidator(_none)] = Field(
+        "google/vit-base-patch16-224",
+        min_length=1,
+        description="a folder, or a name on the Hugging Face hub; none for layers that are trained from scratch",
+    )
+
+
+class MfmOptions(CrossAttentionOptions):
+    """Both steps. `layers`, `heads`, `feedforward` and `dropout` are of the first one's Transformer."""
+
+    first_step: Literal["cross-attention", "concat"] = Field(
+        "cross-attention", description="concat is the fusion w/o step one: the mean of the text beside each position"
+    )
+    second_step: Annotated[Literal["mfm"] | None, BeforeValidator(_none)] = Field(
+        "mfm", description="none is the fusion w/o step two, the paper's `w/o TMF`"
+    )
+    blocks: int = Field(2, ge=1, description="stacked MFM blocks; each uses one layer of each side")
+    bridge: int = Field(4, ge=1, description="bridge vectors of a block, in each direction")
+    language: Language = Language()
+    vision: Vision = Vision()
+    spectrum: Spectrum = Spectrum()
+    patch: int = Field(16, ge=1, description="frames, and mel bands, of a patch; a pretrained vision side has its own")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for side, name in ((self.language, "language"), (self.vision, "vision")):
+            if side.layers is not None and len(side.layers) != self.blocks:
+                raise ValueError(f"{name}.layers names {len(side.layers)} layers, and there are {self.blocks} blocks")
+        if self.spectrum.bins % self.patch:
+            raise ValueError(f"spectrum.bins {self.spectrum.bins} is no multiple of the patch, {self.patch}")
+        return self
+
+
+class Mfm(CrossAttention):
+    """TMF: step one gives F_ta, step two fuses it with the mel spectrum over frozen layers of two Transformers."""
+
+    Options = MfmOptions
+    options: MfmOptions
+
+    def build(self, width: int) -> nn.Module:
+        """Return step one, which maps a `FusionInput` to F_ta (B, T, d)."""
+        return Concatenation(width) if self.options.first_step == "concat" else super().build(width)
+
+    @property
+    def spectrum(self) -> Spectrum | None:
+        """The spectrum that step two reads, None without one."""
+        return None if self.options.second_step is None else self.options.spectrum
+
+    @property
+    def patch(self) -> int:
+        """Frames in a patch."""
+        return self.options.patch
+
+    def identity(self) -> str:
+        """Return the checksums of the frozen layers."""
+        if self.options.second_step is None:
+            return ""
+        return "+".join(side.identity for side in (self._language, self._vision) if side is not None)
+
+    def build_second(self, width: int) -> nn.Module:
+        """Return step two, which maps a `SecondStepInput` to F_m->ta and F_ta->m.
+
+        Raises:
+            PluginError: a pretrained model cannot be loaded.
+            RecipeError: it has no such layer, or patches of another size.
+        """
+        from ecef_fusion.patches import PatchEmbedding
+        from ecef_fusion.second_step import SecondStep
+
+        vision = self._vision
+        pretrained = None if vision is None else vision.patches
+        if pretrained is not None and pretrained.size != self.options.patch:
+            raise RecipeError(
+                f"fusion.patch: {self.options.patch}, and the patches of {self.options.vision.model!r} are "
+                f"{pretrained.size} by {pretrained.size}",
+                hint=f"set fusion.patch={pretrained.size}, and fusion.spectrum.bins to a multiple of it",
+            )
+        rows = self.options.spectrum.bins // self.options.patch
+        layers = self._layers(self.options.vision, vision, norm_first=True)
+        return SecondStep(
+            width,
+            PatchEmbedding(rows, self.options.patch, layers[0].shape.width, pretrained),
+            self._layers(self.options.language, self._language, norm_first=False),
+            layers,
+            bridge=self.options.bridge,
+            last_norm=None if vision is None else vision.last_norm,
+        )
+
+    @cached_property
+    def _language(self) -> Pretrained | None:
+        from ecef_fusion.backbones import load_language
+
+        side = self.options.language
+        return None if side.model is None else load_language(side.model, side.layers, self.options.blocks)
+
+    @cached_property
+    def _vision(self) -> Pretrained | None:
+        from ecef_fusion.backbones import load_vision
+
+        side = self.options.vision
+        return None if side.model is None else load_vision(side.model, side.layers, self.options.blocks)
+
+    def _layers(self, side: Language, pretrained: Pretrained | None, *, norm_first: bool) -> list[Layer]:
+        """Return one layer a block: the frozen ones, or new ones."""
+        from ecef_fusion.layers import Layer, Shape
+
+        if pretrained is not None:
+            return list(pretrained.layers)
+        inner = self.options.feedforward * side.width
+        shape = Shape(side.width, side.heads, inner, norm_first=norm_first)
+        return [Layer(shape, dropout=self.options.dropout) for _ in range(self.options.blocks)]

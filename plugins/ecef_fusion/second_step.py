@@ -1,0 +1,133 @@
+"""Step two of the two-step fusion: multi-layer multi-modal fusion, MFM (paper section 2.5, equations 3 to 6)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ecef_cli.components import FusedStreams
+from ecef_fusion.layers import freeze
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ecef_cli.components import SecondStepInput
+    from ecef_fusion.layers import Layer, Projected
+    from ecef_fusion.patches import PatchEmbedding
+
+_SPREAD = 0.02
+
+
+class Adapter(nn.Sequential):
+    """The MLP of equations 4 and 6, after PMF (Li et al., CVPR 2023): to half the width, ReLU, to the other side.
+
+    Args:
+        width: of the side that it comes from.
+        other: of the side that it goes to.
+    """
+
+    def __init__(self, width: int, other: int) -> None:
+        super().__init__(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, other))
+
+
+class MfmBlock(nn.Module):
+    """One block of MFM over one language and one vision layer.
+
+    Equations 3 and 5 are wanted for their bridges alone: their outputs at all other positions are never read, so that
+    only the bridge asks and is computed. Equations 4 and 6 run the same layers over the same F_ta and F_m, whose
+    queries, keys and values are therefore computed once for both; their outputs at the bridge are dropped, as PMF
+    does, so that it is only seen. What comes out is exactly what the equations say, for little more than half the work.
+
+    Args:
+        language: Trans_l.
+        vision: Trans_v.
+        bridge: number of bridge vectors.
+    """
+
+    recomputable = True
+    """Whether its activations may be computed again in the backward pass, to save memory."""
+
+    def __init__(self, language: Layer, vision: Layer, bridge: int) -> None:
+        super().__init__()
+        self.language, self.vision = language, vision
+        words, image = language.shape.width, vision.shape.width
+        self.bridge_vision = nn.Parameter(_SPREAD * torch.randn(bridge, image))  # v_br
+        self.bridge_language = nn.Parameter(_SPREAD * torch.randn(bridge, words))  # v'_br
+        self.to_language, self.to_vision = Adapter(image, words), Adapter(words, image)
+
+    def forward(self, fused: Tensor, fused_mask: Tensor, patches: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return F_m->ta (B, T, d_l) and F_ta->m (B, P, d_v).
+
+        Args:
+            fused: F_ta, (B, T, d_l).
+            fused_mask: (B, T), true where a position is real.
+            patches: F_m, (B, P, d_v).
+            mask: (B, P), true where a patch is real.
+        """
+        words, image = self.language.project(fused), self.vision.project(patches)
+        from_image = self.to_language(_crossed(self.vision, self.bridge_vision, image, mask))  # equation 3
+        from_words = self.to_vision(_crossed(self.language, self.bridge_language, words, fused_mask))  # equation 5
+        # Equations 4 and 6.
+        into_words, into_image = self.language.project(from_image), self.vision.project(from_words)
+        return (
+            self.language.attend(fused, words.query, words, fused_mask, into_words),
+            self.vision.attend(patches, image.query, image, mask, into_image),
+        )
+
+
+def _crossed(layer: Layer, bridge: Tensor, own: Projected, mask: Tensor) -> Tensor:
+    """Return the bridge (B, n, d) after a layer in which it has seen the positions of its side."""
+    states = bridge.expand(len(mask), -1, -1)
+    asked = layer.project(states)
+    return layer.attend(states, asked.query, own, mask, asked)
+
+
+class SecondStep(nn.Module):
+    """Stacked MFM blocks between F_ta and the patches of the spectrum.
+
+    F_ta comes in at the network's width and is mapped to the language layers'; both streams are mapped back. A block
+    takes what the block before gave.
+
+    Args:
+        width: d of the network.
+        embedding: gives F_m.
+        language: one layer a block.
+        vision: one layer a block.
+        bridge: number of bridge vectors.
+        last_norm: the vision Transformer's last normalisation, which its own outputs pass too; None for one of our own
+            that is trained.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        embedding: PatchEmbedding,
+        language: Sequence[Layer],
+        vision: Sequence[Layer],
+        *,
+        bridge: int,
+        last_norm: nn.LayerNorm | None,
+    ) -> None:
+        super().__init__()
+        words, image = language[0].shape.width, vision[0].shape.width
+        self.embedding = embedding
+        self.enter = nn.Identity() if words == width else nn.Linear(width, words)
+        self.blocks = nn.ModuleList(MfmBlock(*pair, bridge) for pair in zip(language, vision, strict=True))
+        self.norm = nn.LayerNorm(image)
+        if last_norm is not None:
+            self.norm.load_state_dict(last_norm.state_dict())
+            self.norm.eps = last_norm.eps
+            freeze(self.norm)
+        self.leave_language = nn.Identity() if words == width else nn.Linear(words, width)
+        self.leave_vision = nn.Identity() if image == width else nn.Linear(image, width)
+
+    def forward(self, inputs: SecondStepInput) -> FusedStreams:
+        """Return F_m->ta (B, T, width) and F_ta->m (B, N * R, width)."""
+        fused = self.enter(inputs.fused)
+        patches = self.embedding(inputs.frames, inputs.frame_mask, inputs.mask)
+        mask = inputs.mask.repeat_interleave(self.embedding.rows, dim=1)
+        for block in self.blocks:
+            fused, patches = block(fused, inputs.fused_mask, patches, mask)
+        return FusedStreams(self.leave_language(fused), self.leave_vision(self.norm(patches)))
