@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
@@ -50,7 +51,11 @@ class LogMel(AudioEncoder):
         edge = (self._transform - size) // 2
         window = torch.hann_window(size)
         self._window = torch.nn.functional.pad(window, (edge, self._transform - size - edge))
-        self._bands = melscale_fbanks(self._transform // 2 + 1, options.low, options.high, options.bins, options.rate)
+        with catch_warnings():
+            simplefilter("ignore")  # it warns of bands that hold nothing, which are an error here
+            self._bands = melscale_fbanks(
+                self._transform // 2 + 1, options.low, options.high, options.bins, options.rate
+            )
         if not self._bands.any(dim=0).all():
             raise RecipeError(
                 f"fusion.spectrum.bins: {options.bins} bands are too many for a window of {options.window:g} ms",

@@ -83,14 +83,27 @@ FUSIONS = [entry.name for entry in get_registry().entries("fusion")]
 PROSODIES = ["none", *(entry.name for entry in get_registry().entries("prosody_encoder"))]
 CHOICES = [
     *(("text+audio", fusion, "srdvc") for fusion in FUSIONS),
+    ("audio", "mfm", "srdvc"),
     *(("text+audio", "cross-attention", prosody) for prosody in PROSODIES if prosody != "srdvc"),
     *(("audio", "none", prosody) for prosody in PROSODIES),
 ]
 
 
+# Nothing in the models' folders is needed for layers that start at random.
+TWO_STEPS = {
+    "name": "mfm",
+    "vision": {"model": "none", "width": 16},
+    "spectrum": {"bins": 16, "longest": 1.3},
+    "patch": 8,
+}
+
+
 def recipe_of(model: Path, modalities: str, fusion: str = "cross-attention", prosody: str = "srdvc") -> Recipe:
     """Return a recipe with the components of these names, as they are without any option."""
     blocks = {"fusion": fusion, "prosody": prosody}
+    chosen = {key: "none" if name == "none" else {"name": name} for key, name in blocks.items()}
+    if fusion == "mfm":
+        chosen["fusion"] = {**TWO_STEPS, "language": {"model": str(model)}}
     return check_recipe(
         voiced_recipe(
             model,
@@ -98,7 +111,7 @@ def recipe_of(model: Path, modalities: str, fusion: str = "cross-attention", pro
             network={"width": 32, "heads": 8, "layers": 1},
             features={"dtype": "float32"},
             audio={"group": 4, "front": "convolution", "positions": 30},
-            **{key: "none" if name == "none" else {"name": name} for key, name in blocks.items()},
+            **chosen,
         ),
         where="voiced",
     )

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from handmade import BOTH, HALF, MIXED, MUTE, SHAPE, SILENT
 from torch import Tensor, nn
 
-from ecef_cli.components import FusionInput
+from ecef_cli.components import FusedStreams, FusionInput, SecondStepInput
 from ecef_cli.network.audio import AudioStream
-from ecef_cli.network.model import EcefNetwork, TextStream
+from ecef_cli.network.model import EcefNetwork, Patches, TextStream
 from ecef_cli.recipe import build_component
 from ecef_cli.recipe_sections import Audio, Masking, ModalityDropout, Network
-from ecef_cli.samples.batches import collate
+from ecef_cli.samples.batches import AudioShape, Batch, WindowInput, collate
 
 SMALL = Network(width=16, heads=4, layers=1, dropout=0.0)
 TASKS = ("erc", "epc")
@@ -25,6 +27,7 @@ LABELS = 7
 def network(
     *modalities: str,
     fusion: str = "cross-attention",
+    second: nn.Module | None = None,
     settings: Network = SMALL,
     prosody: bool = True,
     **changes: object,
@@ -44,6 +47,7 @@ def network(
         if "audio" in read
         else None,
         fusion=fused.build(settings.width) if set(read) == {"text", "audio"} else None,
+        second=second,
         **changes,
     )
     with torch.no_grad():
@@ -214,3 +218,78 @@ def test_every_weight_that_is_not_frozen_is_reached_by_a_batch_of_all_kinds() ->
         sum(values.square().sum() for values in logits.values()).backward()
         unreached = [k for k, p in net.named_parameters() if p.requires_grad and p.grad is None]
         assert unreached == []
+
+
+# ------------------------------------------------------------------------------------------------ second step
+
+
+class Marked(nn.Module):
+    """A second step whose streams say what came in: F_ta doubled, and of each patch its frames' means and a one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widen = nn.Linear(SPECTRUM.width, SMALL.width)
+
+    def forward(self, inputs: SecondStepInput) -> FusedStreams:
+        assert inputs.frames.shape[2:] == (SPECTRUM.group, SPECTRUM.width)
+        low, high = self.widen(inputs.frames.mean(dim=2)), self.widen(inputs.frames.amax(dim=2))
+        return FusedStreams(2 * inputs.fused, torch.stack([low, high], dim=2).flatten(1, 2))
+
+
+SPECTRUM = AudioShape(width=14, group=3, positions=50)
+
+
+def with_spectra(window: WindowInput) -> WindowInput:
+    """Return a window whose recordings have a spectrum too, of as many frames."""
+    chance = np.random.default_rng(1)
+    spectra = [
+        None if frames is None else chance.standard_normal((len(frames), SPECTRUM.width)).astype(np.float32)
+        for frames in window.recordings
+    ]
+    return replace(window, spectra=spectra)
+
+
+def test_the_logits_of_both_streams_are_averaged() -> None:
+    torch.manual_seed(1)
+    net, windows = network(second=Marked()), [with_spectra(window) for window in (BOTH, HALF)]
+    batch = collate(windows, SHAPE, SPECTRUM)
+    fused = net.fusion(FusionInput(net.text(batch.text), batch.text.mask, net.audio(batch.audio), batch.audio.mask))
+    found = net(batch)
+    for row in range(2):
+        patches, real, last = batch.spectrum.frames[row], batch.spectrum.mask[row], batch.spectrum.target[row]
+        stream = torch.stack([net.second.widen(patches.mean(1)), net.second.widen(patches.amax(1))], dim=1)
+        for task, chosen, positions in (("erc", last, batch.audio.target), ("epc", real, batch.audio.mask)):
+            from_fused = net.audio_heads.classifiers[task](2 * fused[row][positions[row]].mean(dim=0))
+            from_spectrum = net.spectrum_heads.classifiers[task](stream[chosen].flatten(0, 1).mean(dim=0))
+            assert torch.allclose(found[task][row], (from_fused + from_spectrum) / 2, atol=1e-5)
+
+
+def test_from_audio_alone_the_second_step_has_f_a_in_place_of_f_ta() -> None:
+    torch.manual_seed(1)
+    net = network("audio", second=Marked())
+    batch = collate([with_spectra(BOTH)], SHAPE, SPECTRUM)
+    image = batch.spectrum
+    given = SecondStepInput(net.audio(batch.audio), batch.audio.mask, image.frames, image.frame_mask, image.mask)
+    streams = net.second(given)
+    expected = net.audio_heads(streams.fused, batch.audio)["epc"]
+    assert not torch.allclose(net(batch)["epc"], expected, atol=1e-3)
+    assert torch.allclose(2 * net(batch)["epc"] - expected, net.spectrum_heads(streams.spectrum, _twice(batch))["epc"])
+
+
+def _twice(batch: Batch) -> Patches:
+    return Patches.of(batch.spectrum, 2 * batch.spectrum.mask.shape[1])
+
+
+def test_windows_without_a_recording_are_answered_by_the_text_beside_a_second_step() -> None:
+    net, plain = network(second=Marked()), network("text")
+    plain.load_state_dict({k: v for k, v in net.state_dict().items() if k.startswith("text")})
+    windows = [with_spectra(window) for window in (BOTH, SILENT, MUTE)]
+    assert torch.equal(net(collate(windows, SHAPE, SPECTRUM))["erc"][1], plain(collate(windows))["erc"][1])
+
+
+def test_the_spectrum_is_masked_in_training_alone() -> None:
+    net = network(second=Marked(), masking=Masking(times=9, channels=9))
+    batch = collate([with_spectra(BOTH)], SHAPE, SPECTRUM)
+    assert torch.equal(net(batch)["epc"], net(batch)["epc"])
+    net.train()
+    assert len({float(net(batch)["epc"][0, 0]) for _ in range(8)}) > 1
