@@ -292,4 +292,4 @@ def test_the_spectrum_is_masked_in_training_alone() -> None:
     batch = collate([with_spectra(BOTH)], SHAPE, SPECTRUM)
     assert torch.equal(net(batch)["epc"], net(batch)["epc"])
     net.train()
-    assert len({float(net(batch)["epc"][0, 0]) for _ in range(8)}) > 1
+    assert len({net(batch)["epc"][0, 0].item() for _ in range(8)}) > 1
