@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ecef_cli import output
 from ecef_cli.errors import EcefError, nearest
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class LazyGroup(click.Group):
         except Exception as error:
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
                 raise
-            if ctx.params["verbose"]:
+            if ctx.params["verbose"] and (output.rank() == 0 or not isinstance(error, EcefError)):
                 traceback.print_exception(error)
             if isinstance(error, BrokenPipeError | EOFError):
                 # Click would take them for a closed stdout and for Ctrl-D, and end without a word.
@@ -145,14 +146,17 @@ def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each wa
         return code if isinstance(code, int) else int(code is not None)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _end(f"{where}{error.strerror or error} (`ecef -v …` shows the traceback)", 1)
+        return _end(f"{where}{error.strerror or error} (`ecef -v …` shows the traceback)", 1, every=True)
     except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
-        return _end(f"{_describe(error)} (`ecef -v …` shows the traceback)", 1)
+        return _end(f"{_describe(error)} (`ecef -v …` shows the traceback)", 1, every=True)
     return result if type(result) is int else 0
 
 
-def _end(text: str, code: int) -> int:
-    click.echo(f"ecef: {text}", err=True)
+def _end(text: str, code: int, *, every: bool = False) -> int:
+    """Say how it ended; of processes that a launcher started together the main one does, or every one for itself."""
+    rank = output.rank()
+    if rank == 0 or every:
+        click.echo(f"ecef: {f'process {rank}: ' if rank else ''}{text}", err=True)
     return code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,15 @@ FORMATS = ("table", "jsonl", "json", "csv")
 _SLOW = 1.0  # seconds of work after which a progress bar appears
 
 
+def rank() -> int:
+    """Return the number of this process among those that a launcher started together; 0, the main one, where alone."""
+    return int(os.environ.get("RANK", "0")) if "LOCAL_RANK" in os.environ else 0
+
+
 def note(message: str) -> None:
-    """Say something that is no data."""
-    print(message, file=sys.stderr)  # noqa: T201
+    """Say something that is no data; of processes that a launcher started together, the main one alone speaks."""
+    if rank() == 0:
+        print(message, file=sys.stderr)  # noqa: T201
 
 
 def warn(message: str) -> None:
@@ -27,7 +34,9 @@ def warn(message: str) -> None:
 
 
 def data(text: str, *, flush: bool = False) -> None:
-    """Write a line of data; `flush` sends it off at once, for whoever reads the pipe."""
+    """Write a line of data, from the main process alone; `flush` sends it off at once, for whoever reads the pipe."""
+    if rank() != 0:
+        return
     sys.stdout.write(text + "\n")
     if flush:
         sys.stdout.flush()
@@ -54,11 +63,11 @@ def records(rows: Sequence[Mapping[str, Any]], *, wanted: str | None, columns: S
         data(json.dumps(list(rows), ensure_ascii=False, indent=2))
     else:
         names = list(columns or (rows[0] if rows else ()))
-        if form == "csv":
+        if form == "csv" and rank() == 0:
             writer = csv.writer(sys.stdout, lineterminator="\n")
             writer.writerow(names)
             writer.writerows([[_cell(row.get(name)) for name in names] for row in rows])
-        else:
+        elif form == "table":
             data(table([[_cell(row.get(name)) for name in names] for row in rows], names))
 
 
@@ -96,7 +105,7 @@ def table(
 
 
 class Progress:
-    """A bar on stderr for work over a second; silent where stderr is no terminal.
+    """A bar on stderr for work over a second; silent where stderr is no terminal, and in all but the main process.
 
     Args:
         total: how many units there are, where known.
@@ -108,7 +117,13 @@ class Progress:
         from tqdm import tqdm
 
         self._bar = tqdm(
-            total=total, desc=label, unit=f" {unit}", delay=_SLOW, disable=None, file=sys.stderr, leave=False
+            total=total,
+            desc=label,
+            unit=f" {unit}",
+            delay=_SLOW,
+            disable=None if rank() == 0 else True,
+            file=sys.stderr,
+            leave=False,
         )
 
     def advance(self, count: int = 1) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Modality = Literal["text", "audio"]
 Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
@@ -116,7 +116,15 @@ class Training(Section):
 
     seed: int = Field(1, ge=0, le=2**31 - 1)
     epochs: int = Field(10, ge=1)
-    batch_size: int = Field(32, ge=1, description="windows a step")
+    batch_size: int = Field(32, ge=1, description="windows a step, over all processes and parts")
+    accumulate: int = Field(1, ge=1, description="parts that a step's windows are computed in, one after another")
+    precision: Literal["float32", "bf16", "fp16"] = Field(
+        "float32", description="what the network computes in where that is safe; weights are float32 always"
+    )
+    checkpointing: bool = Field(
+        default=False, description="whether activations are computed again in the backward pass, to save memory"
+    )
+    compile: bool = Field(default=False, description="whether PyTorch compiles the network, for any length of window")
     optimizer: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(1e-4, gt=0)
     encoder_learning_rate: float | None = Field(
@@ -141,10 +149,17 @@ class Training(Section):
         [1.0], min_length=1, description="speeds at which training hears its windows, drawn anew each time"
     )
     start: str | None = Field(
-        None, description="a run, by name or folder, whose weights this one starts from where both have them"
+        None,
+        description="a run, by name or folder, whose weights this one starts from where both have them; `{seed}` in it "
+        "stands for `seed`",
     )
     freeze: Annotated[list[Modality], BeforeValidator(distinct)] = Field(
         [], description="modalities whose own layers stay as `start` has them"
     )
     select: Selection = Selection()
     patience: int = Field(3, ge=1, description="epochs without a better validation score before stopping")
+
+    @field_validator("start")
+    @classmethod
+    def _of_seed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        return None if value is None else value.replace("{seed}", str(info.data.get("seed", "{seed}")))

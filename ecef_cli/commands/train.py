@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ecef_cli import output
 from ecef_cli.commands.options import device_option, recipe_argument, set_option, tolerate_recordings_option
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 @set_option
 @click.option("--name", help="Name of the run; the recipe's name where left out.")
 @click.option("--seed", type=click.IntRange(0), help="Short for --set training.seed=N.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Train N runs, NAME-seed1, NAME-seed2 and so on from the recipe's seed, and say how far they differ.",
+)
 @tolerate_recordings_option
 @device_option
 @click.option("--force", is_flag=True, help="Throw away a run of this name and start again.")
@@ -27,6 +34,7 @@ def command(
     settings: tuple[str, ...],
     name: str | None,
     seed: int | None,
+    seeds: int | None,
     tolerate: str,
     device: str,
     force: bool,
@@ -35,20 +43,33 @@ def command(
 
     Tags and features that are not there are made first. A training that was stopped, even killed, goes on where it
     was when the same command is given again, to the same result.
+
+    Processes that a launcher starts train together, each with a GPU of its own: `accelerate launch -m ecef_cli train
+    RECIPE`, or `torchrun`, which also does so on the CPU, with --device cpu.
     """
-    from ecef_cli.devices import resolve_device
     from ecef_cli.recipe import load_recipe
     from ecef_cli.tolerance import Tolerance
     from ecef_cli.training.loop import train
+    from ecef_cli.training.processes import leave
+    from ecef_cli.training.seeds import seeded, spread
 
-    seeded = settings if seed is None else (*settings, f"training.seed={seed}")
-    loaded = load_recipe(recipe, seeded)
-    run = train(
-        workspace,
-        loaded,
-        name=name or loaded.name,
-        device=resolve_device(device),
-        tolerance=Tolerance.parse(tolerate),
-        force=force,
-    )
-    click.echo(run.folder)
+    loaded = load_recipe(recipe, settings if seed is None else (*settings, f"training.seed={seed}"))
+    planned = {name or loaded.name: loaded}
+    if seeds is not None:
+        first = loaded.training.seed
+        planned = seeded(name or loaded.name, first, seeds, lambda setting: load_recipe(recipe, (*settings, setting)))
+    runs = []
+    for run_name, run_recipe in planned.items():
+        run = train(
+            workspace,
+            run_recipe,
+            name=run_name,
+            device=device,
+            tolerance=Tolerance.parse(tolerate),
+            force=force,
+        )
+        output.data(str(run.folder), flush=True)
+        runs.append(run)
+    if seeds is not None:
+        output.note(spread(runs))
+    leave()

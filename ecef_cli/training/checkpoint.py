@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import torch
     from torch import nn
 
 
@@ -31,6 +31,7 @@ class Progress:
         best: the best validation score so far, None before the first.
         best_epoch: the epoch that had it.
         log: what was logged of each finished epoch.
+        scaler: what scales the loss of a training in fp16; empty in others.
         finished: whether the training is over.
     """
 
@@ -40,20 +41,18 @@ class Progress:
     best: float | None = None
     best_epoch: int | None = None
     log: list[dict[str, Any]] = field(default_factory=list)
+    scaler: dict[str, float] = field(default_factory=dict)
     finished: bool = False
 
 
 def save_checkpoint(
     path: Path, progress: Progress, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write all that the next step depends on: weights, moments, random states and progress."""
+    """Write all that the next step depends on: weights, moments and progress."""
     state = optimizer.state_dict()
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     for number, moments in state["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
-    tensors["random.cpu"] = torch.get_rng_state()
-    if torch.cuda.is_available():
-        tensors |= {f"random.cuda.{n}": value for n, value in enumerate(torch.cuda.get_rng_state_all())}
     # A tensor that is a view of another cannot be stored, and `step` is one element that some share.
     stored = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     with replacing(path) as part:
@@ -61,7 +60,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
-    """Bring modules, optimiser and random states to where the checkpoint was written, and return its progress.
+    """Bring modules and optimiser to where the checkpoint was written, and return its progress.
 
     Raises:
         DataError: the file is broken or belongs to another network.
@@ -83,10 +82,6 @@ def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimizer: tor
         number, _, name = key.partition(".")
         moments.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["random.cpu"])
-    cuda = _under("random.cuda.", tensors)
-    if cuda and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([cuda[str(n)] for n in range(len(cuda))])
     return progress
 
 

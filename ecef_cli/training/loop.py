@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import signal
-import threading
-from contextlib import contextmanager
+import math
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import nn
 
 from ecef_cli import output
 from ecef_cli.card import write_card
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError, UsageProblem
-from ecef_cli.metrics import METRICS, score
-from ecef_cli.network.inference import run_network
-from ecef_cli.run import build_network, create_run, open_run, save_weights
+from ecef_cli.errors import DataError
+from ecef_cli.run import save_weights
 from ecef_cli.samples.batches import bucketed
-from ecef_cli.samples.inputs import load_inputs, load_variants
 from ecef_cli.samples.windows import NO_TARGET
-from ecef_cli.settings import differences
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from ecef_cli.training.computing import Taught, compiler_errors, seed_part
+from ecef_cli.training.interruption import deferred_interrupt
 from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
-from ecef_cli.training.start import find_start, take_over
-from ecef_cli.workspace import checksum, locked, write_json, write_text
+from ecef_cli.training.preparation import prepare_training
+from ecef_cli.training.processes import Processes
+from ecef_cli.training.validation import dev_scores, epoch_line, write_log
+from ecef_cli.workspace import locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    import threading
+    from collections.abc import Iterator, Sequence
 
-    from ecef_cli.encoders import Encoders
+    from torch import nn
+
     from ecef_cli.network.model import EcefNetwork
     from ecef_cli.recipe import Recipe
     from ecef_cli.run import Run
-    from ecef_cli.samples.inputs import Inputs
     from ecef_cli.samples.windows import Sample
     from ecef_cli.tolerance import Tolerance
+    from ecef_cli.training.preparation import Ready
     from ecef_cli.workspace import Workspace
 
 CHECKPOINT = "last.safetensors"
@@ -56,8 +54,9 @@ def train(
 ) -> Run:
     """Train a recipe and return its run; goes on from the last checkpoint where there is one.
 
-    The epoch is chosen on the dev split alone. The same recipe, data and machine give the same weights, whether
-    the training was interrupted or not.
+    The epoch is chosen on the dev split alone. The same recipe, data, machine and number of processes give the same
+    weights, whether the training was interrupted or not. What the loss of a step is does not depend on the number of
+    processes and parts, but for what is drawn at random.
 
     Args:
         workspace: where the dataset is and the run goes.
@@ -71,149 +70,68 @@ def train(
         UsageProblem: a run of this name follows another recipe.
         DataError: the dataset has no train or dev split, or no target in one of them.
         KeyboardInterrupt: interrupted, with the state saved.
-        EcefError: another process trains this run.
+        EcefError: another process trains this run, or the network cannot be compiled.
     """
-    with locked(workspace.run(name), f"the run {name!r}"):
-        return _train(workspace, recipe, name=name, device=device, tolerance=tolerance, force=force)
-
-
-def _train(
-    workspace: Workspace, recipe: Recipe, *, name: str, device: str, tolerance: Tolerance | None, force: bool
-) -> Run:
-    folder = workspace.run(name)
-    start = find_start(workspace, recipe, folder)
-    if force:
-        shutil.rmtree(folder, ignore_errors=True)
-    _same_recipe(folder, recipe)
-    encoders = build_encoders(recipe, device=device)
-    inputs = load_inputs(workspace, recipe, encoders, tolerance=tolerance, training=True)
-    chosen = _with_targets(inputs, recipe)
-    _warn_of_silence(inputs, recipe, chosen)
-    inputs = load_variants(workspace, recipe, inputs, encoders, tolerance=tolerance)
-    run = _begin(folder, recipe, inputs, encoders, start)
-    training = Trainer(run, inputs, chosen, encoders, device, start)
-    if training.progress.finished:
-        output.note(f"train {name}: nothing to do, the run is in {folder}")
-        return run
-    del encoders  # the frozen part is in the features now
-    training.run_epochs()
-    output.note(training.outcome())
-    write_card(run)
-    return run
-
-
-def _same_recipe(folder: Path, recipe: Recipe) -> None:
-    if not (folder / "recipe.yaml").is_file():
-        return
-    different = differences(open_run(folder).recipe.dumped(), recipe.dumped())
-    if different:
-        raise UsageProblem(
-            f"the run {folder.name!r} follows another recipe: {'; '.join(different)}",
-            hint="give this one a --name, or throw that one away with --force",
-        )
-
-
-def _with_targets(inputs: Inputs, recipe: Recipe) -> list[Sample]:
-    for split in ("train", "dev"):
-        for task in recipe.tasks:
-            if all(s.targets[task] == NO_TARGET for s in inputs.samples.get(split, ())):
-                raise DataError(
-                    f"the dataset {recipe.dataset!r} has no {task.upper()} target in its {split} split",
-                    hint="training needs labelled train and dev dialogues; see `ecef prepare`",
-                )
-    return [s for s in inputs.samples["train"] if any(n != NO_TARGET for n in s.targets.values())]
-
-
-def _warn_of_silence(inputs: Inputs, recipe: Recipe, chosen: list[Sample]) -> None:
-    """Warn where nothing teaches a network of text and audio what to say without a recording."""
-    training, audio = recipe.training, inputs.audio
-    if inputs.features is None or audio is None or training.modality_dropout.audio or "text" in training.freeze:
-        return
-    if all(any(audio.length(sample.split, number) for number in sample.numbers) for sample in chosen):
-        output.warn(
-            "every training window has a recording, so that the model does not learn to answer without one "
-            "(training.modality_dropout.audio=0.2 teaches it)"
-        )
-
-
-def _begin(folder: Path, recipe: Recipe, inputs: Inputs, encoders: Encoders, start: Run | None) -> Run:
-    identities = encoders.identities
-    if start is not None:
-        identities["start"] = checksum(start.weights)
-    if recipe.tagger is not None and recipe.reads("text"):
-        identities["tagger"] = recipe.component("tagger").identity()
-    dataset = {"name": inputs.prepared.name, "key": inputs.prepared.key}
-    if (folder / "run.json").is_file() and (folder / "recipe.yaml").is_file():
-        run = open_run(folder)
-        if (dict(run.identities), dict(run.dataset)) != (identities, dataset):
-            raise UsageProblem(
-                f"the run {folder.name!r} was begun with other data or other frozen weights",
-                hint="give this one a --name, or throw that one away with --force",
+    processes = Processes(recipe.training.precision, device)
+    with ExitStack() as stack:
+        processes.alone(lambda: stack.enter_context(locked(workspace.run(name), f"the run {name!r}")))
+        ready = processes.together(
+            lambda: prepare_training(
+                workspace,
+                recipe,
+                name=name,
+                device=processes.device,
+                tolerance=tolerance,
+                force=force and processes.main,
             )
-        return run
-    return create_run(folder, recipe, labels=inputs.prepared.labels, identities=identities, dataset=dataset)
+        )
+        training = Trainer(ready, processes)
+        if training.progress.finished:
+            output.note(f"train {name}: nothing to do, the run is in {ready.run.folder}")
+        else:
+            training.run_epochs()
+            output.note(training.outcome())
+            processes.alone(lambda: write_card(ready.run))
+    return ready.run
 
 
 class Trainer:
     """One training, from wherever its checkpoint is.
 
     Args:
-        run: the run that is trained.
-        inputs: tags and features.
-        chosen: the training samples.
-        encoders: give the layers that are trained.
-        device: where to compute.
-        start: the run that the training starts from, or None.
+        ready: the run that is trained, and what it needs.
+        processes: those that train it.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        inputs: Inputs,
-        chosen: list[Sample],
-        encoders: Encoders,
-        device: str,
-        start: Run | None,
-    ) -> None:
-        self.run, self.inputs, self.chosen, self.device = run, inputs, chosen, device
-        self.settings = run.recipe.training
-        torch.manual_seed(self.settings.seed)
-        self.network = build_network(run.recipe, encoders, len(run.labels))
-        if start is not None:
-            take_over(self.network, start, run)
-        self.network = self.network.to(device)
+    def __init__(self, ready: Ready, processes: Processes) -> None:
+        self.run, self.inputs, self.chosen, self.processes = ready.run, ready.inputs, ready.chosen, processes
+        self.settings = self.run.recipe.training
+        self.network = ready.network.to(processes.device)
         self.average = running_average(self.network, self.settings)
-        self.optimizer = build_optimizer(self.network, self.settings)
-        self.loss = JointLoss(self.settings, chosen, run.recipe.tasks, len(run.labels)).to(device)
-        self.lengths = inputs.lengths(chosen)
+        self.loss = JointLoss(self.settings, self.chosen, self.run.recipe.tasks, len(self.run.labels))
+        self.model, self.optimizer = processes.accelerator.prepare(
+            Taught(self.network, self.loss, self.settings, shared=processes.count > 1),
+            build_optimizer(self.network, self.settings),
+        )
+        self.lengths = self.inputs.lengths(self.chosen)
         self.steps = sum(1 for _ in self._batches(0))
-        self.checkpoint = run.folder / CHECKPOINT
+        self.checkpoint = self.run.folder / CHECKPOINT
         self.progress = Progress()
         if self.checkpoint.is_file():
-            self.progress = load_checkpoint(self.checkpoint, self._state(), self.optimizer)
+            self._resume()
         if not self.progress.finished:
             output.note(
-                f"train {run.folder.name}: {len(chosen):,} windows, {self.steps:,} steps an epoch, "
+                f"train {self.run.folder.name}: {len(self.chosen):,} windows, {self.steps:,} steps an epoch, "
                 f"{'going on' if self.checkpoint.is_file() else 'starting'} in epoch {self.progress.epoch + 1}"
             )
 
     def run_epochs(self) -> None:
         """Train until the epochs are used up or the validation score stops rising."""
-        progress, settings = self.progress, self.settings
-        with _deferred_interrupt() as interrupted:
-            while not progress.finished:
+        with deferred_interrupt() as interrupted:
+            while not self.progress.finished:
                 watch = output.Stopwatch()
                 self._train_epoch(interrupted)
-                entry = self._validate(watch)
-                progress.log.append(entry)
-                if progress.best is None or entry["selection"] > progress.best:
-                    progress.best, progress.best_epoch = entry["selection"], progress.epoch
-                    save_weights(self.run.weights, self._kept())
-                progress.epoch, progress.batch, progress.loss = progress.epoch + 1, 0, 0.0
-                waited = progress.epoch - 1 - (progress.best_epoch or 0)
-                progress.finished = progress.epoch == settings.epochs or waited >= settings.patience
-                self._write_log()
-                self._save()
+                self.progress = self.processes.alone(partial(self._end_epoch, watch))
 
     def outcome(self) -> str:
         """Return in one line how the training ended and which epoch is kept."""
@@ -236,56 +154,76 @@ class Trainer:
                 progress.loss += self._step(members, progress.epoch * self.steps + number)
                 progress.batch = number + 1
                 bar.advance()
-                if interrupted.is_set():
-                    self._save()
+                if self.processes.any(interrupted.is_set()):
+                    self.processes.alone(self._save)
                     raise KeyboardInterrupt
-                if watch.seconds > SAVE_EVERY:
+                if self.processes.main and watch.seconds > SAVE_EVERY:
                     self._save()
                     watch = output.Stopwatch()
 
-    def _step(self, members: list[int], step: int) -> float:
-        factor = rate_factor(step, self.steps * self.settings.epochs, self.settings)
+    def _step(self, members: Sequence[int], step: int) -> float:
+        """Change the weights once and return the loss of the batch, of which this process computes its share."""
+        accelerator, settings = self.processes.accelerator, self.settings
+        factor = rate_factor(step, self.steps * settings.epochs, settings)
         for group in self.optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
-        batch = self.inputs.varied(self.chosen[n] for n in members).to(self.device)
-        loss: torch.Tensor = self.loss(self.network(batch), batch.labels)
-        if not torch.isfinite(loss):
-            raise DataError(f"the loss is {loss.item()} in step {step + 1}", hint="lower training.learning_rate")
+        totals = self.loss.totals(self.chosen[n].targets for n in members)
+        losses = torch.zeros((), device=self.processes.device)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        for part, own in enumerate(self.processes.shares(members, settings.accumulate)):
+            seed_part(settings.seed, step, self.processes.rank, part)
+            with self.processes.apart():
+                batch = self.inputs.varied(self._windows(own, members)).to(self.processes.device)
+            with self.processes.syncing(self.model, last=part == settings.accumulate - 1), compiler_errors(settings):
+                loss = self.model(batch, totals)
+                accelerator.backward(loss * self.processes.count)  # processes take the mean of their gradients
+            losses += loss.detach()
+        total = self.processes.total(losses)
+        if not math.isfinite(total):
+            raise DataError(f"the loss is {total} in step {step + 1}", hint="lower training.learning_rate")
+        accelerator.clip_grad_norm_(self.network.parameters(), settings.clip)
         self.optimizer.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
-        return loss.item()
+        return total
+
+    def _windows(self, own: Sequence[int], members: Sequence[int]) -> list[Sample]:
+        """Return the windows of a share; where it is empty, one of which nothing is asked, as each share needs one."""
+        if own:
+            return [self.chosen[n] for n in own]
+        shortest = self.chosen[members[0]]
+        return [replace(shortest, targets=dict.fromkeys(shortest.targets, NO_TARGET))]
+
+    def _end_epoch(self, watch: output.Stopwatch) -> Progress:
+        """Validate, keep what is best, save, and return the progress."""
+        progress, settings = self.progress, self.settings
+        entry = self._validate(watch)
+        progress.log.append(entry)
+        if progress.best is None or entry["selection"] > progress.best:
+            progress.best, progress.best_epoch = entry["selection"], progress.epoch
+            save_weights(self.run.weights, self._kept())
+        progress.epoch, progress.batch, progress.loss = progress.epoch + 1, 0, 0.0
+        waited = progress.epoch - 1 - (progress.best_epoch or 0)
+        progress.finished = progress.epoch == settings.epochs or waited >= settings.patience
+        write_log(self.run, progress)
+        self._save()
+        return progress
 
     def _validate(self, watch: output.Stopwatch) -> dict[str, Any]:
-        entry: dict[str, Any] = {"epoch": self.progress.epoch + 1, "loss": self.progress.loss / self.steps}
-        chosen = []
-        outcomes = run_network(self._kept(), self.inputs, "dev", device=self.device)
-        for task, outcome in outcomes.items():
-            scores = score(outcome.gold, outcome.predicted, self.run.labels)
-            entry[task] = {metric: getattr(scores, metric) for metric in METRICS}
-            chosen.append(entry[task][getattr(self.settings.select, task)])
-        entry["selection"] = sum(chosen) / len(chosen)
-        output.note(self._epoch_line(entry, watch.seconds))
+        scores = dev_scores(self._kept(), self.inputs, self.run, device=self.processes.device)
+        entry = {"epoch": self.progress.epoch + 1, "loss": self.progress.loss / self.steps, **scores}
+        output.note(epoch_line(entry, self.run, watch.seconds))
         return entry
 
-    def _epoch_line(self, entry: dict[str, Any], seconds: float) -> str:
-        parts = [f"epoch {entry['epoch']}/{self.settings.epochs}: loss {entry['loss']:.4f}"]
-        for task in self.run.recipe.tasks:
-            metric = getattr(self.settings.select, task)
-            parts.append(f"dev {task.upper()} {METRICS[metric]} {entry[task][metric]:.2f}")
-        return ", ".join([*parts, f"{seconds:.0f} s"])
-
-    def _write_log(self) -> None:
-        lines = [json.dumps(entry) for entry in self.progress.log]
-        write_text(self.run.folder / "log.jsonl", "\n".join(lines) + "\n")
-        best = self.progress.log[self.progress.best_epoch or 0]
-        write_json(self.run.folder / "metrics.json", {"split": "dev", "best": best, "finished": self.progress.finished})
-
     def _save(self) -> None:
+        scaler = self.processes.accelerator.scaler
+        self.progress.scaler = {} if scaler is None else scaler.state_dict()
         save_checkpoint(self.checkpoint, self.progress, self._state(), self.optimizer)
+
+    def _resume(self) -> None:
+        self.progress = load_checkpoint(self.checkpoint, self._state(), self.optimizer)
+        if self.progress.scaler:
+            self.processes.accelerator.scaler.load_state_dict(self.progress.scaler)
 
     def _state(self) -> dict[str, nn.Module]:
         parts: dict[str, nn.Module] = {"network": self.network}
@@ -299,23 +237,3 @@ class Trainer:
         # The order depends on seed and epoch alone, so that an interrupted epoch can be entered anywhere.
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
         return bucketed(self.lengths, self.settings.batch_size, generator)
-
-
-@contextmanager
-def _deferred_interrupt() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event that is looked at between two steps; a second Ctrl-C stops at once."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def handle(*_: object) -> None:
-        event.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield event
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel
 from ecef_cli.samples.windows import NO_TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ecef_cli.network.model import EcefNetwork
     from ecef_cli.recipe_sections import Training
@@ -76,7 +76,10 @@ def class_weights(numbers: Sequence[int], labels: int, balance: float) -> Tensor
 
 
 class JointLoss(nn.Module):
-    """The sum of the tasks' cross entropies, each weighted by task and by class.
+    """The sum of the tasks' cross entropies, each weighted by task and by class, over a batch that may be shared.
+
+    Of each task it is PyTorch's `cross_entropy` with `reduction="mean"` over the whole batch: the sum over windows
+    divided by the sum of their classes' weights. As that is known beforehand, the shares of a batch add up to it.
 
     Args:
         settings: the recipe's training block.
@@ -89,21 +92,44 @@ class JointLoss(nn.Module):
         super().__init__()
         self._smoothing = settings.label_smoothing
         self._task_weights = {task: getattr(settings.task_weights, task) for task in tasks}
+        self._class_weights: dict[str, list[float]] = {}
         for task in tasks:
             numbers = [s.targets[task] for s in samples if s.targets[task] != NO_TARGET]
             weights = class_weights(numbers, labels, getattr(settings.class_balance, task))
+            self._class_weights[task] = weights.tolist()
             self.register_buffer(task, weights, persistent=False)
 
-    def forward(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        """Return the loss of a batch; a task without a target in it adds nothing."""
+    def totals(self, targets: Iterable[Mapping[str, int]]) -> dict[str, float]:
+        """Return by task the sum of the weights of a whole batch's targets.
+
+        Args:
+            targets: of each window, the number of the label asked for, by task.
+        """
+        found = dict.fromkeys(self._task_weights, 0.0)
+        for asked in targets:
+            for task, weights in self._class_weights.items():
+                found[task] += 0.0 if asked[task] == NO_TARGET else weights[asked[task]]
+        return found
+
+    def forward(
+        self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], totals: Mapping[str, float]
+    ) -> Tensor:
+        """Return a share of a batch's loss; a task without a target in it adds zero.
+
+        Args:
+            logits: by task, (B, labels) of the share.
+            targets: by task, (B,) of the share.
+            totals: of the whole batch, see `totals`.
+        """
         total = torch.zeros((), device=next(iter(logits.values())).device)
         for task, weight in self._task_weights.items():
-            if weight and bool((targets[task] != NO_TARGET).any()):
-                total = total + weight * nn.functional.cross_entropy(
-                    logits[task],
-                    targets[task],
-                    weight=self.get_buffer(task),
-                    ignore_index=NO_TARGET,
-                    label_smoothing=self._smoothing,
-                )
+            summed = nn.functional.cross_entropy(
+                logits[task],
+                targets[task],
+                weight=self.get_buffer(task),
+                ignore_index=NO_TARGET,
+                label_smoothing=self._smoothing,
+                reduction="sum",
+            )
+            total = total + weight * summed / (totals[task] or 1.0)
         return total

@@ -22,7 +22,7 @@ from ecef_cli.recipe_sections import ModalityDropout
 from ecef_cli.run import Run, find_run, open_run
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.tolerance import Tolerance
-from ecef_cli.training import loop
+from ecef_cli.training import loop, preparation
 from ecef_cli.training.loop import train
 from ecef_cli.workspace import Workspace
 
@@ -129,7 +129,7 @@ def test_frozen_layers_are_those_of_the_start_bit_for_bit(frozen_run: Run, toy_r
     assert {key for key in after if key.startswith("text")} == before.keys()
     for key, value in before.items():
         assert torch.equal(after[key], value), key
-    fresh = loop.build_network(frozen_run.recipe, loop.build_encoders(frozen_run.recipe, device="cpu"), 3)
+    fresh = preparation.build_network(frozen_run.recipe, preparation.build_encoders(frozen_run.recipe, device="cpu"), 3)
     assert any(not torch.equal(after[k], v) for k, v in fresh.state_dict().items() if k.startswith("audio."))
 
 
@@ -286,7 +286,7 @@ def test_a_model_that_cannot_learn_to_do_without_recordings_is_warned_of(
     )
     for case, chosen, expected in ((recipe, heard, True), (recipe, samples, False), (dropping, heard, False)):
         capsys.readouterr()
-        loop._warn_of_silence(inputs, case, chosen)
+        preparation.warn_of_silence(inputs, case, chosen)
         assert ("every training window has a recording" in capsys.readouterr().err) is expected
 
 

@@ -1,0 +1,142 @@
+"""What a training needs before its first step."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ecef_cli import output
+from ecef_cli.encoders import build_encoders
+from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli.run import Run, build_network, create_run, open_run
+from ecef_cli.samples.inputs import load_inputs, load_variants
+from ecef_cli.samples.windows import NO_TARGET
+from ecef_cli.settings import differences
+from ecef_cli.training.start import find_start, take_over
+from ecef_cli.workspace import checksum
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ecef_cli.encoders import Encoders
+    from ecef_cli.network.model import EcefNetwork
+    from ecef_cli.recipe import Recipe
+    from ecef_cli.samples.inputs import Inputs
+    from ecef_cli.samples.windows import Sample
+    from ecef_cli.tolerance import Tolerance
+    from ecef_cli.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A training that can begin, or go on.
+
+    Attributes:
+        run: the run.
+        inputs: tags and features.
+        chosen: the training samples.
+        network: the network, with the weights that it starts from.
+    """
+
+    run: Run
+    inputs: Inputs
+    chosen: list[Sample]
+    network: EcefNetwork
+
+
+def prepare_training(
+    workspace: Workspace, recipe: Recipe, *, name: str, device: str, tolerance: Tolerance | None, force: bool
+) -> Ready:
+    """Return all that a training needs; tags, features and the run's folder are made where they are not there.
+
+    Nothing is thrown away or written of the run before all else has turned out well.
+
+    Args:
+        workspace: where the dataset is and the run goes.
+        recipe: the recipe.
+        name: the run's name.
+        device: where to compute.
+        tolerance: how many recordings may be broken; none where None.
+        force: throw away a run of this name.
+
+    Raises:
+        UsageProblem: a run of this name follows another recipe, or was begun with other data.
+        DataError: the dataset has no train or dev split, or no target in one of them.
+        RecipeError: the run that the training starts from does not fit.
+    """
+    folder = workspace.run(name)
+    start = find_start(workspace, recipe, folder)
+    begun = not force and (folder / "run.json").is_file() and (folder / "recipe.yaml").is_file()
+    if begun:
+        _check_recipe(folder, recipe)
+    encoders = build_encoders(recipe, device=device)
+    inputs = load_inputs(workspace, recipe, encoders, tolerance=tolerance, training=True)
+    chosen = _with_targets(inputs, recipe)
+    warn_of_silence(inputs, recipe, chosen)
+    inputs = load_variants(workspace, recipe, inputs, encoders, tolerance=tolerance)
+    run = _planned(folder, recipe, inputs, encoders, start)
+    if begun:
+        _check_origin(run)
+    torch.manual_seed(recipe.training.seed)
+    network = build_network(recipe, encoders, len(run.labels))
+    if start is not None:
+        take_over(network, start, run)
+    if force:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not begun:
+        create_run(folder, recipe, labels=run.labels, identities=run.identities, dataset=run.dataset)
+    return Ready(run, inputs, chosen, network)
+
+
+def _check_recipe(folder: Path, recipe: Recipe) -> None:
+    different = differences(open_run(folder).recipe.dumped(), recipe.dumped())
+    if different:
+        raise UsageProblem(
+            f"the run {folder.name!r} follows another recipe: {'; '.join(different)}",
+            hint="give this one a --name, or throw that one away with --force",
+        )
+
+
+def _with_targets(inputs: Inputs, recipe: Recipe) -> list[Sample]:
+    for split in ("train", "dev"):
+        for task in recipe.tasks:
+            if all(s.targets[task] == NO_TARGET for s in inputs.samples.get(split, ())):
+                raise DataError(
+                    f"the dataset {recipe.dataset!r} has no {task.upper()} target in its {split} split",
+                    hint="training needs labelled train and dev dialogues; see `ecef prepare`",
+                )
+    return [s for s in inputs.samples["train"] if any(n != NO_TARGET for n in s.targets.values())]
+
+
+def warn_of_silence(inputs: Inputs, recipe: Recipe, chosen: list[Sample]) -> None:
+    """Warn where nothing teaches a network of text and audio what to say without a recording."""
+    training, audio = recipe.training, inputs.audio
+    if inputs.features is None or audio is None or training.modality_dropout.audio or "text" in training.freeze:
+        return
+    if all(any(audio.length(sample.split, number) for number in sample.numbers) for sample in chosen):
+        output.warn(
+            "every training window has a recording, so that the model does not learn to answer without one "
+            "(training.modality_dropout.audio=0.2 teaches it)"
+        )
+
+
+def _planned(folder: Path, recipe: Recipe, inputs: Inputs, encoders: Encoders, start: Run | None) -> Run:
+    identities = encoders.identities
+    if start is not None:
+        identities["start"] = checksum(start.weights)
+    if recipe.tagger is not None and recipe.reads("text"):
+        identities["tagger"] = recipe.component("tagger").identity()
+    dataset = {"name": inputs.prepared.name, "key": inputs.prepared.key}
+    return Run(folder, recipe, inputs.prepared.labels, identities, dataset)
+
+
+def _check_origin(planned: Run) -> None:
+    run = open_run(planned.folder)
+    if (dict(run.identities), dict(run.dataset)) != (dict(planned.identities), dict(planned.dataset)):
+        raise UsageProblem(
+            f"the run {run.folder.name!r} was begun with other data or other frozen weights",
+            hint="give this one a --name, or throw that one away with --force",
+        )

@@ -1,0 +1,57 @@
+"""One recipe trained with several seeds, and how far the runs differ."""
+
+from __future__ import annotations
+
+from math import sqrt
+from statistics import mean, stdev
+from typing import TYPE_CHECKING
+
+from ecef_cli import output
+from ecef_cli.metrics import METRICS
+from ecef_cli.workspace import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ecef_cli.recipe import Recipe
+    from ecef_cli.run import Run
+
+LEVEL = 0.95  # share of such experiments whose interval holds the mean of all seeds
+
+
+def seeded(stem: str, first: int, count: int, recipe: Callable[[str], Recipe]) -> dict[str, Recipe]:
+    """Return the recipe of each run, by the run's name.
+
+    Args:
+        stem: what the names begin with.
+        first: the first seed.
+        count: how many seeds, one after another.
+        recipe: returns the recipe with a setting, such as `training.seed=2`.
+    """
+    return {f"{stem}-seed{seed}": recipe(f"training.seed={seed}") for seed in range(first, first + count)}
+
+
+def spread(runs: Sequence[Run]) -> str:
+    """Return a table of the dev scores of runs, at each one's chosen epoch: mean, standard deviation, interval.
+
+    The interval is Student's, for the mean of all seeds; of the standard deviation, the sample's.
+    """
+    best = [read_json(run.folder / "metrics.json")["best"] for run in runs]
+    rows = []
+    for task in runs[0].recipe.tasks:
+        for metric, title in METRICS.items():
+            scores = [entry[task][metric] for entry in best]
+            rows.append((f"dev {task.upper()} {title}", *_spread(scores)))
+    seeds = ", ".join(str(run.recipe.training.seed) for run in runs)
+    return output.table(rows, (f"seeds {seeds}", "mean ± std", "95 % interval of the mean"))
+
+
+def _spread(scores: Sequence[float]) -> tuple[str, str]:
+    middle = mean(scores)
+    if len(scores) == 1:
+        return f"{middle:.2f}", "needs two seeds"
+    from scipy.stats import t
+
+    deviation = stdev(scores)
+    half = float(t.ppf((1 + LEVEL) / 2, len(scores) - 1)) * deviation / sqrt(len(scores))
+    return f"{middle:.2f} ± {deviation:.2f}", f"{middle - half:.2f} to {middle + half:.2f}"
