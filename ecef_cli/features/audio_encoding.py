@@ -75,20 +75,22 @@ class AudioExtraction:
 
 
 class Faults:
-    """The utterances whose recordings turn out to be faulty, and what is wrong with each; every one is warned of.
+    """The utterances whose recordings turn out to be faulty, and what is wrong with each.
 
     Args:
         utterances: what the utterances are.
+        tell: whether every one is warned of.
     """
 
-    def __init__(self, utterances: Utterances) -> None:
-        self._utterances = utterances
+    def __init__(self, utterances: Utterances, *, tell: bool) -> None:
+        self._utterances, self._tell = utterances, tell
         self._problems: dict[Place, str] = {}
 
     def add(self, place: Place, error: DataError) -> None:
         """Note what is wrong with the recording of an utterance."""
         self._problems[place] = error.problem
-        output.warn(f"{self._utterances.name(place)}: {self._utterances.at(place).audio}: {error.problem}")
+        if self._tell:
+            output.warn(f"{self._utterances.name(place)}: {self._utterances.at(place).audio}: {error.problem}")
 
     def __contains__(self, place: Place) -> bool:
         return place in self._problems

@@ -35,6 +35,7 @@ def ensure_audio_features(
     *,
     tolerance: Tolerance,
     force: bool = False,
+    tell: bool = True,
 ) -> AudioStore:
     """Return the frames of all utterances of a dataset, computing those that are not there.
 
@@ -47,6 +48,7 @@ def ensure_audio_features(
         extraction: what computes them.
         tolerance: how many of the utterances with a recording may be left without frames.
         force: compute all of them again.
+        tell: whether to warn of each recording that cannot be read; not where another store has been told of them.
 
     Raises:
         DataError: no utterance has a recording, or too many recordings cannot be read; all others are kept.
@@ -54,7 +56,7 @@ def ensure_audio_features(
         PluginError: the encoder fails or breaks its contract; what it gave before is kept.
     """
     folder = workspace.dataset(prepared.name) / "features" / extraction.key(prepared)
-    work = _Work(folder, prepared, extraction)
+    work = _Work(folder, prepared, extraction, tell=tell)
     if not work.heard:
         hint = 'name them under "audio" and prepare it again'
         raise DataError(f"no utterance of the dataset {prepared.name!r} has a recording", hint=hint)
@@ -82,14 +84,15 @@ class _Work:
         folder: where the store is or will be.
         prepared: the dataset.
         extraction: what computes the frames.
+        tell: whether to warn of each recording that cannot be read.
     """
 
-    def __init__(self, folder: Path, prepared: Prepared, extraction: AudioExtraction) -> None:
+    def __init__(self, folder: Path, prepared: Prepared, extraction: AudioExtraction, *, tell: bool) -> None:
         self._folder = folder
         self._what = extraction
         self._label = f"extract {prepared.name}"
         self._utterances = Utterances(prepared)
-        self._faults = Faults(self._utterances)
+        self._faults = Faults(self._utterances, tell=tell)
         self._encoding = Encoding(extraction, self._utterances, self._faults)
         self.heard = self._utterances.heard()
         self._repeats = self._utterances.repeats()

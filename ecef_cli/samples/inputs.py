@@ -246,7 +246,14 @@ def recipe_audio(
         name, options = _described(recipe, "audio_encoder")
     extraction = AudioExtraction(encoder, name, options, recipe.features.dtype, recipe.audio.longest, speed)
     none = Tolerance(0, relative=False)
-    return ensure_audio_features(workspace, prepared, extraction, tolerance=tolerance or none, force=force)
+    return ensure_audio_features(
+        workspace,
+        prepared,
+        extraction,
+        tolerance=tolerance or none,
+        force=force,
+        tell=speed == 1.0 and not isinstance(encoder, LogMel),  # the plain frames of the encoder come first
+    )
 
 
 def _described(recipe: Recipe, key: str) -> tuple[str, dict[str, Any]]:
