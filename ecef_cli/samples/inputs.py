@@ -11,6 +11,7 @@ import torch
 from ecef_cli import output
 from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
 from ecef_cli.features.extraction import Extraction, ensure_features
+from ecef_cli.features.store import INDEX, FeatureStore
 from ecef_cli.manifest import load_prepared
 from ecef_cli.samples.batches import AudioShape, WindowInput, collate
 from ecef_cli.samples.windows import samples, turns_ago, windows
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.components import AudioEncoder, TextEncoder
     from ecef_cli.encoders import Encoders
-    from ecef_cli.features.store import AudioStore, FeatureStore
+    from ecef_cli.features.store import AudioStore
     from ecef_cli.manifest import Prepared
     from ecef_cli.recipe import Block, Recipe
     from ecef_cli.samples.batches import Batch
@@ -223,10 +224,17 @@ def recipe_features(
     workspace: Workspace, recipe: Recipe, prepared: Prepared, encoder: TextEncoder, *, force: bool = False
 ) -> FeatureStore:
     """Return the text features that a recipe asks for."""
-    name, options = _described(recipe, "text_encoder")
-    extraction = Extraction(encoder, name, options, recipe.history, recipe.features.dtype)
+    extraction = _text_extraction(recipe, encoder)
     ends = {split: list(windows(dialogues, recipe.history)) for split, dialogues in prepared.splits.items()}
     return ensure_features(workspace, prepared, ends, extraction, force=force)
+
+
+def stored_features(
+    workspace: Workspace, recipe: Recipe, prepared: Prepared, encoder: TextEncoder
+) -> FeatureStore | None:
+    """Return the text features that a recipe asks for, or None where they have not been extracted."""
+    folder = workspace.dataset(prepared.name) / "features" / _text_extraction(recipe, encoder).key(prepared)
+    return FeatureStore.open(folder) if (folder / INDEX).is_file() else None
 
 
 def recipe_audio(
@@ -254,6 +262,11 @@ def recipe_audio(
         force=force,
         tell=speed == 1.0 and not isinstance(encoder, LogMel),  # the plain frames of the encoder come first
     )
+
+
+def _text_extraction(recipe: Recipe, encoder: TextEncoder) -> Extraction:
+    name, options = _described(recipe, "text_encoder")
+    return Extraction(encoder, name, options, recipe.history, recipe.features.dtype)
 
 
 def _described(recipe: Recipe, key: str) -> tuple[str, dict[str, Any]]:
