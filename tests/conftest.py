@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -324,3 +326,33 @@ def frozen_run(voiced_workspace, tiny_bert: Path, toy_run):
     start = {"start": str(toy_run.folder), "freeze": ["text"]}
     values["training"] = {**values["training"], "epochs": 7, "average": 0.9, **start}
     return train(voiced_workspace, check_recipe(values, where="voiced"), name="frozen", device="cpu")
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Put a distribution on the path, with one module that is its plugin, as an installer would."""
+    from ecef_cli.registry import GROUP, get_registry
+
+    made: list[str] = []
+
+    def _install(distribution: str, source: str, *, version: str = "1.0", **files: str) -> None:
+        site = tmp_path / distribution
+        module = distribution.replace("-", "_")
+        made.append(module)
+        info = site / f"{module}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{module}_plugin = {module}\n")
+        (site / f"{module}.py").write_text(source)
+        for name, text in files.items():
+            made.append(name)
+            (site / f"{name}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(site))
+
+    for name in ("ECEF_PLUGINS", "ECEF_STRICT_PLUGINS"):
+        monkeypatch.delenv(name, raising=False)
+    get_registry.cache_clear()
+    yield _install
+    get_registry.cache_clear()
+    for name in made:
+        sys.modules.pop(name, None)

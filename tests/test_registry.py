@@ -14,8 +14,7 @@ from ecef_cli.errors import PluginError
 from ecef_cli.registry import GROUP, KINDS, Registry, discover, get_registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
 TAGGER = """
 from typing import ClassVar
@@ -51,34 +50,6 @@ from ecef_cli import hookimpl
 def ecef_register_taggers(register):
     register({name!r}, {target!r}, summary="a test's")
 """
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Put a distribution on the path, with one module that is its plugin, as an installer would."""
-    made: list[str] = []
-
-    def _install(distribution: str, source: str, *, version: str = "1.0", **files: str) -> None:
-        site = tmp_path / distribution
-        module = distribution.replace("-", "_")
-        made.append(module)
-        info = site / f"{module}-{version}.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
-        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{module}_plugin = {module}\n")
-        (site / f"{module}.py").write_text(source)
-        for name, text in files.items():
-            made.append(name)
-            (site / f"{name}.py").write_text(text)
-        monkeypatch.syspath_prepend(str(site))
-
-    for name in ("ECEF_PLUGINS", "ECEF_STRICT_PLUGINS"):
-        monkeypatch.delenv(name, raising=False)
-    get_registry.cache_clear()
-    yield _install
-    get_registry.cache_clear()
-    for name in made:
-        sys.modules.pop(name, None)
 
 
 def hook(name: str = "mine", target: str = "taggers_of_test:Whole") -> str:
