@@ -1,0 +1,1 @@
+"""Reports: pages that need no network and no second file."""
