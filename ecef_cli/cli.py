@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import traceback
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 INTERRUPTED = 130
+_SILENCE = 10.0  # seconds: a launcher ends all processes with the first, and the main one is to have its say
 
 COMMANDS = {
     "prepare": "Turn a corpus, or your own dialogue files, into a prepared dataset.",
@@ -27,6 +29,7 @@ COMMANDS = {
     "extract": "Run the frozen encoders over a prepared dataset.",
     "train": "Train the network that a recipe describes.",
     "eval": "Measure a trained run, beside baselines.",
+    "audit": "Check that nothing leaks into the answers of a run or a recipe.",
     "predict": "Say what each utterance feels, and what the next will feel.",
     "recipes": "List, show, check and start recipes.",
     "plugins": "List the installed components.",
@@ -157,6 +160,8 @@ def _end(text: str, code: int, *, every: bool = False) -> int:
     rank = output.rank()
     if rank == 0 or every:
         click.echo(f"ecef: {f'process {rank}: ' if rank else ''}{text}", err=True)
+    elif code != INTERRUPTED:
+        time.sleep(_SILENCE)
     return code
 
 

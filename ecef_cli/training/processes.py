@@ -63,10 +63,10 @@ class Processes:
         else:
             with _taking(_CPU if device == _AUTO and _is_set(_USE_CPU) else resolve_device(device)):
                 self.accelerator = _accelerator(precision)
-        self.device = str(self.accelerator.device)
+        kind = self.accelerator.device.type
+        self.device = _CPU if kind == _CPU else str(self.accelerator.device)
         self.count: int = self.accelerator.num_processes
         self.rank: int = self.accelerator.process_index
-        kind = self.accelerator.device.type
         if self.accelerator.distributed_type not in _KNOWN:
             raise UsageProblem(f"training does not know {self.accelerator.distributed_type.value}")
         if launched and device not in (_AUTO, kind):
