@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -10,7 +11,7 @@ import yaml
 from ecef_cli.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -96,13 +97,39 @@ def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
     return result
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return each setting in which `now` differs from `before`, as `a.b was 1, not 2`."""
-    found = []
+ABSENT: Any = object()
+"""Stands for the value of a setting that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting in which two sets of settings differ.
+
+    Attributes:
+        path: the setting, such as `a.b`.
+        before: its value in the one, `ABSENT` where that has no such setting.
+        now: its value in the other, likewise.
+    """
+
+    path: str
+    before: Any
+    now: Any
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
+    """Yield each setting in which two sets of settings differ; blocks are gone through setting by setting."""
     for key in {**before, **now}:
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += differences(old, new, f"{prefix}{key}.")
+        path, old, new = f"{prefix}{key}", before.get(key, ABSENT), now.get(key, ABSENT)
+        if all(value is ABSENT or isinstance(value, dict) for value in (old, new)):
+            yield from differing({} if old is ABSENT else old, {} if new is ABSENT else new, f"{path}.")
         elif old != new:
-            found.append(f"{prefix}{key} was {old}, not {new}")
-    return found
+            yield Difference(path, old, new)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return each setting in which `now` differs from `before`, as `a.b was 1, not 2`."""
+    return [f"{found.path} was {_said(found.before)}, not {_said(found.now)}" for found in differing(before, now)]
+
+
+def _said(value: Any) -> Any:
+    return None if value is ABSENT else value

@@ -152,3 +152,98 @@ def test_init_without_any_recipe_to_start_from_is_told(shelf: Path, capsys: pyte
         path.unlink()
     assert _run(["recipes", "init"]) == 2
     assert "give one with --from" in capsys.readouterr().err
+
+
+def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_diff_prints_only_what_differs_and_applies_settings_to_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "show", "alpha", "--set", "training.seed=9", "--diff", "beta"]) == 0
+    assert rows(capsys) == [
+        {"setting": "name", "value": "alpha", "other": "beta"},
+        {"setting": "tasks", "value": ["erc"], "other": ["erc", "epc"]},
+        {"setting": "training.seed", "value": 9, "other": 1},
+    ]
+
+
+def test_diff_takes_a_file(capsys: pytest.CaptureFixture[str], shelf: Path) -> None:
+    assert _run(["recipes", "show", "alpha", "--set", "history=2", "--diff", str(shelf / "alpha.yaml")]) == 0
+    assert rows(capsys) == [{"setting": "history", "value": 2, "other": 8}]
+
+
+def test_diff_shows_another_component_by_name_with_the_options_that_only_it_has(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = ["--set", "fusion={name: cross-attention, heads: 4}", "--set", "prosody={name: srdvc, frequency: 2}"]
+    assert _run(["recipes", "show", "alpha", *first, "--diff", "alpha"]) == 0
+    found = {row["setting"]: row for row in rows(capsys)}
+    assert found["prosody.name"] == {"setting": "prosody.name", "value": "srdvc", "other": "none"}
+    assert found["prosody.frequency"] == {"setting": "prosody.frequency", "value": 2}
+    assert found["fusion.heads"] == {"setting": "fusion.heads", "value": 4}
+    assert set(found) >= {"fusion.name", "fusion.layers"}
+    assert not any(setting in found for setting in ("fusion", "prosody", "tagger.name"))
+
+
+def test_diff_as_a_table_tells_null_and_an_empty_list_from_no_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--set", "training.freeze=[text]", "--set", "training.start=x", "--set", "prosody={name: srdvc}"]
+    assert _run(["recipes", "show", "alpha", *settings, "--diff", "alpha", "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "setting,value,other"
+    assert {"training.freeze,text,[]", "training.start,x,null", "prosody.resampling,true,"} <= set(lines)
+
+
+def test_diff_of_what_is_the_same_says_so_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "show", "alpha", "--diff", "alpha"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "alpha and alpha are the same\n"
+
+
+def test_diff_with_a_recipe_that_does_not_exist_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "show", "alpha", "--diff", "btea"]) == 2
+    assert "did you mean 'beta'?" in capsys.readouterr().err
+
+
+def test_a_format_without_diff_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "show", "alpha", "--format", "json"]) == 2
+    assert "--format goes with --diff" in capsys.readouterr().err
+
+
+def test_inspect_prints_parameters_operations_and_memory(capsys: pytest.CaptureFixture[str], tiny_bert: Path) -> None:
+    small = ["--set", f"text_encoder.model={tiny_bert}", "--set", "network.width=32", "--set", "training.average=0.9"]
+    assert _run(["recipes", "inspect", "alpha", *small, "--words", "3", "--batch-size", "4"]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert captured.err == ""
+    assert found["recipe"] == "alpha"
+    assert found["batch_size"] == 4
+    assert found["window"] == {
+        "utterances": 8, "words": 3, "seconds": None, "text": 32, "states": found["window"]["states"], "audio": 0,
+        "patches": 0,
+    }  # fmt: skip
+    assert {"name": "classifiers of text", "trained": 32 * 7 + 7, "frozen": 0} in found["parts"]
+    assert found["cost"]["step"] > 4 * found["cost"]["forward_per_window"]
+    memory = found["memory"]
+    assert memory["total"] == sum(size for name, size in memory.items() if name != "total")
+    assert memory["average"] == memory["weights"]
+
+
+def test_inspect_as_a_table(capsys: pytest.CaptureFixture[str], tiny_bert: Path) -> None:
+    small = ["--set", f"text_encoder.model={tiny_bert}", "--set", "network.width=32"]
+    assert _run(["recipes", "inspect", "beta", *small, "--format", "table"]) == 0
+    out = capsys.readouterr().out
+    for shown in (
+        "beta: windows of 8 utterances of 10 words, positions: ",
+        "runs once, in `ecef extract`",
+        "forward and backward, a step of 32 windows",
+        "Adam's moments",
+    ):
+        assert shown in out
+
+
+def test_inspect_of_a_model_that_is_not_at_hand_exits_with_4(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(["recipes", "inspect", "alpha", "--set", "text_encoder.model=./nowhere"]) == 4
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "ecef: text_encoder.model: there is no folder './nowhere'\n"

@@ -1,0 +1,274 @@
+"""What a network takes, against figures that were worked out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import toy_recipe, voiced_recipe
+from handmade import BOTH
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ecef_cli.encoders import build_encoders
+from ecef_cli.inspection import Cost, Inspection, Part, Step, inspect, measure, typical
+from ecef_cli.recipe import check_recipe
+from ecef_cli.run import build_network
+from ecef_cli.samples.batches import Batch, collate
+from ecef_cli.samples.inputs import audio_shape, spectrum_shape
+
+SIZE = 3
+BATCH = collate([BOTH])
+_, LENGTH, WIDTH = BATCH.text.states.shape
+FLOAT = 4
+
+
+class Toy(nn.Module):
+    """What the tests' networks have in common: states come in, something is computed, logits come out."""
+
+    def forward(self, batch: Batch) -> Mapping[str, Tensor]:
+        return {"erc": self.computed(batch.text.states)}
+
+
+class Linears(Toy):
+    """Two linear layers with a ReLU between them."""
+
+    def __init__(self, inner: int, labels: int) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(WIDTH, inner), nn.Linear(inner, labels)
+
+    def computed(self, states: Tensor) -> Tensor:
+        return self.down(torch.relu(self.up(states)))
+
+
+class Attention(Toy):
+    """Attention with `heads` heads of `size`, without weights but for the maps that make queries and so on."""
+
+    def __init__(self, heads: int, size: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.inward = nn.Linear(WIDTH, 3 * heads * size)
+
+    def computed(self, states: Tensor) -> Tensor:
+        parts = self.inward(states).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return functional.scaled_dot_product_attention(*parts.unbind(0), dropout_p=self.dropout)
+
+
+class Recurrent(Toy):
+    """An LSTM."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(WIDTH, hidden, batch_first=True)
+
+    def computed(self, states: Tensor) -> Tensor:
+        return self.lstm(states)[0]
+
+
+class Curious(Linears):
+    """Looks at the values that come in, so that it cannot be traced."""
+
+    def computed(self, states: Tensor) -> Tensor:
+        return super().computed(states) * (1 if states.sum().item() > 0 else 2)
+
+
+def cost(network: nn.Module, size: int = SIZE, **how: str) -> Cost:
+    found, traced = measure(network.train(), BATCH, size, **how)
+    assert traced
+    return found
+
+
+def test_linear_layers_take_two_operations_for_each_product_and_keep_what_their_gradients_need() -> None:
+    inner, labels = 5, 7
+    found = cost(Linears(inner, labels))
+    first, second = (2 * SIZE * LENGTH * a * b for a, b in ((WIDTH, inner), (inner, labels)))
+    assert found.forward == first + second
+    # Nobody asks for the gradient of what came in.
+    assert found.step == found.forward + first + 2 * second
+    # What the ReLU gives is kept once, for itself and for the layer behind it; inputs and weights are there anyway.
+    assert found.activations == FLOAT * SIZE * LENGTH * inner
+    assert found.attention == 0
+
+
+def test_a_lower_precision_keeps_less() -> None:
+    usual, lower = cost(Linears(64, 7)), cost(Linears(64, 7), precision="bf16")
+    assert lower.activations < usual.activations
+    assert (lower.forward, lower.step) == (usual.forward, usual.step)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_attention_is_counted_whichever_kernel_computes_it(dropout: float) -> None:
+    heads, size = 2, 5
+    found = cost(Attention(heads, size, dropout))
+    maps = 2 * SIZE * LENGTH * WIDTH * 3 * heads * size
+    products = 2 * 2 * SIZE * heads * LENGTH**2 * size
+    assert found.forward == maps + products
+    assert found.step == found.forward + maps + 2 * products
+    matrix = SIZE * heads * LENGTH**2
+    # The plain kernel keeps the matrix before and after dropout and what was dropped; the fused one none.
+    assert found.attention == (3 * FLOAT * matrix if dropout else 0)
+    assert found.attention <= found.activations
+
+
+def test_attention_inside_pytorch_s_own_module_is_known_as_such() -> None:
+    class Module(Toy):
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(WIDTH, 1, dropout=0.5, batch_first=True)
+
+        def computed(self, states: Tensor) -> Tensor:
+            return self.attention(states, states, states, need_weights=False)[0]
+
+    assert cost(Module()).attention == 3 * FLOAT * SIZE * LENGTH**2
+
+
+def test_an_lstm_is_counted() -> None:
+    hidden = 6
+    found = cost(Recurrent(hidden))
+    assert found.forward == 2 * SIZE * LENGTH * 4 * hidden * (WIDTH + hidden)
+    assert found.step == 3 * found.forward
+
+
+def test_what_cannot_be_traced_is_computed_for_one_window_and_multiplied() -> None:
+    found, traced = measure(Curious(5, 7).train(), BATCH, SIZE)
+    expected = cost(Linears(5, 7))
+    assert not traced
+    assert (found.forward, found.step) == (expected.forward, expected.step)
+
+
+def test_counting_changes_no_weight_and_draws_no_random_number() -> None:
+    network = Linears(5, 7)
+    before, drawn = [p.clone() for p in network.parameters()], torch.get_rng_state()
+    cost(network)
+    assert all(map(torch.equal, before, network.parameters()))
+    assert all(p.grad is None for p in network.parameters())
+    assert torch.equal(torch.get_rng_state(), drawn)
+
+
+# ------------------------------------------------------------------------------------------------ recipes
+
+
+def linear(before: int, after: int) -> int:
+    return before * after + after
+
+
+def layer(width: int, inner: int) -> int:
+    """Return the parameters of a Transformer layer: four maps of attention, two of the feed-forward part, two norms."""
+    return 4 * linear(width, width) + linear(width, inner) + linear(inner, width) + 4 * width
+
+
+def named(found: Inspection) -> dict[str, Part]:
+    return {part.name: part for part in found.parts}
+
+
+def test_the_parameters_of_a_recipe_of_text(tiny_bert: Path) -> None:
+    recipe = check_recipe(toy_recipe(tiny_bert), where="toy")
+    found = inspect(recipe)
+    assert named(found) == {
+        # A layer of the model, and a vector for each of three turns.
+        "text encoder, trained layers": Part("text encoder, trained layers", layer(32, 48) + 3 * 32, 0),
+        "KWRT": Part("KWRT", 2 * 32, 0),
+        "text, feature extraction module": Part(
+            "text, feature extraction module", linear(32, 32) + 3 * 32 + layer(32, 4 * 32) + 2 * 32, 0
+        ),
+        "classifiers of text": Part("classifiers of text", 2 * linear(32, 7), 0),
+    }
+    (once,) = found.once
+    network = build_network(recipe, build_encoders(recipe, device="cpu"), 7)
+    trained = sum(p.numel() for p in network.parameters())
+    assert sum(part.trained for part in found.parts) == trained
+    # Embeddings of words and 16 speakers, positions and types with their norm, two layers, the pooler.
+    (words,) = [
+        p.shape[0] for n, p in build_encoders(recipe, device="cpu").text._model.named_parameters() if "word" in n
+    ]
+    assert once.parameters == (words + 64 + 2) * 32 + 2 * 32 + 2 * layer(32, 48) + linear(32, 32)
+    assert found.memory.weights == found.memory.gradients == FLOAT * trained
+    assert found.memory.moments == 2 * FLOAT * trained
+    assert (found.memory.average, found.memory.frozen) == (0, 0)
+
+
+def fused(bert: Path, vit: Path, **training: object) -> dict[str, object]:
+    values = voiced_recipe(bert, "text", "audio")
+    values["fusion"] = {
+        "name": "mfm",
+        "layers": 1,
+        "heads": 4,
+        "language": {"model": str(bert)},
+        "vision": {"model": str(vit)},
+    }
+    values["training"] = {**values["training"], **training}
+    return values
+
+
+@pytest.fixture(scope="module")
+def usual(tiny_bert: Path, tiny_vit: Path) -> Inspection:
+    """What the network of both steps takes, with windows that are shorter than usual."""
+    return inspect(check_recipe(fused(tiny_bert, tiny_vit, average=0.9), where="toy"), words=4, seconds=0.8)
+
+
+def test_frozen_layers_inside_the_network_are_counted_apart(usual: Inspection) -> None:
+    found = named(usual)
+    assert found["TMF, step two: blocks.language"] == Part("TMF, step two: blocks.language", 0, 2 * layer(32, 48))
+    assert found["TMF, step two: blocks.vision"] == Part("TMF, step two: blocks.vision", 0, 2 * layer(24, 40))
+    assert usual.memory.frozen == FLOAT * sum(part.frozen for part in usual.parts)
+    assert usual.memory.average == usual.memory.weights == FLOAT * sum(part.trained for part in usual.parts)
+    assert [(one.key, one.parameters is None) for one in usual.once] == [
+        ("text_encoder", False),
+        ("audio_encoder", True),
+    ]
+
+
+def test_the_window_is_as_long_as_asked_for(usual: Inspection) -> None:
+    window = usual.window
+    assert (window.utterances, window.words, window.seconds) == (3, 4, 0.8)
+    assert window.text == 3 * 5
+    # Frames of 20 ms, four to a position; patches of 16 frames of 10 ms.
+    assert (window.audio, window.patches) == (3 * 10, 3 * 5)
+
+
+def test_what_is_frozen_by_the_recipe_is_counted_as_frozen(usual: Inspection, tiny_bert: Path, tiny_vit: Path) -> None:
+    recipe = check_recipe(fused(tiny_bert, tiny_vit, start="another", freeze=["text"]), where="toy")
+    found = inspect(recipe, words=4, seconds=0.8)
+    for name in ("text encoder, trained layers", "KWRT", "text, feature extraction module", "classifiers of text"):
+        assert named(found)[name] == Part(name, 0, named(usual)[name].trained)
+    assert found.cost.forward == usual.cost.forward
+    assert found.cost.step < usual.cost.step
+    assert found.cost.activations < usual.cost.activations
+
+
+def test_computing_again_costs_operations_and_saves_memory(usual: Inspection, tiny_bert: Path, tiny_vit: Path) -> None:
+    again = inspect(check_recipe(fused(tiny_bert, tiny_vit, checkpointing=True), where="toy"), words=4, seconds=0.8)
+    assert again.cost.forward == usual.cost.forward
+    assert again.cost.step > usual.cost.step
+    assert again.cost.activations < usual.cost.activations
+
+
+def test_tracing_finds_what_running_finds(tiny_bert: Path, tiny_vit: Path) -> None:
+    # Prosody apart: a CPU's LSTM keeps something for itself that it tells nobody of.
+    recipe = check_recipe({**fused(tiny_bert, tiny_vit), "prosody": "none"}, where="toy")
+    encoders = build_encoders(recipe, device="cpu")
+    network = build_network(recipe, encoders, 7).train()
+    window = typical(recipe, encoders, words=4, seconds=0.8)
+    batch, one = (collate([window] * n, audio_shape(recipe, encoders), spectrum_shape(encoders)) for n in (SIZE, 1))
+    real = Step(network)(batch, "float32")
+    found, traced = measure(network, one, SIZE)
+    assert traced
+    assert (found.forward, found.step) == (real.forward, real.step)
+    assert found.activations == pytest.approx(real.activations, rel=0.02)
+
+
+def test_costs_grow_with_the_batch_and_memory_with_what_is_computed_at_a_time(tiny_bert: Path) -> None:
+    whole, halves = (
+        inspect(check_recipe(toy_recipe(tiny_bert, training={"batch_size": 8, "accumulate": parts}), where="toy"))
+        for parts in (1, 2)
+    )
+    twice = inspect(check_recipe(toy_recipe(tiny_bert), where="toy"), batch_size=16)
+    assert (whole.batch_size, whole.together) == (8, 8)
+    assert (halves.batch_size, halves.together) == (8, 4)
+    assert halves.cost.step == whole.cost.step
+    assert halves.memory.batch * 2 == whole.memory.batch
+    assert halves.cost.activations < 0.6 * whole.cost.activations
+    assert twice.cost.step == 2 * whole.cost.step
+    assert twice.as_dict()["cost"]["forward_per_window"] == whole.cost.forward // 8
