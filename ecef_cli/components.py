@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -405,6 +405,30 @@ class Fusion(Component):
         """
         del width
         return None
+
+
+# --------------------------------------------------------------------------------------------- training
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingEvent:
+    """Something that happened in a training.
+
+    Attributes:
+        kind: `started`, `step` (weights were changed once), `epoch` (dev was scored) or `finished`; a training that
+            goes on after an interruption starts again.
+        run: the run's name.
+        folder: the run's folder.
+        step: how many times the weights have been changed so far.
+        values: of a start, the recipe; of a step, `loss` and `learning_rate`; of an epoch, what `log.jsonl` says of it;
+            of the end, the entry of the epoch that is kept.
+    """
+
+    kind: Literal["started", "step", "epoch", "finished"]
+    run: str
+    folder: Path
+    step: int
+    values: Mapping[str, Any]
 
 
 # ------------------------------------------------------------------------------------------ registration

@@ -1,6 +1,6 @@
-"""The hooks that a plugin may implement: one for each kind of component.
+"""The hooks that a plugin may implement: one for each kind of component, and one that hears of trainings.
 
-A hook is called once, when components are first looked up. It calls `register(name, target, summary=…)`
+A hook that registers is called once, when components are first looked up. It calls `register(name, target, summary=…)`
 for each component it brings; `target` is an import string such as `my_package.tagger:MyTagger`, so that
 listing plugins imports none of them.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from ecef_cli.components import Register
+    from ecef_cli.components import Register, TrainingEvent
 
 hookspec = pluggy.HookspecMarker("ecef")
 
@@ -68,4 +68,15 @@ def ecef_register_fusions(register: Register) -> None:
 
     Args:
         register: call it once for each module.
+    """
+
+
+@hookspec
+def ecef_training_event(event: TrainingEvent) -> None:
+    """Hear of what happens in a training, in its main process, while it waits.
+
+    A hook that raises is warned of and not called again.
+
+    Args:
+        event: what happened.
     """

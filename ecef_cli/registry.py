@@ -21,12 +21,14 @@ from ecef_cli.errors import PluginError, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ecef_cli.components import Component
+    from ecef_cli.components import Component, TrainingEvent
 
 GROUP = "ecef"
 HOST = "ecef-cli"
 KINDS = ("dataset", "tagger", "text_encoder", "audio_encoder", "prosody_encoder", "fusion")
 HOOKS = tuple(f"ecef_register_{kind}s" for kind in KINDS)
+EVENTS = "ecef_training_event"
+"""The hook that hears of trainings."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RESERVED = "none"  # in a recipe it stands for no component at all
@@ -114,6 +116,7 @@ class Registry:
         self._manager = pluggy.PluginManager("ecef")
         self._manager.add_hookspecs(hookspecs)
         self._entries: dict[tuple[str, str], Entry] = {}
+        self._deaf: set[object] = set()
         self.broken: list[Broken] = []
         for point in points:
             for entry in self._announced(point):
@@ -141,10 +144,10 @@ class Registry:
         for name in dir(plugin):
             marks = self._manager.parse_hookimpl_opts(plugin, name)
             hook = (marks.get("specname") or name) if marks else name
-            if not marks and not name.startswith("ecef_register_"):
+            if not marks and not name.startswith(("ecef_register_", "ecef_training_")):
                 continue
-            if hook not in HOOKS:
-                raise PluginError(f"there is no hook {hook!r}", hint=did_you_mean(hook, HOOKS))
+            if hook not in (*HOOKS, EVENTS):
+                raise PluginError(f"there is no hook {hook!r}", hint=did_you_mean(hook, (*HOOKS, EVENTS)))
             if not marks:
                 raise PluginError(f"{name} is not marked as a hook", hint="decorate it with ecef_cli.hookimpl")
             implemented.add(hook)
@@ -163,9 +166,27 @@ class Registry:
                 raise PluginError(f"it registers two {kind} components called {name!r}")
             found[name] = Entry(kind, name, target, " ".join(summary.split()), distribution, version)
 
-        others = [p for p in self._manager.get_plugins() if p is not plugin]
-        self._manager.subset_hook_caller(f"ecef_register_{kind}s", others)(register=register)
+        self._call(plugin, f"ecef_register_{kind}s", register=register)
         return tuple(found.values())
+
+    def _call(self, plugin: object, hook: str, **given: object) -> None:
+        """Call a hook of one plugin alone."""
+        others = [p for p in self._manager.get_plugins() if p is not plugin]
+        self._manager.subset_hook_caller(hook, others)(**given)
+
+    def tell(self, event: TrainingEvent) -> list[str]:
+        """Tell all plugins that listen of an event; return what is wrong with those that fail, which hear no more."""
+        problems = []
+        for name, plugin in self._manager.list_name_plugin():
+            if plugin is None or plugin in self._deaf or not hasattr(plugin, EVENTS):
+                continue
+            try:
+                with redirect_stdout(sys.stderr):
+                    self._call(plugin, EVENTS, event=event)
+            except Exception as error:  # noqa: BLE001 - a third party's code may raise anything
+                self._deaf.add(plugin)
+                problems.append(f"{name} fails in {EVENTS} and is told no more: {_describe(error)}")
+        return problems
 
     def _add(self, entry: Entry) -> None:
         other = self._entries.setdefault((entry.kind, entry.name), entry)

@@ -14,7 +14,7 @@ from ecef_cli.cli import COMMANDS
 from ecef_cli.components import KINDS as CLASSES
 from ecef_cli.components import Register
 from ecef_cli.recipe import Recipe
-from ecef_cli.registry import HOOKS, KINDS
+from ecef_cli.registry import EVENTS, HOOKS, KINDS
 from ecef_cli.settings import parse_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -52,8 +52,8 @@ def test_every_hook_is_in_the_reference_with_its_parameters(hook: str) -> None:
 
 def test_the_hooks_are_those_of_the_host() -> None:
     specified = {name for name in dir(hookspecs) if name.startswith("ecef_")}
-    assert specified == set(HOOKS)
-    assert set(re.findall(r"ecef_register_\w+", page("reference/hooks.md"))) == specified
+    assert specified == {*HOOKS, EVENTS}
+    assert set(re.findall(r"ecef_(?:register|training)_\w+", page("reference/hooks.md"))) == specified
     assert tuple(CLASSES) == KINDS
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ecef_cli import registry as registry_module
 from ecef_cli.cli import _run
+from ecef_cli.components import TrainingEvent
 from ecef_cli.errors import PluginError
 from ecef_cli.registry import GROUP, KINDS, Registry, discover, get_registry
 
@@ -267,3 +269,46 @@ def test_an_entry_point_without_a_distribution_still_loads(monkeypatch: pytest.M
     monkeypatch.setattr(registry_module, "entry_points", lambda **_: [point])
     (entry,) = Registry(discover()).entries()
     assert entry.distribution == "unknown distribution"
+
+
+LISTENER = """
+from ecef_cli import hookimpl
+
+heard = []
+
+@hookimpl
+def ecef_training_event(event):
+    heard.append(event)
+    if event.kind == "epoch":
+        raise ValueError("out of disk\\nspace")
+"""
+
+
+def event(kind: str) -> TrainingEvent:
+    return TrainingEvent(kind, "run", Path("runs/run"), 3, {"loss": 1.0})
+
+
+def test_a_plugin_that_listens_hears_of_trainings_until_it_fails(install: Callable[..., None]) -> None:
+    install("quiet-one", hook(), taggers_of_test=TAGGER)
+    install("listener", LISTENER)
+    registry = get_registry()
+    assert registry.broken == []
+    assert registry.tell(event("step")) == []
+    (problem,) = registry.tell(event("epoch"))
+    assert problem == (
+        "listener:listener_plugin fails in ecef_training_event and is told no more: ValueError: out of disk space"
+    )
+    assert registry.tell(event("finished")) == []
+    assert [e.kind for e in sys.modules["listener"].heard] == ["step", "epoch"]
+
+
+def test_a_listener_with_other_parameters_is_left_out(install: Callable[..., None]) -> None:
+    install("listener", LISTENER.replace("(event)", "(event, run)"))
+    (broken,) = get_registry().broken
+    assert "run" in str(broken)
+
+
+def test_a_misspelt_listener_is_named(install: Callable[..., None]) -> None:
+    install("listener", LISTENER.replace("training_event", "training_events"))
+    (broken,) = get_registry().broken
+    assert "there is no hook 'ecef_training_events' (did you mean 'ecef_training_event'?)" in str(broken)
