@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.dialogue import Dialogue, read_dialogues, to_json, to_row
@@ -14,7 +14,7 @@ from ecef_cli.errors import DataError
 from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ecef_cli.components import Corpus
@@ -28,8 +28,9 @@ class Prepared:
         name: the folder's name.
         labels: the emotions in order.
         splits: dialogues by split.
-        key: hash of the manifests' bytes.
+        key: hash of the manifests' bytes, and of which of their utterances are there.
         recordings: hash of the paths and bytes of all recordings; empty where there is none.
+        rows: by split, where each utterance stands in the manifest, from 0; None where all are there.
     """
 
     name: str
@@ -37,6 +38,40 @@ class Prepared:
     splits: Mapping[str, tuple[Dialogue, ...]]
     key: str
     recordings: str = ""
+    rows: Mapping[str, Sequence[int]] | None = None
+
+    def labelled(self, labels: Iterable[str]) -> Prepared:
+        """Return the dataset without the utterances whose emotion is none of `labels`; itself where all have one.
+
+        Dialogues and splits of which nothing is left are gone too.
+        """
+        known = set(labels)
+        splits: dict[str, tuple[Dialogue, ...]] = {}
+        rows: dict[str, tuple[int, ...]] = {}
+        for split, dialogues in self.splits.items():
+            every = [u for dialogue in dialogues for u in dialogue.utterances]
+            places = range(len(every)) if self.rows is None else self.rows[split]
+            kept = tuple(place for place, u in zip(places, every, strict=True) if u.emotion in known)
+            if kept:
+                parts = (replace(d, utterances=tuple(u for u in d.utterances if u.emotion in known)) for d in dialogues)
+                splits[split], rows[split] = tuple(part for part in parts if part.utterances), kept
+        if _size(splits) == _size(self.splits):
+            return self
+        return replace(self, splits=splits, key=content_key({"manifest": self.key, "rows": rows}), rows=rows)
+
+    @property
+    def longest(self) -> int:
+        """How many utterances the longest dialogue has."""
+        return longest(dialogue for dialogues in self.splits.values() for dialogue in dialogues)
+
+
+def longest(dialogues: Iterable[Dialogue]) -> int:
+    """Return how many utterances the longest dialogue has, 1 where there is none."""
+    return max((len(dialogue.utterances) for dialogue in dialogues), default=1)
+
+
+def _size(splits: Mapping[str, Sequence[Dialogue]]) -> int:
+    return sum(len(dialogue.utterances) for dialogues in splits.values() for dialogue in dialogues)
 
 
 def load_prepared(workspace: Workspace, name: str) -> Prepared:

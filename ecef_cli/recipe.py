@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ecef_cli.errors import EcefError, PluginError, RecipeError, did_you_mean
 from ecef_cli.problems import explain, located
-from ecef_cli.recipe_sections import Audio, Features, Modality, Network, Section, Training, distinct
+from ecef_cli.recipe_sections import Audio, Epc, Features, History, Modality, Network, Section, Training, distinct
 from ecef_cli.registry import get_registry
 from ecef_cli.settings import lines_of, override, parse_yaml
 
@@ -29,6 +29,8 @@ BLOCKS = {
     "fusion": "fusion",
 }
 """The recipe's keys that name a component, with the component's kind."""
+
+_TURNS = 128  # utterances that a network of the whole dialogue tells apart: more than almost any dialogue has
 
 
 class Block(BaseModel):
@@ -56,7 +58,10 @@ class Recipe(Section):
     dataset: str = Field(description="name of a dataset prepared in the workspace")
     tasks: Annotated[list[Task], BeforeValidator(distinct)] = Field(min_length=1)
     modalities: Annotated[list[Modality], BeforeValidator(distinct)] = Field(["text"], min_length=1)
-    history: int = Field(8, ge=1, description="utterances in a window, the last one included")
+    history: History = Field(
+        8, description="utterances in a window, the last one included; `all` for the whole dialogue so far"
+    )
+    epc: Epc = Epc()
     tagger: Annotated[Block | None, BeforeValidator(_none)] = Field(
         None, description="source of word relations, or `none` for the network without KWRT"
     )
@@ -79,6 +84,11 @@ class Recipe(Section):
     def reads(self, modality: Modality) -> bool:
         """Tell whether a modality is among the inputs; blocks of one that is not are left alone."""
         return modality in self.modalities
+
+    @property
+    def turns(self) -> int:
+        """How many utterances the network tells apart by how long ago they were; what is older counts as the oldest."""
+        return self.history or _TURNS
 
     def lacking(self) -> list[tuple[str, str]]:
         """Return the blocks that the modalities need and that are none, each with what is wrong."""

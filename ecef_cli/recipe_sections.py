@@ -1,10 +1,20 @@
-"""The sections of a recipe that name no component: network, features, audio, training."""
+"""The sections of a recipe that name no component: EPC protocol, network, features, audio, training."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 Modality = Literal["text", "audio"]
 Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
@@ -14,6 +24,61 @@ class Section(BaseModel):
     """A part of a recipe; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _history(value: object) -> object:
+    if value is None or (isinstance(value, str) and value != "all" and not value.isdecimal()):
+        raise ValueError("must be a number of utterances or `all`")
+    return None if value == "all" else value
+
+
+History = Annotated[
+    Annotated[int, Field(ge=1)] | None,
+    BeforeValidator(_history),
+    PlainSerializer(lambda value: value or "all"),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
+]
+"""Utterances in a window; None, written `all`, for the whole dialogue so far."""
+
+
+class Epc(Section):
+    """What prediction (EPC) is asked, of whom, and what it may know."""
+
+    target: Literal["next", "other", "own"] = Field(
+        "next",
+        description="whose emotion is asked for: that of the next utterance, of the next by another speaker than the "
+        "last one heard, or of the next by that same speaker, however far away",
+    )
+    min_history: int = Field(1, ge=1, description="utterances of the dialogue that are heard before it, at least")
+    last_only: bool = Field(default=False, description="whether only the last utterance of a dialogue is asked about")
+    next_speaker: bool = Field(default=False, description="whether the network is told whose utterance is asked about")
+    others: Literal["context", "drop"] = Field(
+        "context",
+        description="utterances whose emotion is none of the dataset's: context for the others, or dropped before "
+        "any window is made, for both tasks",
+    )
+
+    @model_validator(mode="after")
+    def _tells_something(self) -> Epc:
+        if self.next_speaker and self.target == "own":
+            raise ValueError("next_speaker tells nothing where the target is `own`, the last speaker's next utterance")
+        return self
+
+    def in_words(self) -> str:
+        """Return the protocol in one line."""
+        whose = {
+            "next": "the next utterance, by anyone",
+            "other": "the next utterance of another speaker than the last one heard",
+            "own": "the next utterance of the last speaker heard",
+        }
+        heard = "utterance" if self.min_history == 1 else "utterances"
+        which = "the last utterance of each dialogue alone" if self.last_only else "every such utterance of a dialogue"
+        told = "told" if self.next_speaker else "not told"
+        others = "stay as context" if self.others == "context" else "are dropped before windows are made"
+        return (
+            f"{whose[self.target]}; {which}; at least {self.min_history} {heard} heard before it; whose it is, is "
+            f"{told}; utterances without one of the emotions {others}"
+        )
 
 
 class Network(Section):

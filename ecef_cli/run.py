@@ -132,7 +132,7 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
     if encoders.text is not None:
         text = TextStream(
             encoders.text.width,
-            recipe.history,
+            recipe.turns,
             settings,
             top=encoders.text.trainable(),
             kwrt=recipe.tagger is not None,
@@ -140,7 +140,7 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
     if encoders.audio is not None:
         audio = AudioStream(
             encoders.audio.width,
-            recipe.history,
+            recipe.turns,
             settings,
             audio=recipe.audio,
             masking=recipe.training.masking,
@@ -158,6 +158,7 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
         masking=recipe.training.masking,
         dropout=recipe.training.modality_dropout,
         frozen=recipe.training.freeze,
+        next_speaker=recipe.epc.next_speaker,
     )
 
 

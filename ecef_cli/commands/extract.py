@@ -33,6 +33,7 @@ def command(
     from ecef_cli.manifest import load_prepared
     from ecef_cli.recipe import load_recipe
     from ecef_cli.samples.inputs import recipe_audio, recipe_features
+    from ecef_cli.samples.protocol import windowed
     from ecef_cli.tolerance import Tolerance
 
     tolerance = Tolerance.parse(tolerate)
@@ -40,7 +41,7 @@ def command(
     prepared = load_prepared(workspace, loaded.dataset)
     encoders = build_encoders(loaded, device=resolve_device(device))
     if encoders.text is not None:
-        recipe_features(workspace, loaded, prepared, encoders.text, force=force)
+        recipe_features(workspace, loaded, windowed(loaded, prepared), encoders.text, force=force)
     for encoder in (encoders.audio, encoders.spectrum):
         if encoder is not None:
             recipe_audio(workspace, loaded, prepared, encoder, tolerance=tolerance, force=force)

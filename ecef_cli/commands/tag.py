@@ -96,10 +96,10 @@ def command(
         if not (fetch and not workspace.datasets()):  # the download was what was asked for
             output.records(tag_datasets(workspace, choice, datasets, force=force), wanted=form)
     elif explain:
-        reasons = [r for d in read_dialogues(file) for r in explain_dialogue(d, choice.tagger, choice.history)]
+        reasons = [r for d in read_dialogues(file) for r in explain_dialogue(d, choice.tagger, choice.reach(d))]
         show_reasons(reasons, wanted=form)
     else:
-        show([tag_dialogue(d, choice.tagger, choice.history) for d in read_dialogues(file)], wanted=form)
+        show([tag_dialogue(d, choice.tagger, choice.reach(d)) for d in read_dialogues(file)], wanted=form)
 
 
 def _check_modes(

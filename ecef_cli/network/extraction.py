@@ -15,7 +15,7 @@ class TurnEmbedding(nn.Module):
     """Says of each position how many utterances ago it was spoken.
 
     Args:
-        history: utterances in a window.
+        history: utterances that are told apart; what was spoken before them counts as the oldest.
         width: width of the features it is added to.
         spread: standard deviation that its vectors start with; 0 starts with no effect.
     """
@@ -28,7 +28,7 @@ class TurnEmbedding(nn.Module):
     def forward(self, features: Tensor, turns: Tensor) -> Tensor:
         """Return features (B, K, width) with the vector of each turn (B, K) added; -1 adds none."""
         known = (turns >= 0)[..., None].to(features.dtype)
-        added: Tensor = features + known * self.table(turns.clamp(min=0))
+        added: Tensor = features + known * self.table(turns.clamp(0, self.table.num_embeddings - 1))
         return added
 
 
@@ -37,7 +37,7 @@ class FeatureExtraction(nn.Module):
 
     Args:
         width_in: d, width of the features that come in.
-        history: utterances in a window.
+        history: utterances that are told apart by how long ago they were.
         settings: width, heads, layers, feed-forward and dropout.
     """
 

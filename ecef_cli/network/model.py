@@ -12,6 +12,7 @@ from ecef_cli.components import FusionInput, SecondStepInput
 from ecef_cli.network.audio import FrameMasking
 from ecef_cli.network.extraction import FeatureExtraction, Pool, TurnEmbedding
 from ecef_cli.network.kwrt import WordWeighting
+from ecef_cli.samples.windows import NEXT_SPEAKERS, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
     from ecef_cli.samples.batches import AudioBatch, Batch, TextBatch
 
 
+UNTOLD = 0.2
+"""The share of training windows that are not told who speaks next, so that the network can do without."""
+
+
 class TextStream(nn.Module):
     """From the encoder's states to the words' features F_t.
 
     Args:
         width_in: d, width of the encoder's states.
-        history: utterances in a window.
+        history: utterances that are told apart by how long ago they were.
         settings: the recipe's network.
         top: the encoder's trained layers, or None where all of it is frozen.
         kwrt: whether words are weighted by their tags.
@@ -83,24 +88,43 @@ class Patches:
 class Heads(nn.Module):
     """One linear classifier for each task over the features of a stream.
 
-    ERC pools over the positions of the window's last utterance, EPC over the whole window.
+    ERC pools over the positions of the window's last utterance, EPC over the whole window. Where EPC is told who speaks
+    next, a learned vector for that is added to what it has pooled; it starts at zero.
 
     Args:
         settings: the recipe's network.
         tasks: `erc`, `epc` or both.
         labels: number of emotions.
+        next_speaker: whether EPC is told.
     """
 
-    def __init__(self, settings: NetworkSettings, tasks: Sequence[str], labels: int) -> None:
+    def __init__(
+        self, settings: NetworkSettings, tasks: Sequence[str], labels: int, *, next_speaker: bool = False
+    ) -> None:
         super().__init__()
         self.pools = nn.ModuleDict({task: Pool(settings) for task in tasks})
+        self.next_speaker: nn.Embedding | None = None
+        if next_speaker and "epc" in tasks:
+            self.next_speaker = nn.Embedding(NEXT_SPEAKERS, settings.width)
+            nn.init.zeros_(self.next_speaker.weight)
         self.dropout = nn.Dropout(settings.dropout)
         self.classifiers = nn.ModuleDict({task: nn.Linear(settings.width, labels) for task in tasks})
 
-    def forward(self, features: Tensor, positions: Positions) -> Mapping[str, Tensor]:
-        """Return the logits (B, labels) of each task from features (B, N, width) of the positions."""
+    def forward(
+        self, features: Tensor, positions: Positions, next_speaker: Tensor | None = None
+    ) -> Mapping[str, Tensor]:
+        """Return the logits (B, labels) of each task.
+
+        Args:
+            features: (B, N, width), of the positions.
+            positions: which of them are real.
+            next_speaker: (B,) int64, who speaks next, as `samples.windows.next_speaker` numbers it; None where unknown.
+        """
         scope = {"erc": positions.target, "epc": positions.mask}
         pooled = {task: pool(features, scope[task]) for task, pool in self.pools.items()}
+        if self.next_speaker is not None:
+            unknown = features.new_full((len(features),), UNKNOWN, dtype=torch.long)
+            pooled["epc"] = pooled["epc"] + self.next_speaker(unknown if next_speaker is None else next_speaker)
         return {task: head(self.dropout(pooled[task])) for task, head in self.classifiers.items()}
 
 
@@ -123,6 +147,7 @@ class EcefNetwork(nn.Module):
         masking: what of the spectrum is hidden in training, or None.
         dropout: how often a window is trained on without one of its modalities.
         frozen: modalities whose stream, and whose own classifiers, are not trained.
+        next_speaker: whether EPC is told who speaks next.
     """
 
     def __init__(
@@ -138,14 +163,18 @@ class EcefNetwork(nn.Module):
         masking: Masking | None = None,
         dropout: ModalityDropout | None = None,
         frozen: Sequence[str] = (),
+        next_speaker: bool = False,
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
         self.text, self.audio, self.fusion, self.second = text, audio, fusion, second
         self.masking = None if second is None or masking is None else FrameMasking(masking)
-        self.text_heads = None if text is None else Heads(settings, tasks, labels)
-        self.audio_heads = None if audio is None else Heads(settings, tasks, labels)
-        self.spectrum_heads = None if second is None else Heads(settings, tasks, labels)
+
+        def heads(features: nn.Module | None) -> Heads | None:
+            return None if features is None else Heads(settings, tasks, labels, next_speaker=next_speaker)
+
+        self.text_heads, self.audio_heads, self.spectrum_heads = heads(text), heads(audio), heads(second)
+        self._told = next_speaker
         self._dropout = dropout
         self._frozen = [
             part
@@ -166,35 +195,43 @@ class EcefNetwork(nn.Module):
     def forward(self, batch: Batch) -> Mapping[str, Tensor]:
         """Return the logits (B, labels) of each task."""
         from_text: Mapping[str, Tensor] = {}
-        words = None
+        words, told = None, self._next_speaker(batch)
         if self.text is not None and self.text_heads is not None and batch.text is not None:
             words = self.text(batch.text)
-            from_text = self.text_heads(words, batch.text)
+            from_text = self.text_heads(words, batch.text, told)
         if self.audio is None or self.audio_heads is None or batch.audio is None:
             return from_text
         if from_text and not self.training and not batch.audio.recorded.any():
             return from_text
         heard = self.audio(batch.audio)
         if words is None or self.fusion is None or batch.text is None:
-            return self._answer(heard, batch, self.audio_heads)
+            return self._answer(heard, batch, self.audio_heads, told)
         silent, mute = self._dropped(~batch.audio.recorded, ~batch.text.worded)
         fused = self.fusion(FusionInput(words, batch.text.mask, heard, batch.audio.mask))
         fused = torch.where(mute[:, None, None], heard, fused)
-        from_audio = self._answer(fused, batch, self.audio_heads)
+        from_audio = self._answer(fused, batch, self.audio_heads, told)
         return {task: torch.where(silent[:, None], from_text[task], from_audio[task]) for task in self.tasks}
 
-    def _answer(self, fused: Tensor, batch: Batch, heads: Heads) -> Mapping[str, Tensor]:
+    def _answer(self, fused: Tensor, batch: Batch, heads: Heads, told: Tensor | None) -> Mapping[str, Tensor]:
         """Return the logits from F_ta or F_a (B, T, width), by way of the second step where there is one."""
         audio, spectrum = batch.audio, batch.spectrum
         assert audio is not None  # noqa: S101 - for the type checker
         if self.second is None or self.spectrum_heads is None or spectrum is None:
-            found: Mapping[str, Tensor] = heads(fused, audio)
+            found: Mapping[str, Tensor] = heads(fused, audio, told)
             return found
         frames = spectrum.frames if self.masking is None else self.masking(spectrum.frames)
         streams = self.second(SecondStepInput(fused, audio.mask, frames, spectrum.frame_mask, spectrum.mask))
-        from_fused = heads(streams.fused, audio)
-        from_spectrum = self.spectrum_heads(streams.spectrum, Patches.of(spectrum, streams.spectrum.shape[1]))
+        from_fused = heads(streams.fused, audio, told)
+        patches = Patches.of(spectrum, streams.spectrum.shape[1])
+        from_spectrum = self.spectrum_heads(streams.spectrum, patches, told)
         return {task: (from_fused[task] + from_spectrum[task]) / 2 for task in self.tasks}
+
+    def _next_speaker(self, batch: Batch) -> Tensor | None:
+        """Return (B,) who speaks next; in training, some windows that could know are not told."""
+        told = batch.next_speaker
+        if told is None or not self.training or not self._told:
+            return told
+        return told.masked_fill(torch.rand(told.shape, device=told.device) < UNTOLD, UNKNOWN)
 
     def _dropped(self, silent: Tensor, mute: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B,) which windows count as having no recording, and which as having no text.

@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from ecef_cli.encoders import build_encoders
+from ecef_cli.errors import DataError
 from ecef_cli.prediction.recordings import Recordings
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.inputs import audio_shape, spectrum_shape
-from ecef_cli.samples.windows import text_window, turns_ago
+from ecef_cli.samples.windows import next_speaker, text_window, turns_ago
 from ecef_cli.tagging.pairs import tag_utterances
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ KEYS = {"erc": "prediction", "epc": "forecast"}
 _BATCH = 16  # windows that are computed together
 _DIGITS = 6  # of a printed probability
 _REMEMBERED = 4096  # distinct windows whose answers are kept
+_LONGEST = 64  # utterances of a window that is remembered at most: a whole dialogue hardly comes again
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,20 @@ class Predictor:
         self._tagger = run.tagger()
         self._remembered: OrderedDict[tuple[Hashable, ...], Answer] = OrderedDict()
 
+    def told(self, utterance: Utterance) -> str | None:
+        """Return who speaks after an utterance, where its row says so and the model wants to know.
+
+        Raises:
+            DataError: the row says it by something that is no name.
+        """
+        if not self.run.recipe.epc.next_speaker:
+            return None
+        name = utterance.row.get("next_speaker")
+        if name is not None and not (isinstance(name, str) and name.strip()):
+            hint = "name whoever speaks next, or leave the key out"
+            raise DataError(f"'next_speaker' must be a name, not {name!r}", where=utterance.where, hint=hint)
+        return name
+
     def listen(self, utterance: Utterance) -> None:
         """Read the utterance's recording, where it has one and the model reads audio.
 
@@ -98,17 +114,18 @@ class Predictor:
         """Return the answer for each window; each distinct window of text is encoded once, and each recording.
 
         Args:
-            windows: each holds at most `history` utterances, oldest first, and ends at the one in question.
+            windows: each holds at most `history` utterances, oldest first, and ends at the one in question; where
+                `history` is None, all utterances of the dialogue so far.
 
         Raises:
-            DataError: a recording cannot be read.
+            DataError: a recording cannot be read, or a row says who speaks next by something that is no name.
         """
         keys = [self._key(window) for window in windows]
         new = {key: window for key, window in zip(keys, windows, strict=True) if key not in self._remembered}
         answers = {key: self._remembered[key] for key in keys if key not in new}
         answers |= dict(zip(new, self._compute(list(new.values())), strict=True))
         for key in keys:
-            if key[0] is not None:  # of a window with a recording
+            if key[0] is not None:  # of a window with a recording, or of a very long one
                 continue
             self._remembered[key] = answers[key]
             self._remembered.move_to_end(key)
@@ -118,9 +135,9 @@ class Predictor:
 
     def _key(self, window: Sequence[Utterance]) -> tuple[Hashable, ...]:
         """Return what tells a window from others; None comes first where it may be remembered by it."""
-        if self._recordings is not None and any(u.audio is not None for u in window):
+        if len(window) > _LONGEST or (self._recordings is not None and any(u.audio is not None for u in window)):
             return (id(window),)
-        return (None, *((u.speaker, u.text) for u in window))
+        return (None, self.told(window[-1]), *((u.speaker, u.text) for u in window))
 
     def _compute(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
         """Return the answers, computed in batches of windows of similar length, which are padded little."""
@@ -158,4 +175,5 @@ class Predictor:
             recordings=None if self._recordings is None else self._recordings.frames(window),
             worded=any(turn.words for turn in shape.turns),
             spectra=None if self._spectra is None else self._spectra.frames(window),
+            next_speaker=next_speaker([u.speaker for u in window], self.told(window[-1])),
         )

@@ -1,4 +1,4 @@
-"""Predicts over a stream of rows: a line in, a line out, with flat memory."""
+"""Predicts over a stream of rows: a line in, a line out, with flat memory where windows have a length."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Windows:
     """Remembers the last utterances of each dialogue of a stream.
 
     Args:
-        history: utterances in a window.
+        history: utterances in a window; None for all of a dialogue, which are remembered then.
     """
 
-    def __init__(self, history: int) -> None:
+    def __init__(self, history: int | None) -> None:
         self._history = history
         self._open: OrderedDict[str, deque[Utterance]] = OrderedDict()
 
@@ -93,6 +93,11 @@ def _heard(predictor: Predictor, found: Utterance | DataError, count: RowCount) 
     """
     if isinstance(found, DataError):
         count.refuse(found)
+        return None
+    try:
+        predictor.told(found)
+    except DataError as error:
+        count.refuse(error)
         return None
     try:
         predictor.listen(found)

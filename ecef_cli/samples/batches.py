@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ecef_cli.samples.windows import UNKNOWN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -29,6 +31,7 @@ class WindowInput:
         recordings: of each utterance, oldest first, its frames (T, d) or None; None where audio is not read.
         worded: whether any utterance of the window has text.
         spectra: of each utterance, oldest first, its spectrum (T, bins) or None; None where no spectrum is read.
+        next_speaker: who speaks next, as `next_speaker` numbers it.
     """
 
     features: TextFeatures | None
@@ -38,6 +41,7 @@ class WindowInput:
     recordings: Sequence[npt.NDArray[np.float32] | None] | None = None
     worded: bool = True
     spectra: Sequence[npt.NDArray[np.float32] | None] | None = None
+    next_speaker: int = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,14 @@ class Batch:
         audio: how it was said.
         labels: by task, (B,) int64.
         spectrum: the spectrum of how it was said.
+        next_speaker: (B,) int64, who speaks next; None where nobody knows of any window.
     """
 
     text: TextBatch | None
     audio: AudioBatch | None
     labels: Mapping[str, Tensor]
     spectrum: AudioBatch | None = None
+    next_speaker: Tensor | None = None
 
     def to(self, device: str | torch.device) -> Batch:
         """Return the batch on a device."""
@@ -122,6 +128,7 @@ class Batch:
             None if self.audio is None else _moved(self.audio, device),
             {task: numbers.to(device) for task, numbers in self.labels.items()},
             None if self.spectrum is None else _moved(self.spectrum, device),
+            None if self.next_speaker is None else self.next_speaker.to(device),
         )
 
 
@@ -165,6 +172,7 @@ def collate(items: Sequence[WindowInput], audio: AudioShape | None = None, spect
         audio=None if audio is None else _collate_audio([item.recordings or () for item in items], audio),
         labels={task: torch.tensor([item.labels[task] for item in items]) for task in items[0].labels},
         spectrum=None if spectrum is None else _collate_audio([item.spectra or () for item in items], spectrum),
+        next_speaker=torch.tensor([item.next_speaker for item in items]),
     )
 
 

@@ -14,7 +14,8 @@ from ecef_cli.features.extraction import Extraction, ensure_features
 from ecef_cli.features.store import INDEX, FeatureStore
 from ecef_cli.manifest import load_prepared
 from ecef_cli.samples.batches import AudioShape, WindowInput, collate
-from ecef_cli.samples.windows import samples, turns_ago, windows
+from ecef_cli.samples.protocol import recipe_samples, windowed
+from ecef_cli.samples.windows import turns_ago, windows
 from ecef_cli.spectrum import NAME, LogMel
 from ecef_cli.tagging.store import ensure_tags
 from ecef_cli.tolerance import Tolerance
@@ -40,7 +41,7 @@ class Inputs:
     """Samples of a prepared dataset with their tags and features.
 
     Attributes:
-        prepared: the dataset.
+        prepared: the dataset, without the utterances that the recipe drops.
         samples: by split, one sample an utterance.
         tags: the word-pair tags, or None without a tagger.
         features: the text encoder's states, or None where text is not read.
@@ -48,6 +49,7 @@ class Inputs:
         shape: how frames become positions, or None where audio is not read.
         variants: frames of the train split at the speeds that training hears; empty where that is 1 alone.
         spectrum: the spectrum, or None where the fusion reads none; with its shape and variants, as of `audio`.
+        whole: the dataset as it lies in the workspace, where that is another: recordings are stored of all of it.
     """
 
     prepared: Prepared
@@ -60,6 +62,7 @@ class Inputs:
     spectrum: AudioStore | None = None
     spectrum_shape: AudioShape | None = None
     spectrum_variants: Sequence[AudioStore] = ()
+    whole: Prepared | None = None
 
     def window(self, sample: Sample, variant: int | None = None) -> WindowInput:
         """Return a sample with its features and tags, heard at the speed of a variant where one is given."""
@@ -77,6 +80,7 @@ class Inputs:
             recordings=self._recordings(sample, audio),
             worded=any(size > 1 for size in sample.sizes),
             spectra=self._recordings(sample, spectrum),
+            next_speaker=sample.next_speaker,
         )
 
     def batch(self, chosen: Iterable[Sample]) -> Batch:
@@ -126,32 +130,29 @@ def load_inputs(
         workspace: where the dataset is.
         recipe: the recipe.
         encoders: the recipe's encoders.
-        labels: the labels that targets are numbered by; the dataset's own where None.
+        labels: the labels that targets are numbered by; the dataset's own where None. Other emotions are no targets.
         tolerance: how many recordings may be broken; none where None.
         training: whether there must be recordings where a recipe reads text and audio; without them, a trained model
             answers from the text.
 
     Raises:
-        DataError: the dataset is not prepared, holds an emotion that is not among `labels`, or has more broken
-            recordings than are tolerated.
+        DataError: the dataset is not prepared, or has more broken recordings than are tolerated.
     """
-    prepared = load_prepared(workspace, recipe.dataset)
-    wanted = labels or prepared.labels
-    found = {
-        split: samples(split, dialogues, history=recipe.history, tasks=recipe.tasks, labels=wanted)
-        for split, dialogues in prepared.splits.items()
-    }
+    whole = load_prepared(workspace, recipe.dataset)
+    wanted = labels or whole.labels
+    prepared = windowed(recipe, whole, wanted)
+    found = recipe_samples(recipe, prepared, wanted)
     tags = recipe_tags(workspace, recipe, prepared)
     features = None if encoders.text is None else recipe_features(workspace, recipe, prepared, encoders.text)
     if encoders.audio is None:
-        return Inputs(prepared, found, tags, features)
+        return Inputs(prepared, found, tags, features, whole=whole)
     if features is not None and not training and not prepared.recordings:
         output.note(f"{prepared.name} has no recordings: all answers are from the text")
-        return Inputs(prepared, found, tags, features)
-    audio = recipe_audio(workspace, recipe, prepared, encoders.audio, tolerance=tolerance)
+        return Inputs(prepared, found, tags, features, whole=whole)
+    audio = recipe_audio(workspace, recipe, whole, encoders.audio, tolerance=tolerance)
     spectrum = None
     if encoders.spectrum is not None:
-        spectrum = recipe_audio(workspace, recipe, prepared, encoders.spectrum, tolerance=tolerance)
+        spectrum = recipe_audio(workspace, recipe, whole, encoders.spectrum, tolerance=tolerance)
     return Inputs(
         prepared,
         found,
@@ -161,6 +162,7 @@ def load_inputs(
         audio_shape(recipe, encoders),
         spectrum=spectrum,
         spectrum_shape=spectrum_shape(encoders),
+        whole=whole,
     )
 
 
@@ -175,7 +177,8 @@ def load_variants(
     speeds = recipe.training.speeds
     if encoders.audio is None or inputs.audio is None or speeds == [1.0]:
         return inputs
-    train = replace(inputs.prepared, splits={"train": inputs.prepared.splits["train"]})
+    whole = inputs.whole or inputs.prepared
+    train = replace(whole, splits={"train": whole.splits["train"]})
 
     def heard(encoder: AudioEncoder, store: AudioStore) -> tuple[AudioStore, ...]:
         return tuple(
@@ -207,7 +210,10 @@ def spectrum_shape(encoders: Encoders) -> AudioShape | None:
 
 
 def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, force: bool = False) -> TagStore | None:
-    """Return the tags that a recipe asks for, or None where it has no tagger or does not read text."""
+    """Return the tags that a recipe asks for, or None where it has no tagger or does not read text.
+
+    Like its features, they are of what `windowed` returns.
+    """
     if recipe.tagger is None or not recipe.reads("text"):
         return None
     return ensure_tags(
@@ -215,7 +221,7 @@ def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, for
         prepared,
         name=recipe.tagger.name,
         tagger=recipe.component("tagger"),
-        history=recipe.history,
+        history=recipe.history or prepared.longest,
         force=force,
     )
 
@@ -224,7 +230,7 @@ def recipe_features(
     workspace: Workspace, recipe: Recipe, prepared: Prepared, encoder: TextEncoder, *, force: bool = False
 ) -> FeatureStore:
     """Return the text features that a recipe asks for."""
-    extraction = _text_extraction(recipe, encoder)
+    extraction = _text_extraction(recipe, prepared, encoder)
     ends = {split: list(windows(dialogues, recipe.history)) for split, dialogues in prepared.splits.items()}
     return ensure_features(workspace, prepared, ends, extraction, force=force)
 
@@ -233,7 +239,7 @@ def stored_features(
     workspace: Workspace, recipe: Recipe, prepared: Prepared, encoder: TextEncoder
 ) -> FeatureStore | None:
     """Return the text features that a recipe asks for, or None where they have not been extracted."""
-    folder = workspace.dataset(prepared.name) / "features" / _text_extraction(recipe, encoder).key(prepared)
+    folder = workspace.dataset(prepared.name) / "features" / _text_extraction(recipe, prepared, encoder).key(prepared)
     return FeatureStore.open(folder) if (folder / INDEX).is_file() else None
 
 
@@ -264,9 +270,10 @@ def recipe_audio(
     )
 
 
-def _text_extraction(recipe: Recipe, encoder: TextEncoder) -> Extraction:
+def _text_extraction(recipe: Recipe, prepared: Prepared, encoder: TextEncoder) -> Extraction:
     name, options = _described(recipe, "text_encoder")
-    return Extraction(encoder, name, options, recipe.history, recipe.features.dtype)
+    # Windows of the whole dialogue are those as long as the longest dialogue, and are stored as such.
+    return Extraction(encoder, name, options, recipe.history or prepared.longest, recipe.features.dtype)
 
 
 def _described(recipe: Recipe, key: str) -> tuple[str, dict[str, Any]]:

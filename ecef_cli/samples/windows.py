@@ -9,7 +9,7 @@ import numpy as np
 
 from ecef_cli.components import TextWindow, Turn
 from ecef_cli.dialogue import words
-from ecef_cli.errors import DataError, did_you_mean
+from ecef_cli.recipe_sections import Epc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 NO_TARGET = -100
 """The label number of a target that is not there; PyTorch's losses leave it out."""
 
+UNKNOWN, SOMEBODY_NEW, SAME = range(3)
+"""Who speaks next, as a number. From `SAME` on, the speakers of the window, the one who spoke last first."""
+
+_RANKS = 8  # speakers of a window that are told apart; those who have been silent for longer share the last number
+NEXT_SPEAKERS = SAME + _RANKS
+"""How many such numbers there are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -28,12 +35,14 @@ class Sample:
 
     Attributes:
         split: the split it belongs to.
-        number: position of its last utterance in the split's manifest, from 0.
+        number: its place among the windows of the split, from 0.
         dialogue: number of its dialogue in the split.
         first: number of its first utterance in the dialogue.
         last: number of its last utterance in the dialogue.
         sizes: positions of each of its utterances, oldest first: one for the speaker and one for each word.
         targets: by task, the number of the label asked for, or `NO_TARGET`.
+        next_speaker: whose utterance EPC asks about, as `next_speaker` numbers it; `UNKNOWN` where it is not told.
+        rows: what `numbers` returns, where utterances of the manifest are left out; None where all are there.
     """
 
     split: str
@@ -43,6 +52,8 @@ class Sample:
     last: int
     sizes: tuple[int, ...]
     targets: Mapping[str, int]
+    next_speaker: int = UNKNOWN
+    rows: Sequence[int] | None = None
 
     @property
     def positions(self) -> int:
@@ -50,8 +61,10 @@ class Sample:
         return sum(self.sizes)
 
     @property
-    def numbers(self) -> range:
+    def numbers(self) -> Sequence[int]:
         """Positions of the window's utterances in the split's manifest, oldest first."""
+        if self.rows is not None:
+            return self.rows
         return range(self.number - (self.last - self.first), self.number + 1)
 
 
@@ -72,54 +85,102 @@ def turns_ago(sizes: Sequence[int]) -> npt.NDArray[np.int64]:
     return np.repeat(np.arange(len(sizes) - 1, -1, -1), sizes)
 
 
-def windows(dialogues: Sequence[Dialogue], history: int) -> Iterator[TextWindow]:
-    """Yield the window that ends at each utterance: utterances max(1, n-history+1) … n."""
+def windows(dialogues: Sequence[Dialogue], history: int | None) -> Iterator[TextWindow]:
+    """Yield the window that ends at each utterance: utterances max(1, n-history+1) … n, or 1 … n without a history."""
     for dialogue in dialogues:
         for last in range(len(dialogue.utterances)):
-            yield text_window(dialogue.utterances[max(0, last - history + 1) : last + 1])
+            yield text_window(dialogue.utterances[_first(last, history) : last + 1])
+
+
+def _first(last: int, history: int | None) -> int:
+    return 0 if history is None else max(0, last - history + 1)
+
+
+def next_speaker(heard: Sequence[str], speaker: str | None) -> int:
+    """Return who speaks next, as a number: what a window can know of him without knowing his name.
+
+    Args:
+        heard: who speaks in the window, oldest first.
+        speaker: who speaks next; None where that is not known.
+    """
+    if speaker is None:
+        return UNKNOWN
+    recent = list(dict.fromkeys(reversed(heard)))
+    return SAME + min(recent.index(speaker), _RANKS - 1) if speaker in recent else SOMEBODY_NEW
+
+
+def asked(speakers: Sequence[str], epc: Epc) -> list[int | None]:
+    """Return of each utterance n of a dialogue which one EPC asks about where n is the last one heard; None for none.
+
+    It is the first after n that the protocol's `target` allows, however far away. Where only the last utterance of
+    the dialogue is asked about, that is done once, from as late as it can be.
+
+    Args:
+        speakers: who speaks, by utterance.
+        epc: the protocol.
+    """
+    count = len(speakers)
+    found: list[int | None] = [None] * count
+    later: dict[str, int] = {}
+    for n in range(count - 1, -1, -1):
+        if epc.target == "own":
+            found[n] = later.get(speakers[n])
+        elif n + 1 < count:
+            stays = epc.target == "other" and speakers[n + 1] == speakers[n]
+            found[n] = found[n + 1] if stays else n + 1
+        later[speakers[n]] = n
+    latest = max((n for n in range(count) if found[n] == count - 1), default=None)
+    return [m if n + 1 >= epc.min_history and (not epc.last_only or n == latest) else None for n, m in enumerate(found)]
 
 
 def samples(
-    split: str, dialogues: Sequence[Dialogue], *, history: int, tasks: Sequence[str], labels: Sequence[str]
+    split: str,
+    dialogues: Sequence[Dialogue],
+    *,
+    history: int | None,
+    tasks: Sequence[str],
+    labels: Sequence[str],
+    epc: Epc | None = None,
+    rows: Sequence[int] | None = None,
 ) -> list[Sample]:
     """Return one sample an utterance, with the targets of the tasks.
 
-    ERC asks for the emotion of the window's last utterance, EPC for the emotion of the utterance that follows it
-    in the dialogue. A sample without any target is still returned, so that numbers stay those of the manifest.
+    ERC asks for the emotion of the window's last utterance, EPC for the emotion of one that comes after it. An emotion
+    that is none of the labels is no target, and neither is one that is not known. A sample without any target is still
+    returned, so that every utterance has one.
 
-    Raises:
-        DataError: an utterance has an emotion that is not among `labels`.
+    Args:
+        split: the split.
+        dialogues: its dialogues.
+        history: utterances in a window; None for all from the start of the dialogue.
+        tasks: the tasks.
+        labels: the emotions by number.
+        epc: which utterance EPC asks about; the next one where None.
+        rows: where each utterance stands in the split's manifest, where some of it are left out.
     """
+    protocol = epc or Epc()
     numbers = {label: number for number, label in enumerate(labels)}
     found: list[Sample] = []
     for d, dialogue in enumerate(dialogues):
-        emotions = [_number(u, numbers) for u in dialogue.utterances] + [NO_TARGET]
+        emotions = [NO_TARGET if u.emotion is None else numbers.get(u.emotion, NO_TARGET) for u in dialogue.utterances]
+        speakers = [u.speaker for u in dialogue.utterances]
+        targets = asked(speakers, protocol)
         sizes = tuple(1 + len(words(u.text)) for u in dialogue.utterances)
         for last in range(len(dialogue.utterances)):
-            first = max(0, last - history + 1)
-            known = {"erc": emotions[last], "epc": emotions[last + 1]}
+            first, place, target = _first(last, history), len(found), targets[last]
+            known = {"erc": emotions[last], "epc": NO_TARGET if target is None else emotions[target]}
+            follows = speakers[target] if protocol.next_speaker and target is not None else None
             found.append(
                 Sample(
                     split=split,
-                    number=len(found),
+                    number=place,
                     dialogue=d,
                     first=first,
                     last=last,
                     sizes=sizes[first : last + 1],
                     targets={task: known[task] for task in tasks},
+                    next_speaker=next_speaker(speakers[first : last + 1], follows),
+                    rows=None if rows is None else tuple(rows[place - last + first : place + 1]),
                 )
             )
     return found
-
-
-def _number(utterance: Utterance, numbers: Mapping[str, int]) -> int:
-    if utterance.emotion is None:
-        return NO_TARGET
-    try:
-        return numbers[utterance.emotion]
-    except KeyError:
-        raise DataError(
-            f"unknown emotion {utterance.emotion!r}",
-            where=utterance.where,
-            hint=did_you_mean(utterance.emotion, numbers),
-        ) from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import output
 from ecef_cli.errors import DataError, UsageProblem
-from ecef_cli.manifest import load_prepared
+from ecef_cli.manifest import load_prepared, longest
 from ecef_cli.recipe import build_component, load_recipe
 from ecef_cli.registry import get_registry
 from ecef_cli.tagging.letters import relation_letters
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ecef_cli.components import Tagger
+    from ecef_cli.dialogue import Dialogue
     from ecef_cli.manifest import Prepared
     from ecef_cli.recipe import Recipe
     from ecef_cli.tagging.store import TagStore
@@ -34,14 +35,20 @@ class TaggerChoice:
     Attributes:
         name: its name.
         tagger: the component.
-        history: utterances in a window.
+        history: utterances in a window; None for all from the start of a dialogue.
         dataset: the recipe's dataset, where there is a recipe.
+        labelled: whether a dataset is tagged without the utterances that have no emotion.
     """
 
     name: str
     tagger: Tagger
-    history: int
+    history: int | None
     dataset: str | None
+    labelled: bool = False
+
+    def reach(self, dialogue: Dialogue) -> int:
+        """Return how many utterances of a dialogue a window can hold."""
+        return self.history or longest([dialogue])
 
 
 def choose_tagger(
@@ -77,6 +84,7 @@ def choose_tagger(
         tagger=tagger,
         history=history or (loaded.history if loaded else DEFAULT_HISTORY),
         dataset=loaded.dataset if loaded else None,
+        labelled=loaded is not None and loaded.epc.others == "drop",
     )
 
 
@@ -176,9 +184,10 @@ def _tagged(
         )
     for name in wanted:
         prepared = load_prepared(workspace, name)
+        if choice.labelled:
+            prepared = prepared.labelled(prepared.labels)
+        history = choice.history or prepared.longest
         yield (
             prepared,
-            ensure_tags(
-                workspace, prepared, name=choice.name, tagger=choice.tagger, history=choice.history, force=force
-            ),
+            ensure_tags(workspace, prepared, name=choice.name, tagger=choice.tagger, history=history, force=force),
         )

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError
 from ecef_cli.samples.windows import NO_TARGET, samples, text_window, turns_ago, windows
 
 LABELS = ("neutral", "joy", "anger")
 
 
-def said(speaker: str, text: str, emotion: str | None = None, where: str | None = None) -> Utterance:
-    return Utterance(text, speaker, "d", 0, emotion=emotion, where=where)
+def said(speaker: str, text: str, emotion: str | None = None) -> Utterance:
+    return Utterance(text, speaker, "d", 0, emotion=emotion)
 
 
 TALK = Dialogue(
@@ -60,8 +57,17 @@ def test_turns_count_back_from_the_last_utterance() -> None:
     assert turns_ago(last.sizes).tolist() == [2, 1, 1, 1, 0, 0]
 
 
-def test_an_unknown_emotion_is_named_with_its_line_and_the_nearest_right_one() -> None:
-    talk = Dialogue("d", (said("Ann", "hi", "jy", where="train.jsonl:7"),))
-    with pytest.raises(DataError) as caught:
-        samples("train", [talk], history=2, tasks=["erc"], labels=LABELS)
-    assert str(caught.value) == "train.jsonl:7: unknown emotion 'jy' (did you mean 'joy'?)"
+def test_an_emotion_that_is_none_of_the_labels_is_no_target_and_its_utterance_context() -> None:
+    talk = Dialogue("d", (said("Ann", "hi", "joy"), said("Bob", "hm", "calm"), said("Ann", "go", "anger")))
+    found = samples("train", [talk], history=2, tasks=["erc", "epc"], labels=LABELS)
+    assert [s.targets["erc"] for s in found] == [1, NO_TARGET, 2]
+    assert [s.targets["epc"] for s in found] == [NO_TARGET, 2, NO_TARGET]
+    assert [s.last - s.first for s in found] == [0, 1, 1]
+
+
+def test_without_a_history_a_window_holds_the_whole_dialogue_so_far() -> None:
+    long = Dialogue("d", tuple(said("AB"[n % 2], f"number {n}", "joy") for n in range(12)))
+    found = samples("train", [long, TALK], history=None, tasks=["erc"], labels=LABELS)
+    assert [(s.first, s.last) for s in found] == [(0, n) for n in (*range(12), *range(4))]
+    assert [s.positions for s in found] == [w.positions for w in windows([long, TALK], None)]
+    assert [len(w.turns) for w in windows([long], None)] == list(range(1, 13))
