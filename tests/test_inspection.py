@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ecef_cli.encoders import build_encoders
-from ecef_cli.inspection import Cost, Inspection, Part, Step, inspect, measure, typical
+from ecef_cli.inspection.counting import Cost, Step, measure
+from ecef_cli.inspection.network import Inspection, Part, inspect, typical
 from ecef_cli.recipe import check_recipe
 from ecef_cli.run import build_network
 from ecef_cli.samples.batches import Batch, collate

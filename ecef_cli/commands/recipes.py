@@ -13,7 +13,7 @@ from ecef_cli.commands.options import recipe_argument, set_option
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ecef_cli.inspection import Inspection
+    from ecef_cli.inspection.network import Inspection
     from ecef_cli.recipe import Recipe
 
 format_option = click.option(
@@ -129,13 +129,13 @@ def inspect_(
     """
     import json
 
-    from ecef_cli import inspection
+    from ecef_cli.inspection import network
     from ecef_cli.recipe import load_recipe
 
-    found = inspection.inspect(
+    found = network.inspect(
         load_recipe(recipe, settings),
-        words=words or inspection.WORDS,
-        seconds=seconds or inspection.SECONDS,
+        words=words or network.WORDS,
+        seconds=seconds or network.SECONDS,
         batch_size=batch_size,
     )
     if output.choose_format(form) == "table":
