@@ -10,13 +10,8 @@ from ecef_cli.workspace import checksum, read_json, write_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ecef_cli.recipe import Block
+    from ecef_cli.recipe import Block, Recipe
     from ecef_cli.run import Run
-
-TASKS = {
-    "erc": "recognition (ERC): the emotion of the last utterance of a window",
-    "epc": "prediction (EPC): the emotion of the utterance that follows the window",
-}
 
 
 def write_card(run: Run) -> None:
@@ -39,23 +34,42 @@ def _card(run: Run) -> str:
         f"# {recipe.name}",
         recipe.summary,
         "## What it does",
-        "\n".join(f"- {TASKS[task]}" for task in recipe.tasks),
+        "\n".join(_tasks(recipe)),
         f"Emotions: {', '.join(run.labels)}.",
         "## How it was made",
         "\n".join(
             [
                 f"- Data: the train split of `{run.dataset['name']}` (manifest {run.dataset['key']}).",
                 *_modalities(run),
-                f"- Window: the last {recipe.history} utterances; nothing of a later utterance is read.",
+                f"- Window: {_window(recipe)}.",
                 f"- Seed: {recipe.training.seed}. The full recipe is in `recipe.yaml`.",
             ]
         ),
         "## Protocol",
         f"The epoch was chosen on the dev split ({_selection(run)}), never on test.",
+        f"EPC asks for {recipe.epc.in_words()}." if "epc" in recipe.tasks else "",
         "## Scores",
         _scores(run),
     ]
     return "\n\n".join(part for part in parts if part) + "\n\n"
+
+
+def _tasks(recipe: Recipe) -> Iterator[str]:
+    follows = "the utterance that follows the window" if recipe.epc.target == "next" else recipe.epc.whose
+    what = {
+        "erc": "recognition (ERC): the emotion of the last utterance of a window",
+        "epc": f"prediction (EPC): the emotion of {follows}",
+    }
+    yield from (f"- {what[task]}" for task in recipe.tasks)
+
+
+def _window(recipe: Recipe) -> str:
+    length = "the whole dialogue so far" if recipe.history is None else f"the last {recipe.history} utterances"
+    known = (
+        " but the speaker of the one that EPC asks about" if recipe.epc.next_speaker and "epc" in recipe.tasks else ""
+    )
+    dropped = "; without utterances that have none of the emotions" if recipe.epc.others == "drop" else ""
+    return f"{length}; nothing of a later utterance is read{known}{dropped}"
 
 
 def _modalities(run: Run) -> Iterator[str]:

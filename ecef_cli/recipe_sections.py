@@ -64,20 +64,26 @@ class Epc(Section):
             raise ValueError("next_speaker tells nothing where the target is `own`, the last speaker's next utterance")
         return self
 
-    def in_words(self) -> str:
-        """Return the protocol in one line."""
-        whose = {
+    @property
+    def whose(self) -> str:
+        """Whose emotion is asked for, in words."""
+        return {
             "next": "the next utterance, by anyone",
             "other": "the next utterance of another speaker than the last one heard",
             "own": "the next utterance of the last speaker heard",
-        }
-        heard = "utterance" if self.min_history == 1 else "utterances"
-        which = "the last utterance of each dialogue alone" if self.last_only else "every such utterance of a dialogue"
-        told = "told" if self.next_speaker else "not told"
-        others = "stay as context" if self.others == "context" else "are dropped before windows are made"
-        return (
-            f"{whose[self.target]}; {which}; at least {self.min_history} {heard} heard before it; whose it is, is "
-            f"{told}; utterances without one of the emotions {others}"
+        }[self.target]
+
+    def in_words(self) -> str:
+        """Return the protocol in one line."""
+        heard = "utterance is" if self.min_history == 1 else "utterances are"
+        return "; ".join(
+            [
+                f"the emotion of {self.whose}" + (", where it is the last of its dialogue" if self.last_only else ""),
+                f"at least {self.min_history} {heard} heard before it",
+                f"its speaker is {'told' if self.next_speaker else 'not told'}",
+                "utterances without one of the emotions "
+                + ("stay as context" if self.others == "context" else "are dropped before windows are made"),
+            ]
         )
 
 
