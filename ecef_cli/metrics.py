@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 METRICS = {"accuracy": "Acc", "weighted_f1": "W-F1", "uar": "UAR", "macro_f1": "M-F1"}
-"""Metrics by their key, with the heading that tables give them."""
+"""Metrics of decisions by their key, with the heading that tables give them."""
+
+PROBABILISTIC = {"ece": "ECE", "shift_deployable": "shift AUC", "shift_oracle": "oracle AUC"}
+"""Metrics of probabilities, likewise; the latter two are of prediction (EPC) alone."""
+
+MAIN = {"erc": "weighted_f1", "epc": "uar"}
+"""The metric that decides, by task: the one that the field, and the paper, compare systems by."""
+
+BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +87,103 @@ def score(gold: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], labels:
         ),
         confusion=tuple(map(tuple, confusion_matrix(gold, predicted, labels=numbers).tolist())),
     )
+
+
+# --------------------------------------------------------------------------------------------- calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Predictions whose highest probability lies in (low, high]; `confidence` and `accuracy` are their means.
+
+    Shares, not per cent; both means are 0 where `count` is.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far probabilities are from frequencies.
+
+    Attributes:
+        ece: expected calibration error, in per cent.
+        bins: what a reliability diagram shows.
+    """
+
+    ece: float
+    bins: tuple[Bin, ...]
+
+
+def bin_numbers(confidence: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return (N,) the bin of each highest probability: `BINS` of equal width over (0, 1], each closed above."""
+    inner = np.linspace(0, 1, BINS + 1)[1:-1]
+    return np.searchsorted(inner, confidence, side="left").astype(np.int64)
+
+
+def calibration(gold: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float64]) -> Calibration:
+    """Return the expected calibration error of Guo et al. (2017) and its bins.
+
+    ECE = sum over bins b of n_b / N * |accuracy_b - confidence_b|, over `BINS` bins of equal width of the highest
+    probability.
+
+    Args:
+        gold: (N,) numbers of the gold labels, N > 0.
+        probabilities: (N, labels).
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == gold
+    numbers = bin_numbers(confidence)
+    counts = np.bincount(numbers, minlength=BINS)
+    sure, hits = (np.bincount(numbers, weights=w, minlength=BINS) for w in (confidence, right))
+    filled = np.maximum(counts, 1)
+    edges = np.linspace(0, 1, BINS + 1)
+    return Calibration(
+        100 * float(np.abs(hits - sure).sum() / len(gold)),
+        tuple(
+            Bin(float(edges[b]), float(edges[b + 1]), int(counts[b]), float(sure[b] / n), float(hits[b] / n))
+            for b, n in enumerate(filled)
+        ),
+    )
+
+
+# --------------------------------------------------------------------------------------------------- shift
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How well it is told whether the emotion that is predicted differs from the present one.
+
+    Attributes:
+        deployable: ROC-AUC, in per cent, of a score that needs no gold label, or None where it is not measured.
+        oracle: ROC-AUC, in per cent, of a score that knows the gold label of the present, or None likewise.
+        targets: how many targets it is over.
+        shifts: how many of them differ from the present.
+        left_out: targets without a gold label of the present, which are not among them.
+        missing: why `deployable` or `oracle` is None; empty where neither is.
+    """
+
+    deployable: float | None
+    oracle: float | None
+    targets: int
+    shifts: int
+    left_out: int
+    missing: str = ""
+
+
+def roc_auc(shifted: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float | None:
+    """Return the area under the ROC curve, in per cent, or None where all targets or none are shifts.
+
+    Args:
+        shifted: (N,) whether the emotion changes.
+        scores: (N,) higher where a change is more probable.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    if shifted.all() or not shifted.any():
+        return None
+    return 100 * float(roc_auc_score(shifted, scores))

@@ -1,4 +1,4 @@
-"""`ecef eval`: measure a trained run."""
+"""`ecef eval`: measure trained runs, compare them, put them beside the paper's."""
 
 from __future__ import annotations
 
@@ -10,17 +10,30 @@ from ecef_cli.commands.options import device_option, tolerate_recordings_option
 from ecef_cli.workspace import SPLITS, Workspace
 
 if TYPE_CHECKING:
-    from ecef_cli.evaluation.evaluate import Report
+    from collections.abc import Sequence
+
+    from ecef_cli.evaluation.comparison import Comparison
+    from ecef_cli.evaluation.report import Report
+    from ecef_cli.evaluation.tables import Table
 
 
 @click.command("eval")
-@click.argument("run")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Which split to measure.")
 @click.option("--dataset", metavar="NAME", help="Another dataset of the same emotions; the run's own where left out.")
 @click.option(
+    "--paper",
+    type=click.Choice(["table1", "table2", "table3"]),
+    help="Print this table of the paper with the runs in it, and what they do differently.",
+)
+@click.option(
+    "--draws", type=click.IntRange(1), default=2000, show_default=True, help="Bootstrap draws of whole dialogues."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of draws and permutations.")
+@click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json"]),
+    type=click.Choice(["table", "markdown", "latex", "csv", "json"]),
     help="Default: table on a terminal, JSON in a pipe.",
 )
 @tolerate_recordings_option
@@ -28,52 +41,70 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(
     workspace: Workspace,
-    run: str,
+    runs: tuple[str, ...],
     split: str,
     dataset: str | None,
+    paper: str | None,
+    draws: int,
+    seed: int,
     form: str | None,
     tolerate: str,
     device: str,
 ) -> None:
-    """Measure RUN (a name in the workspace, a folder, or `bundled`) on a split of its dataset.
+    """Measure each RUN (a name in the workspace, a folder, or `bundled`) on a split of its dataset.
 
-    Prints accuracy, weighted F1, UAR and macro F1 of each task beside the baselines, the scores of each emotion,
-    and the confusion matrix. All figures are per cent.
+    Prints accuracy, weighted F1, UAR, macro F1 and calibration error of each task, and for prediction how well a change
+    of emotion is told, with confidence intervals over dialogues, beside baselines; then the scores of each emotion and
+    the confusion matrix. All figures are per cent. Says in words which baselines a run beats.
+
+    A name that is no run stands for the runs NAME-seed1, NAME-seed2 and so on that `ecef train --seeds` makes: means
+    over seeds, with intervals over dialogues and seeds.
+
+    Of several runs, each one after the first is compared with the first, target by target.
     """
-    import json
-
     from ecef_cli import output
     from ecef_cli.devices import resolve_device
-    from ecef_cli.evaluation.evaluate import evaluate
-    from ecef_cli.run import find_run
+    from ecef_cli.evaluation.comparison import compare
+    from ecef_cli.evaluation.evaluate import evaluate_seeds
+    from ecef_cli.evaluation.groups import find_named
+    from ecef_cli.evaluation.paper_tables import paper_table
     from ecef_cli.tolerance import Tolerance
 
-    report = evaluate(
-        workspace,
-        find_run(workspace, run),
-        split=split,
-        device=resolve_device(device),
-        dataset=dataset,
-        tolerance=Tolerance.parse(tolerate),
-    )
-    if output.choose_format(form) == "table":
-        output.data(_tables(report))
-    else:
-        output.data(json.dumps(report.as_dict(), ensure_ascii=False, indent=2))
+    reports = [
+        evaluate_seeds(
+            workspace,
+            named.name,
+            named.runs,
+            split=split,
+            device=resolve_device(device),
+            dataset=dataset,
+            tolerance=Tolerance.parse(tolerate),
+            draws=draws,
+            seed=seed,
+        )
+        for named in [find_named(workspace, name) for name in runs]
+    ]
+    table = paper_table(paper, reports) if paper else None
+    comparison = compare(reports) if len(reports) > 1 and table is None else None
+    output.data(_written(reports, comparison, table, output.choose_format(form)))
 
 
-def _tables(report: Report) -> str:
-    from ecef_cli.metrics import METRICS
-    from ecef_cli.output import table
+def _written(reports: Sequence[Report], comparison: Comparison | None, paper: Table | None, form: str) -> str:
+    import json
 
-    parts = []
-    for task, found in report.tasks.items():
-        named = {report.run: found.model, **{f"baseline: {k}": v for k, v in found.baselines.items()}}
-        title = f"{task.upper()} on {report.dataset} {report.split}, {found.model.targets:,} targets"
-        rows: list[list[Any]] = [[name, *(getattr(s, metric) for metric in METRICS)] for name, s in named.items()]
-        parts += [title, table(rows, ["", *METRICS.values()])]
-        classes = [[c.label, c.precision, c.recall, c.f1, c.support] for c in found.model.classes]
-        parts += ["by emotion", table(classes, ["", "precision", "recall", "F1", "targets"])]
-        confusion = [[label, *row] for label, row in zip(report.labels, found.model.confusion, strict=True)]
-        parts += ["confusion, gold by row, predicted by column", table(confusion, ["", *report.labels])]
-    return "\n\n".join(parts)
+    from ecef_cli.evaluation.tables import comparison_table, report_tables
+    from ecef_cli.evaluation.writing import as_dict, write
+
+    if form in {"json", "jsonl"}:
+        value: dict[str, Any]
+        if paper is not None:
+            value = as_dict(paper)
+        elif comparison is not None:
+            value = {"runs": [report.as_dict() for report in reports], "comparison": comparison.as_dict()}
+        else:
+            value = reports[0].as_dict()
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    if paper is not None:
+        return write([paper], form)
+    tables = [table for report in reports for table in report_tables(report)]
+    return write(tables if comparison is None else [*tables, comparison_table(comparison)], form)

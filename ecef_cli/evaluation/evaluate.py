@@ -1,75 +1,41 @@
-"""Measures a run on a split, beside the baselines."""
+"""Measures a run, or the runs of one recipe with several seeds, on a split, beside the baselines."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecef_cli import output
 from ecef_cli.card import write_card
 from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError
-from ecef_cli.evaluation.baselines import majority, repeat_last
-from ecef_cli.metrics import Scores, score
+from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli.evaluation.baselines import baselines, forecast
+from ecef_cli.evaluation.bootstrap import DRAWS, LEVEL, Draws
+from ecef_cli.evaluation.measure import task_report
+from ecef_cli.evaluation.report import Report, Resampling
+from ecef_cli.evaluation.targets import find_targets, require_same
 from ecef_cli.network.inference import run_network
 from ecef_cli.samples.inputs import load_inputs
-from ecef_cli.samples.windows import samples
 from ecef_cli.workspace import checksum, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from ecef_cli.network.inference import Outcome
+    from ecef_cli.evaluation.baselines import Forecast
+    from ecef_cli.evaluation.targets import Targets
     from ecef_cli.run import Run
     from ecef_cli.samples.inputs import Inputs
     from ecef_cli.tolerance import Tolerance
     from ecef_cli.workspace import Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class TaskReport:
-    """Scores of a run on one task, and of the baselines on the same targets."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a run and the baselines say of the targets of a task."""
 
-    model: Scores
-    baselines: Mapping[str, Scores]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """Scores of a run on a split of a dataset.
-
-    Attributes:
-        run: the run's name.
-        dataset: the dataset's name.
-        split: the split.
-        labels: the emotions by number.
-        weights: SHA-256 of the weights that were measured.
-        tasks: the scores of each task.
-    """
-
-    run: str
-    dataset: str
-    split: str
-    labels: tuple[str, ...]
-    weights: str
-    tasks: Mapping[str, TaskReport]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain values."""
-        return {
-            "run": self.run,
-            "dataset": self.dataset,
-            "split": self.split,
-            "labels": list(self.labels),
-            "weights": self.weights,
-            "tasks": {
-                task: {
-                    "model": report.model.as_dict(),
-                    "baselines": {name: scores.as_dict() for name, scores in report.baselines.items()},
-                }
-                for task, report in self.tasks.items()
-            },
-        }
+    targets: Targets
+    model: Forecast
+    baselines: Mapping[str, Forecast]
 
 
 def evaluate(
@@ -80,6 +46,8 @@ def evaluate(
     device: str,
     dataset: str | None = None,
     tolerance: Tolerance | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Report:
     """Return the scores of a run on a split of a dataset; they go into its card too.
 
@@ -90,26 +58,161 @@ def evaluate(
         device: where to compute.
         dataset: the dataset, of the same emotions; the one that the run was trained on where None.
         tolerance: how many recordings may be broken; none where None.
+        draws: resampled splits that intervals are made from.
+        seed: of the resampling.
 
     Raises:
         DataError: the dataset has no such split, no target in it, or other emotions.
     """
-    if dataset is not None:
-        run = replace(run, recipe=run.recipe.model_copy(update={"dataset": dataset}))
+    return evaluate_seeds(
+        workspace,
+        run.folder.name,
+        (run,),
+        split=split,
+        device=device,
+        dataset=dataset,
+        tolerance=tolerance,
+        draws=draws,
+        seed=seed,
+    )
+
+
+def evaluate_seeds(
+    workspace: Workspace,
+    name: str,
+    runs: Sequence[Run],
+    *,
+    split: str,
+    device: str,
+    dataset: str | None = None,
+    tolerance: Tolerance | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Report:
+    """Return the mean scores of runs of one recipe with several seeds; each run's own go into its card.
+
+    Intervals are over dialogues and seeds: in each draw both are resampled. Other arguments are those of `evaluate`.
+
+    Args:
+        workspace: where the dataset is.
+        name: what the runs' names begin with.
+        runs: one run or more.
+        split: the split.
+        device: where to compute.
+        dataset: the dataset.
+        tolerance: how many recordings may be broken.
+        draws: resampled splits.
+        seed: of the resampling.
+
+    Raises:
+        DataError: as of `evaluate`, or the runs were not asked the same.
+        UsageProblem: the runs are of different recipes.
+    """
+    _require_one_recipe(name, runs)
+    runs = [_on(run, dataset) for run in runs]
+    every: list[Mapping[str, Answers]] = []
+    report = None
+    for run in runs:
+        found = answers(workspace, run, split=split, device=device, tolerance=tolerance)
+        for task in found if every else ():
+            require_same(every[0][task].targets, found[task].targets, (runs[0].folder.name, run.folder.name))
+        report = _report(run.folder.name, (run,), [found], split, draws, seed)
+        _keep(run, report)
+        every.append(found)
+    return report if report is not None and len(runs) == 1 else _report(name, runs, every, split, draws, seed)
+
+
+def answers(
+    workspace: Workspace, run: Run, *, split: str, device: str, tolerance: Tolerance | None = None
+) -> dict[str, Answers]:
+    """Return what a run and the baselines say of each task's targets in a split.
+
+    Raises:
+        DataError: the dataset has no such split, no target in it, or other emotions.
+    """
     encoders = build_encoders(run.recipe, device=device)
     network = run.network(encoders).to(device)
     run.tagger()  # warns where it is another
     inputs = load_inputs(workspace, run.recipe, encoders, labels=run.labels, tolerance=tolerance)
+    prepared = inputs.prepared
     if split not in inputs.samples:
         raise DataError(
-            f"the dataset {inputs.prepared.name!r} has no {split} split",
+            f"the dataset {prepared.name!r} has no {split} split",
             hint=f"try --split {' or '.join(inputs.samples)}",
         )
     outcomes = run_network(network, inputs, split, device=device)
-    tasks = {task: _report(task, outcome, run, inputs, split) for task, outcome in outcomes.items()}
-    report = Report(run.folder.name, inputs.prepared.name, split, run.labels, checksum(run.weights), tasks)
-    _keep(run, report)
-    return report
+    found = {}
+    for task, outcome in outcomes.items():
+        targets, train = (_targets(task, inputs, part, run.labels) for part in (split, "train"))
+        if targets is None:
+            raise DataError(f"the {split} split of {prepared.name!r} has no {task.upper()} target")
+        if train is None:
+            output.warn(f"{prepared.name} has no {task.upper()} target to train on: some baselines are left out")
+        recognised = outcomes["erc"].answers[outcome.rows] if task == "epc" and "erc" in outcomes else None
+        found[task] = Answers(
+            targets,
+            forecast(targets, outcome.probabilities, recognised),
+            dict(baselines(train, targets, recognised, next_speaker=run.recipe.epc.next_speaker)),
+        )
+    return found
+
+
+def _targets(task: str, inputs: Inputs, split: str, labels: Sequence[str]) -> Targets | None:
+    """Return the targets of a split, or None where it has none."""
+    prepared = inputs.prepared
+    if split not in inputs.samples:
+        return None
+    found = find_targets(
+        task, inputs.samples[split], prepared.splits[split], labels, key=prepared.key, dataset=prepared.name
+    )
+    return found if len(found.gold) else None
+
+
+def _on(run: Run, dataset: str | None) -> Run:
+    if dataset is None:
+        return run
+    return replace(run, recipe=run.recipe.model_copy(update={"dataset": dataset}))
+
+
+def _report(
+    name: str, runs: Sequence[Run], found: Sequence[Mapping[str, Answers]], split: str, draws: int, seed: int
+) -> Report:
+    tasks = {}
+    for task, first in found[0].items():
+        drawn = Draws.of(first.targets.dialogues, draws=draws, seed=seed)
+        same = [answers[task] for answers in found]
+        named = {baseline: tuple(one.baselines[baseline] for one in same) for baseline in first.baselines}
+        tasks[task] = task_report(first.targets, [one.model for one in same], named, drawn)
+    any_task = next(iter(found[0].values())).targets
+    return Report(
+        run=name,
+        dataset=any_task.dataset,
+        split=split,
+        labels=runs[0].labels,
+        weights=",".join(checksum(run.weights) for run in runs),
+        tasks=tasks,
+        key=any_task.key,
+        seeds=tuple(run.recipe.training.seed for run in runs),
+        recipe=runs[0].recipe,
+        resampling=Resampling(draws, seed, LEVEL),
+    )
+
+
+def _require_one_recipe(name: str, runs: Sequence[Run]) -> None:
+    def without_seed(run: Run) -> dict[str, object]:
+        values = run.recipe.dumped()
+        training = {key: value for key, value in values["training"].items() if key not in {"seed", "start"}}
+        return {**values, "training": training}
+
+    first = without_seed(runs[0])
+    for run in runs[1:]:
+        differing = [key for key, value in without_seed(run).items() if value != first.get(key)]
+        if differing:
+            raise UsageProblem(
+                f"{name} is no group of seeds: {run.folder.name} differs from {runs[0].folder.name} in "
+                f"{', '.join(differing)}",
+                hint="name the runs one by one",
+            )
 
 
 def _keep(run: Run, report: Report) -> None:
@@ -118,20 +221,3 @@ def _keep(run: Run, report: Report) -> None:
         write_card(run)
     except OSError as error:  # a run that was installed, or that belongs to somebody else
         output.warn(f"the scores are not written into {run.folder}: {error.strerror}")
-
-
-def _report(task: str, outcome: Outcome, run: Run, inputs: Inputs, split: str) -> TaskReport:
-    if not len(outcome.gold):
-        raise DataError(f"the {split} split of {inputs.prepared.name!r} has no {task.upper()} target")
-    most = majority(inputs.samples["train"], task, len(outcome.gold))
-    forecasts = {"majority": most}
-    if task == "epc":
-        recognised = samples(
-            split, inputs.prepared.splits[split], history=run.recipe.history, tasks=["erc"], labels=run.labels
-        )
-        emotions = [sample.targets["erc"] for sample in recognised]
-        forecasts["repeat-last (gold)"] = repeat_last(emotions, outcome.rows, most)
-    return TaskReport(
-        model=score(outcome.gold, outcome.predicted, run.labels),
-        baselines={name: score(outcome.gold, found, run.labels) for name, found in forecasts.items()},
-    )

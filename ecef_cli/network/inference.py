@@ -29,12 +29,17 @@ class Outcome:
     Attributes:
         rows: (N,) numbers of the samples that have a target, in the order of the manifest.
         gold: (N,) numbers of the gold labels.
-        probabilities: (N, labels) float32.
+        answers: (samples, labels) float32, the probabilities of every sample, with a target or without.
     """
 
     rows: npt.NDArray[np.int64]
     gold: npt.NDArray[np.int64]
-    probabilities: npt.NDArray[np.float32]
+    answers: npt.NDArray[np.float32]
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float32]:
+        """The probabilities of each target, (N, labels)."""
+        return self.answers[self.rows]
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
@@ -62,5 +67,5 @@ def run_network(network: EcefNetwork, inputs: Inputs, split: str, *, device: str
         probabilities = np.concatenate(parts)[np.argsort(order)]
         gold = np.asarray([s.targets[task] for s in chosen], dtype=np.int64)
         rows = np.flatnonzero(gold != NO_TARGET)
-        found[task] = Outcome(rows, gold[rows], probabilities[rows])
+        found[task] = Outcome(rows, gold[rows], probabilities)
     return found

@@ -15,11 +15,9 @@ import pytest
 from ecef_cli.card import write_card
 from ecef_cli.encoders import build_encoders
 from ecef_cli.errors import DataError, PluginError
-from ecef_cli.evaluation.baselines import majority, repeat_last
 from ecef_cli.evaluation.evaluate import evaluate
 from ecef_cli.metrics import score
 from ecef_cli.run import Run, open_run
-from ecef_cli.samples.windows import NO_TARGET, Sample, samples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,22 +37,20 @@ def test_scores_against_hand_counts() -> None:
     assert [c.support for c in found.classes] == [3, 2, 1, 0]
 
 
-def test_the_majority_is_counted_over_training_targets() -> None:
-    train = [Sample("train", n, 0, 0, 0, (1,), {"epc": t}) for n, t in enumerate([2, 2, 1, 1, 0, NO_TARGET])]
-    assert majority(train, "epc", 3).tolist() == [1, 1, 1]
-
-
-def test_repeat_last_says_the_gold_label_of_the_present() -> None:
-    found = repeat_last([2, NO_TARGET, 0], np.array([0, 1, 2]), np.array([1, 1, 1]))
-    assert found.tolist() == [2, 1, 0]
-
-
 def test_a_run_is_measured_beside_its_baselines(toy_workspace: Workspace, toy_run: Run) -> None:
     report = evaluate(toy_workspace, toy_run, split="test", device="cpu")
     assert set(report.tasks) == {"erc", "epc"}
     assert report.tasks["erc"].model.targets == 36
     assert report.tasks["epc"].model.targets == 30
-    assert set(report.tasks["epc"].baselines) == {"majority", "repeat-last (gold)"}
+    assert set(report.tasks["erc"].baselines) == {"majority"}
+    assert set(report.tasks["epc"].baselines) == {
+        "majority",
+        "repeat-last (gold)",
+        "repeat-last (predicted)",
+        "transition (gold)",
+        "transition (predicted)",
+        "transition (predicted, soft)",
+    }
     assert report.tasks["epc"].baselines["majority"].uar == pytest.approx(100 / 3)
     # The toy dialogues change emotion at every turn.
     assert report.tasks["epc"].baselines["repeat-last (gold)"].accuracy == 0
@@ -89,24 +85,6 @@ def test_scores_of_weights_that_were_replaced_leave_the_card(
     save_file(later, run.weights)
     write_card(run)
     assert "| test | toy | ERC |" not in (folder / "README.md").read_text()
-
-
-def test_repeat_last_on_the_test_split_of_meld(shared_data: Path) -> None:
-    from ecef_cli.recipe import build_component
-
-    corpus = build_component("dataset", "meld", {}).read([shared_data / "meld"])
-    found = {
-        task: [
-            s.targets[task]
-            for s in samples("test", corpus.splits["test"], history=8, tasks=[task], labels=corpus.labels)
-        ]
-        for task in ("erc", "epc")
-    }
-    gold = np.asarray(found["epc"])
-    rows = np.flatnonzero(gold != NO_TARGET)
-    assert len(rows) == 2330
-    repeated = repeat_last(found["erc"], rows, np.zeros(len(rows), dtype=np.int64))
-    assert score(gold[rows], repeated, corpus.labels).uar == pytest.approx(27.29, abs=0.005)
 
 
 def run_ecef(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

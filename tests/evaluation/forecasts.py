@@ -1,0 +1,66 @@
+"""Made-up targets and forecasts that tests of statistics share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ecef_cli.evaluation.baselines import Forecast, forecast
+from ecef_cli.evaluation.targets import FIRST, Targets
+from ecef_cli.samples.windows import NO_TARGET
+
+LABELS = ("anger", "joy", "neutral")
+
+
+def made_targets(seed: int, dialogues: int, *, task: str = "epc", unlabelled: float = 0.1, longest: int = 8) -> Targets:
+    """Return targets in dialogues of different length, of whose present some have no label."""
+    random = np.random.default_rng(seed)
+    dialogue = np.repeat(np.arange(dialogues), random.integers(1, longest + 1, size=dialogues))
+    count = len(dialogue)
+    current = random.choice(3, size=count, p=[0.2, 0.3, 0.5])
+    gold = np.where(random.random(count) < 0.4, current, random.integers(0, 3, size=count))
+    current[random.random(count) < unlabelled] = NO_TARGET
+    return Targets(
+        task=task,
+        labels=LABELS,
+        gold=gold,
+        dialogue=dialogue,
+        dialogues=dialogues,
+        current=current,
+        before=np.full(count, FIRST),
+        following=np.full(count, FIRST),
+        identities=tuple((f"d{d}", n, "…") for n, d in enumerate(dialogue)),
+        key="k",
+        dataset="made",
+    )
+
+
+def made_forecast(targets: Targets, seed: int, *, skill: float = 1.0) -> Forecast:
+    """Return a forecast that knows something of the targets, with probabilities of two digits so that scores tie."""
+    random = np.random.default_rng([seed, 1])
+
+    def probabilities(knows: np.ndarray) -> np.ndarray:
+        values = np.exp(random.normal(size=(len(knows), 3)) + skill * np.eye(3)[np.maximum(knows, 0)])
+        return np.round(values / values.sum(axis=1, keepdims=True), 2)
+
+    return forecast(targets, probabilities(targets.gold), probabilities(targets.current))
+
+
+def taken(targets: Targets, forecasts: Forecast, dialogues: list[int]) -> tuple[Targets, Forecast]:
+    """Return the targets and forecasts of dialogues, each as often as it is named, one after another."""
+    rows = np.concatenate([np.flatnonzero(targets.dialogue == d) for d in dialogues])
+    sizes = [int((targets.dialogue == d).sum()) for d in dialogues]
+    chosen = Targets(
+        targets.task,
+        targets.labels,
+        targets.gold[rows],
+        np.repeat(np.arange(len(dialogues)), sizes),
+        len(dialogues),
+        targets.current[rows],
+        targets.before[rows],
+        targets.following[rows],
+        tuple(targets.identities[row] for row in rows),
+        targets.key,
+        targets.dataset,
+    )
+    parts = [None if v is None else v[rows] for v in (forecasts.deployable, forecasts.oracle)]
+    return chosen, Forecast(forecasts.probabilities[rows], *parts)
