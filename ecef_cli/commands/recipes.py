@@ -178,7 +178,7 @@ def _tables(found: Inspection) -> str:
         f"Of activations, {cost.attention / 2**20:,.1f} MiB are attention matrices, which fused kernels never keep.",
         "What the backward pass computes again, a layer at a time, comes on top." if found.checkpointing else "",
         "" if found.traced else "Costs are those of one window, multiplied.",
-        "Memory is that of tensors alone: on a CPU, the allocator was seen to hold a quarter more beside them.",
+        "Memory is that of tensors alone: on a CPU, the allocator was seen to hold a third more beside them.",
     ]
     together = "" if found.together == found.batch_size else f", {found.together} windows at a time"
     return "\n\n".join(
