@@ -16,6 +16,7 @@ import pytest
 import torch
 from conftest import save_voice, toy_dialogue, voiced_recipe
 
+from ecef_cli.auditing.audit import audit_recipe
 from ecef_cli.components import Corpus
 from ecef_cli.dialogue import Dialogue, Utterance
 from ecef_cli.encoders import build_encoders
@@ -245,3 +246,10 @@ def test_predictions_do_not_know_the_future(
         for key in ("prediction", "forecast"):
             found, expected = one[key]["probabilities"], other[key]["probabilities"]
             assert (found == pytest.approx(expected, abs=CLOSE)) is (n <= N)
+
+
+@pytest.mark.parametrize("protocol", [{"target": "own", "others": "drop"}, *TELLING], ids=str)
+def test_the_audit_of_a_protocol_changes_all_but_what_it_tells(tiny_bert: Path, prepared, protocol: dict) -> None:
+    found = audit_recipe(prepared[()], recipe_of(tiny_bert, protocol, "all"), device="cpu")
+    assert [check for check in found if check.status == "failed"] == []
+    assert sum(check.status == "passed" for check in found) >= 4

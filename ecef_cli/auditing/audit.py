@@ -14,6 +14,7 @@ from ecef_cli.encoders import build_encoders
 from ecef_cli.manifest import load_prepared
 from ecef_cli.run import build_network, create_run, save_weights
 from ecef_cli.samples.inputs import stored_features
+from ecef_cli.samples.protocol import windowed
 from ecef_cli.workspace import write_json
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def audit_run(workspace: Workspace, run: Run, *, device: str) -> list[Check]:
         DataError: the dataset is not prepared.
         PluginError: a component cannot be loaded.
     """
-    prepared = load_prepared(workspace, run.recipe.dataset)
+    prepared = windowed(run.recipe, load_prepared(workspace, run.recipe.dataset), run.labels)
     encoders = build_encoders(run.recipe, device=device)
     store = None if encoders.text is None else stored_features(workspace, run.recipe, prepared, encoders.text)
     return [

@@ -110,12 +110,14 @@ def _talk(run: Run, prepared: Prepared) -> Talk | None:
     said, others = ordered[0], [u for other in ordered[1:20] for u in other] or list(ordered[0])
     last = len(said) // 2 - 1 if len(said) > 3 else 0  # noqa: PLR2004
     labels = run.labels
+    # Who speaks next is no secret where the recipe tells it: everything else changes.
+    speakers = [u.speaker for u in said[last + 1 :]] if run.recipe.epc.next_speaker else ["stranger 0", "stranger 1"]
     ending = [
         replace(
             others[-1 - number % len(others)],
             dialogue=said[0].dialogue,
             utterance=f"later-{number}",
-            speaker=f"stranger {number % 2}",
+            speaker=speakers[number % len(speakers)],
             emotion=labels[number % len(labels)],
         )
         for number in range(2 * (len(said) - last - 1))
