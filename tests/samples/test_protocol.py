@@ -235,6 +235,22 @@ def test_how_often_the_same_speaker_goes_on_in_meld(meld: Corpus) -> None:
     assert shares == [22, 21, 24]
 
 
+def test_where_the_next_speaker_is_another_the_targets_are_those_of_emotion_inference(meld: Corpus) -> None:
+    found = []
+    for split in ("dev", "test"):
+        protocol = Epc(next_speaker=True, min_history=2)
+        every = samples(split, meld.splits[split], history=8, tasks=["epc"], labels=meld.labels, epc=protocol)
+        found.append(sum(s.targets["epc"] != NO_TARGET and s.next_speaker != SAME for s in every))
+    assert found == [685, 1540]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"), [({"target": "other"}, (8535, 945, 2193)), ({"target": "own"}, (7174, 766, 1864))]
+)
+def test_the_other_targets_of_meld(meld: Corpus, protocol: dict, expected: tuple) -> None:
+    assert counts(meld, **protocol) == expected
+
+
 @pytest.mark.parametrize("target", ["other", "own"])
 def test_every_other_target_is_asked_about_too(meld: Corpus, target: str) -> None:
     for split, found in zip(("train", "dev", "test"), counts(meld, target=target), strict=True):
