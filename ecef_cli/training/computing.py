@@ -69,8 +69,8 @@ def _again(module: nn.Module, forward: Callable[..., Any], *inputs: Any, **named
 
 
 @contextmanager
-def compiler_errors(settings: Training) -> Iterator[None]:
-    """Say in one line where PyTorch cannot compile a network.
+def compiling(settings: Training) -> Iterator[None]:
+    """Compile for any length of window what is computed in the block; does nothing where the recipe does not compile.
 
     Raises:
         EcefError: the compiler is missing or fails.
@@ -79,9 +79,12 @@ def compiler_errors(settings: Training) -> Iterator[None]:
         yield
         return
     from torch._dynamo.exc import TorchDynamoException
+    from torch.fx.experimental import _config
 
     try:
-        yield
+        # Two lengths that are equal once, such as those of text and audio, need not be so in the next batch.
+        with _config.patch(use_duck_shape=False):
+            yield
     except TorchDynamoException as error:
         line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise EcefError(f"the network cannot be compiled: {line[:200]}", hint="set training.compile=false") from error

@@ -17,7 +17,7 @@ from ecef_cli.run import save_weights
 from ecef_cli.samples.batches import bucketed
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ecef_cli.training.computing import Taught, compiler_errors, seed_part
+from ecef_cli.training.computing import Taught, compiling, seed_part
 from ecef_cli.training.interruption import deferred_interrupt
 from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
 from ecef_cli.training.preparation import prepare_training
@@ -174,7 +174,7 @@ class Trainer:
             seed_part(settings.seed, step, self.processes.rank, part)
             with self.processes.apart():
                 batch = self.inputs.varied(self._windows(own, members)).to(self.processes.device)
-            with self.processes.syncing(self.model, last=part == settings.accumulate - 1), compiler_errors(settings):
+            with self.processes.syncing(self.model, last=part == settings.accumulate - 1), compiling(settings):
                 loss = self.model(batch, totals)
                 accelerator.backward(loss * self.processes.count)  # processes take the mean of their gradients
             losses += loss.detach()

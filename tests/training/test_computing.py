@@ -24,7 +24,7 @@ from ecef_cli.recipe_sections import Training
 from ecef_cli.run import Run, build_network
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.windows import NO_TARGET
-from ecef_cli.training.computing import Taught, compiler_errors, compute_again, seed_part
+from ecef_cli.training.computing import Taught, compiling, compute_again, seed_part
 from ecef_cli.training.loop import train
 from ecef_cli.training.optimization import JointLoss
 from ecef_cli.workspace import Workspace
@@ -220,8 +220,9 @@ def test_a_compiled_network_has_the_same_loss_and_gradients() -> None:
         found = []
         for model in (plain, compiled):
             network.zero_grad()
-            loss = model(small_batch(length), {"erc": 2.0})
-            loss.backward()
+            with compiling(Training(compile=model is compiled)):
+                loss = model(small_batch(length), {"erc": 2.0})
+                loss.backward()
             found.append([loss.detach(), *(p.grad.clone() for p in network.parameters())])
         for one, other in zip(*found, strict=True):
             assert torch.allclose(one, other, atol=1e-4)
@@ -237,7 +238,7 @@ def test_a_missing_compiler_is_one_line_that_says_what_to_do(monkeypatch: pytest
     torch.compiler.reset()
     model = taught(Small(), compile=True)
     expected = r"cannot be compiled: .*\(set training\.compile=false\)"
-    with pytest.raises(EcefError, match=expected) as caught, compiler_errors(Training(compile=True)):
+    with pytest.raises(EcefError, match=expected) as caught, compiling(Training(compile=True)):
         model(small_batch(6), {"erc": 2.0}).backward()
     assert caught.value.exit_code == 1
     assert "\n" not in str(caught.value)
