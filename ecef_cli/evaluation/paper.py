@@ -174,7 +174,7 @@ def _departures(report: Report) -> Iterator[str]:
     yield f"{len(report.seeds)} seed{'s' if len(report.seeds) > 1 else ''}"
     yield f"history {recipe.dumped()['history']}"
     if report.protocol is not None:
-        yield f"EPC of {report.protocol}"
+        yield f"EPC asks for {report.protocol.replace('; ', ', ')}"
     yield "epoch chosen on dev"
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ecef_cli.evaluation.baselines import Forecast, forecast
+from ecef_cli.evaluation.bootstrap import Draws
+from ecef_cli.evaluation.measure import task_report
+from ecef_cli.evaluation.report import Report, Resampling
 from ecef_cli.evaluation.targets import FIRST, Targets
+from ecef_cli.recipe import Recipe, check_recipe
 from ecef_cli.samples.windows import NO_TARGET
 
 LABELS = ("anger", "joy", "neutral")
@@ -64,3 +68,48 @@ def taken(targets: Targets, forecasts: Forecast, dialogues: list[int]) -> tuple[
     )
     parts = [None if v is None else v[rows] for v in (forecasts.deployable, forecasts.oracle)]
     return chosen, Forecast(forecasts.probabilities[rows], *parts)
+
+
+def made_report(
+    name: str,
+    targets: Targets,
+    *forecasts: Forecast,
+    recipe: Recipe | None = None,
+    seeds: tuple[int, ...] | None = None,
+    draws: int = 300,
+) -> Report:
+    """Return the report of a run that said this of the targets, one forecast a seed, beside a baseline."""
+    drawn = Draws.of(targets.dialogues, draws=draws, seed=0)
+    constant = forecast(targets, np.tile([0.2, 0.3, 0.5], (len(targets.gold), 1)), None)
+    found = task_report(targets, forecasts, {"majority": [constant] * len(forecasts)}, drawn)
+    return Report(
+        run=name,
+        dataset=targets.dataset,
+        split="test",
+        labels=targets.labels,
+        weights="w",
+        tasks={targets.task: found},
+        key=targets.key,
+        seeds=seeds or tuple(range(1, 1 + len(forecasts))),
+        recipe=recipe or made_recipe(targets.dataset, targets.task),
+        resampling=Resampling(draws, 0, 0.95),
+    )
+
+
+def made_recipe(dataset: str, task: str, **changes: object) -> Recipe:
+    """Return a recipe of the paper's size for a dataset and a task."""
+    values = {
+        "name": "made",
+        "dataset": dataset,
+        "tasks": [task],
+        "modalities": ["text", "audio"],
+        "tagger": {"name": "conceptnet", "source": "dump"},
+        "text_encoder": {"name": "huggingface", "model": "roberta-base", "trainable_layers": 0},
+        "audio_encoder": {"name": "huggingface", "model": "microsoft/wavlm-base"},
+        "prosody": {"name": "srdvc"},
+        "fusion": {"name": "mfm"},
+        "network": {"width": 1024},
+        "training": {"optimizer": "adam"},
+        **changes,
+    }
+    return check_recipe(values, where="made")

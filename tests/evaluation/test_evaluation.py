@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,8 @@ import pytest
 
 from ecef_cli.card import write_card
 from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError, PluginError
-from ecef_cli.evaluation.evaluate import evaluate
+from ecef_cli.errors import DataError, PluginError, UsageProblem
+from ecef_cli.evaluation.evaluate import evaluate, evaluate_seeds
 from ecef_cli.metrics import score
 from ecef_cli.run import Run, open_run
 
@@ -103,6 +104,96 @@ def test_the_command_prints_tables_and_json(toy_workspace: Workspace, toy_run: R
     for word in ("ERC on toy test, 36 targets", "W-F1", "UAR", "baseline: repeat-last (gold)", "confusion"):
         assert word in printed
     assert json.loads(run_ecef(*base).stdout)["tasks"]["epc"]["model"]["targets"] == 30
+
+
+def test_what_is_written_down_has_intervals_bins_and_verdicts(toy_workspace: Workspace, toy_run: Run) -> None:
+    evaluate(toy_workspace, toy_run, split="test", device="cpu", draws=200)
+    stored = json.loads((toy_run.folder / "evaluation" / "toy-test.json").read_text())
+    model, against = stored["tasks"]["epc"]["model"], stored["tasks"]["epc"]["against"]
+    assert model["intervals"]["uar"][0] <= model["uar"] <= model["intervals"]["uar"][1]
+    assert sum(one["count"] for one in model["reliability"]) == 30
+    assert model["shift"]["shifts"] == 30  # the toy dialogues change emotion at every turn, so that there is no ROC
+    assert model["shift"]["missing"] == "every target is a shift"
+    assert model["shift"]["deployable"] is None
+    assert against["majority"]["beaten"] == {"uar": True}
+    assert against["majority"]["verdicts"][0].startswith("shared beats majority: UAR +")
+    assert stored["resampling"] == {"draws": 200, "seed": 0, "level": 0.95}
+    assert stored["protocol"].startswith("the emotion of the next utterance")
+
+
+@pytest.fixture(scope="module")
+def seeded(toy_workspace: Workspace, toy_run: Run) -> list[Run]:
+    """Three runs as `ecef train --seeds 3` names them, whose weights differ a little."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    runs = []
+    for seed in (1, 2, 3):
+        folder = shutil.copytree(toy_run.folder, toy_workspace.run(f"noisy-seed{seed}"))
+        torch.manual_seed(seed)
+        noisy = {key: value + 0.15 * torch.randn_like(value) for key, value in load_file(toy_run.weights).items()}
+        save_file(noisy, folder / "model.safetensors")
+        recipe = toy_run.recipe
+        training = recipe.training.model_copy(update={"seed": seed})
+        (folder / "recipe.yaml").write_text(recipe.model_copy(update={"training": training}).to_yaml())
+        runs.append(open_run(folder))
+    return runs
+
+
+def test_the_name_of_several_seeds_stands_for_their_mean(toy_workspace: Workspace, seeded: list[Run]) -> None:
+    printed = run_ecef("--workspace", toy_workspace.root, "eval", "noisy", "--draws", "300", "--device", "cpu").stdout
+    found = json.loads(printed)
+    each = [json.loads((run.folder / "evaluation" / "toy-test.json").read_text()) for run in seeded]
+    accuracies = [one["tasks"]["erc"]["model"]["accuracy"] for one in each]
+    assert found["run"] == "noisy"
+    assert found["seeds"] == [1, 2, 3]
+    assert found["tasks"]["erc"]["model"]["accuracy"] == pytest.approx(sum(accuracies) / 3)
+    assert found["tasks"]["erc"]["seeds"]["accuracy"] == pytest.approx(accuracies)
+    assert sum(map(sum, found["tasks"]["erc"]["model"]["confusion"])) == 3 * 36
+
+
+def test_runs_of_different_recipes_are_no_seeds(toy_workspace: Workspace, seeded: list[Run]) -> None:
+    changed = seeded[1].recipe.model_copy(update={"history": 2})
+    with pytest.raises(
+        UsageProblem, match="noisy is no group of seeds: noisy-seed2 differs from noisy-seed1 in history"
+    ):
+        evaluate_seeds(
+            toy_workspace, "noisy", [seeded[0], replace(seeded[1], recipe=changed)], split="test", device="cpu"
+        )
+
+
+def test_several_runs_are_compared_and_beside_the_paper(
+    toy_workspace: Workspace, toy_run: Run, seeded: list[Run]
+) -> None:
+    base = ["--workspace", toy_workspace.root, "eval", "shared", "noisy", "--draws", "100", "--device", "cpu"]
+    found = json.loads(run_ecef(*base, "--format", "json").stdout)
+    assert [one["run"] for one in found["runs"]] == ["shared", "noisy"]
+    assert found["comparison"]["base"] == "shared"
+    assert {row["run"] for row in found["comparison"]["rows"]} == {"noisy"}
+    printed = run_ecef(*base, "--paper", "table2", "--format", "markdown").stdout
+    assert "| toy | T | noisy |" in printed
+    assert "- noisy: corpus toy; " in printed
+
+
+def test_runs_of_different_datasets_are_not_compared(
+    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys
+) -> None:
+    folder = shutil.copytree(toy_workspace.root / "toy", toy_workspace.root / "fewer")
+    from ecef_cli.components import Corpus
+    from ecef_cli.manifest import load_prepared, save_prepared
+
+    whole = load_prepared(toy_workspace, "toy")
+    splits = {split: dialogues[:5] for split, dialogues in whole.splits.items()}
+    save_prepared(toy_workspace, "fewer", Corpus(whole.labels, splits, ()), {})
+    other = shutil.copytree(toy_run.folder, tmp_path / "other")
+    recipe = toy_run.recipe.model_copy(update={"dataset": "fewer"})
+    (other / "recipe.yaml").write_text(recipe.to_yaml())
+    failed = run_ecef("--workspace", toy_workspace.root, "eval", "shared", str(other), "--device", "cpu")
+    assert failed.returncode == 3
+    line = failed.stderr.splitlines()[-1]
+    assert "shared and other cannot be compared, as their ERC targets differ: the manifests are toy (" in line
+    assert "there are 36 and 30 targets" in line
+    shutil.rmtree(folder)
 
 
 def test_a_run_that_does_not_exist_names_the_nearest(toy_workspace: Workspace, toy_run: Run) -> None:

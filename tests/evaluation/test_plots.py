@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from ecef_cli.evaluation import plots
+from ecef_cli.metrics import calibration
 from ecef_cli.report.picture import DPI, Picture
 
 LABELS = ["neutral", "overwhelming joy and happiness", "$x_1$ <fear>", "disgust", "surprise", "sadness", "anger"]
@@ -27,8 +28,8 @@ EPOCHS = [
     }
     for n in (1, 2, 3)
 ]
-CONFIDENCE = np.array([0.15, 0.35, 0.35, 0.95, 1.0])
-RIGHT = np.array([False, True, False, True, True])
+# Bins of 1/15: one prediction of 0.55 that is wrong, two of 0.75 of which half are right, one of 1 that is right.
+FOUND = calibration(np.array([1, 0, 1, 0]), np.array([[0.55, 0.45], [0.75, 0.25], [0.75, 0.25], [1.0, 0.0]]))
 
 
 def words(picture: Picture) -> list[str]:
@@ -43,7 +44,7 @@ def every_picture() -> dict[str, Picture]:
     return {
         "confusion": plots.confusion("confusion", COUNTS, LABELS, title="ERC"),
         "curves": plots.learning_curves("curves", EPOCHS, chosen=2),
-        "reliability": plots.reliability("reliability", CONFIDENCE, RIGHT),
+        "reliability": plots.reliability("reliability", FOUND),
         "bars": plots.emotion_bars(
             "bars",
             LABELS,
@@ -99,17 +100,10 @@ def test_learning_curves_name_metrics_tasks_and_the_chosen_epoch(pictures: dict[
     assert "chosen" not in " ".join(words(plots.learning_curves("one", EPOCHS[:1])))
 
 
-def test_the_calibration_error_against_a_count_by_hand(pictures: dict[str, Picture]) -> None:
-    # Bins: one of 0.15 that is wrong, two of 0.35 of which half are right, and two of 0.975 on average, both right.
-    expected = 100 * (1 * 0.15 + 2 * abs(0.5 - 0.35) + 2 * (1 - 0.975)) / 5
-    assert plots.expected_calibration_error(CONFIDENCE, RIGHT) == pytest.approx(expected)
-    assert f"ECE {expected:.1f} %" in words(pictures["reliability"])
-    assert plots.expected_calibration_error(np.ones(3), np.ones(3, dtype=bool)) == 0
-
-
-def test_every_bin_of_a_reliability_diagram_says_how_many_it_holds(pictures: dict[str, Picture]) -> None:
-    drawn = re.findall(r"<text[^>]*(?:font: |font-size: )6px[^>]*>(\d+)</text>", pictures["reliability"].svg)
-    assert list(map(int, drawn)) == [0, 1, 0, 2, 0, 0, 0, 0, 0, 2]
+def test_a_reliability_diagram_says_the_error_and_how_many_each_bin_holds(pictures: dict[str, Picture]) -> None:
+    assert f"ECE {100 * (0.55 + 2 * 0.25) / 4:.1f} %" in words(pictures["reliability"])
+    drawn = re.findall(r"<text[^>]*(?:font: |font-size: )5px[^>]*>(\d+)</text>", pictures["reliability"].svg)
+    assert list(map(int, drawn)) == [1, 2, 1]
 
 
 def test_bars_show_scores_and_support_and_say_where_there_is_no_target(pictures: dict[str, Picture]) -> None:
@@ -155,7 +149,7 @@ def test_pyplot_and_its_windows_stay_away() -> None:
     code = (
         "import sys, numpy as np\nfrom ecef_cli.evaluation import plots\n"
         "plots.confusion('c', np.eye(2, dtype=int), ['a', 'b'])\n"
-        "plots.reliability('r', np.array([0.5]), np.array([True]))\n"
+        "plots.emotion_bars('b', ['a'], [50.0], [3])\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
