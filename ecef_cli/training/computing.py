@@ -83,7 +83,7 @@ def compiling(settings: Training) -> Iterator[None]:
 
     try:
         # Two lengths that are equal once, such as those of text and audio, need not be so in the next batch.
-        with _config.patch(use_duck_shape=False):
+        with _config.patch(use_duck_shape=False):  # type: ignore[attr-defined]
             yield
     except TorchDynamoException as error:
         line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
