@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Numbers = npt.NDArray[np.int64]
 
-_AT_ONCE = 2_000_000  # products of draws and targets that are held in memory
+_AT_ONCE = 400_000  # products of draws and targets that are held in memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,13 +62,14 @@ class Ranked:
         found = np.full(len(weights), np.nan)
         step = max(1, _AT_ONCE // max(1, len(self.shifted) + len(self.stayed)))
         for start in range(0, len(weights), step):
-            part = weights[start : start + step]
-            passed = np.zeros((len(part), len(self.stayed) + 1))
-            np.cumsum(part[:, self.stayed], axis=1, out=passed[:, 1:])
-            ups = part[:, self.shifted]
-            ordered = np.einsum("rp,rp->r", ups, passed[:, self.below] + passed[:, self.upto]) / 2
+            # Dialogues by row, as picking whole rows is what memory does best.
+            part = np.ascontiguousarray(weights[start : start + step].T)
+            passed = np.zeros((len(self.stayed) + 1, part.shape[1]))
+            np.cumsum(part[self.stayed], axis=0, out=passed[1:])
+            ups = part[self.shifted]
+            ordered = np.einsum("pr,pr->r", ups, passed[self.below]) + np.einsum("pr,pr->r", ups, passed[self.upto])
             with np.errstate(invalid="ignore", divide="ignore"):
-                found[start : start + step] = ordered / (ups.sum(axis=1) * passed[:, -1])
+                found[start : start + step] = ordered / (2 * ups.sum(axis=0) * passed[-1])
         return found
 
 
