@@ -91,11 +91,16 @@ def check_future(run: Run, prepared: Prepared, *, device: str) -> list[Check]:
 
 
 def _along_prediction(run: Run, talk: Talk, device: str) -> list[Check]:
-    alone = [_predicted(run, said, device, together=False) for said in (talk.before[: talk.last + 1], talk.after)]
-    together = [_predicted(run, said, device, together=True) for said in (talk.before, talk.after)]
+    def answers(said: Sequence[Utterance], *, together: bool) -> list[Array]:
+        return _predicted(run, said, device, together=together)
+
+    # One at a time, what comes after n cannot be asked for without having arrived.
+    so_far = answers(talk.before[: talk.last + 1], together=False)
+    alone = answers(talk.after, together=False)
+    before, after = (answers(said, together=True) for said in (talk.before, talk.after))
     return [
-        _compared("prediction: windows one at a time", *alone, talk.last, 0.0, later=False),
-        _compared("prediction: all windows at once", *together, talk.last, CLOSE),
+        _compared("prediction: windows one at a time", so_far, alone, talk.last, 0.0, later=False),
+        _compared("prediction: all windows at once", before, after, talk.last, CLOSE),
     ]
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 )
 @tolerate_recordings_option
 @device_option
+@click.option("--tensorboard", is_flag=True, help="Write curves for TensorBoard too, into RUN/tensorboard.")
 @click.option("--force", is_flag=True, help="Throw away a run of this name and start again.")
 @click.pass_obj
 def command(
@@ -37,6 +38,7 @@ def command(
     seeds: int | None,
     tolerate: str,
     device: str,
+    tensorboard: bool,
     force: bool,
 ) -> None:
     """Train the network of RECIPE (a name or a file) and choose its epoch on the dev split.
@@ -67,6 +69,7 @@ def command(
             device=device,
             tolerance=Tolerance.parse(tolerate),
             force=force,
+            tensorboard=tensorboard,
         )
         output.data(str(run.folder), flush=True)
         runs.append(run)

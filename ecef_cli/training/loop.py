@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +22,7 @@ from ecef_cli.training.interruption import deferred_interrupt
 from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
 from ecef_cli.training.preparation import prepare_training
 from ecef_cli.training.processes import Processes
+from ecef_cli.training.tracking import Tracking
 from ecef_cli.training.validation import dev_scores, epoch_line, write_log
 from ecef_cli.workspace import locked
 
@@ -51,6 +52,7 @@ def train(
     device: str,
     tolerance: Tolerance | None = None,
     force: bool = False,
+    tensorboard: bool = False,
 ) -> Run:
     """Train a recipe and return its run; goes on from the last checkpoint where there is one.
 
@@ -65,9 +67,10 @@ def train(
         device: where to compute.
         tolerance: how many recordings may be broken; none where None.
         force: throw away a run of this name.
+        tensorboard: write curves for TensorBoard into the run's folder.
 
     Raises:
-        UsageProblem: a run of this name follows another recipe.
+        UsageProblem: a run of this name follows another recipe, or TensorBoard is asked for and not installed.
         DataError: the dataset has no train or dev split, or no target in one of them.
         KeyboardInterrupt: interrupted, with the state saved.
         EcefError: another process trains this run, or the network cannot be compiled.
@@ -89,7 +92,7 @@ def train(
         if training.progress.finished:
             output.note(f"train {name}: nothing to do, the run is in {ready.run.folder}")
         else:
-            training.run_epochs()
+            training.run_epochs(tensorboard=tensorboard)
             output.note(training.outcome())
             processes.alone(lambda: write_card(ready.run))
     return ready.run
@@ -116,6 +119,7 @@ class Trainer:
         self.lengths = self.inputs.lengths(self.chosen)
         self.steps = sum(1 for _ in self._batches(0))
         self.checkpoint = self.run.folder / CHECKPOINT
+        self.tracking: Tracking | None = None  # in the main process, while it trains
         self.progress = Progress()
         if self.checkpoint.is_file():
             self._resume()
@@ -125,13 +129,30 @@ class Trainer:
                 f"{'going on' if self.checkpoint.is_file() else 'starting'} in epoch {self.progress.epoch + 1}"
             )
 
-    def run_epochs(self) -> None:
-        """Train until the epochs are used up or the validation score stops rising."""
-        with deferred_interrupt() as interrupted:
+    def run_epochs(self, *, tensorboard: bool = False) -> None:
+        """Train until the epochs are used up or the validation score stops rising, and tell whoever listens."""
+        with ExitStack() as stack, deferred_interrupt() as interrupted:
+            self.processes.alone(lambda: stack.enter_context(self._told(tensorboard=tensorboard)))
             while not self.progress.finished:
                 watch = output.Stopwatch()
                 self._train_epoch(interrupted)
                 self.progress = self.processes.alone(partial(self._end_epoch, watch))
+
+    @contextmanager
+    def _told(self, *, tensorboard: bool) -> Iterator[None]:
+        """Tell of what happens while the block runs."""
+        self.tracking = Tracking(self.run, step=self._done, tensorboard=tensorboard)
+        self.tracking.tell("started", self._done, self.run.recipe.dumped())
+        try:
+            yield
+            self.tracking.tell("finished", self._done, self.progress.log[self.progress.best_epoch or 0])
+        finally:
+            self.tracking.close()
+
+    @property
+    def _done(self) -> int:
+        """How many times the weights have been changed."""
+        return self.progress.epoch * self.steps + self.progress.batch
 
     def outcome(self) -> str:
         """Return in one line how the training ended and which epoch is kept."""
@@ -151,8 +172,11 @@ class Trainer:
             for number, members in enumerate(self._batches(progress.epoch)):
                 if number < progress.batch:
                     continue
-                progress.loss += self._step(members, progress.epoch * self.steps + number)
-                progress.batch = number + 1
+                loss = self._step(members, self._done)
+                progress.loss, progress.batch = progress.loss + loss, number + 1
+                if self.tracking is not None:
+                    rate = self.optimizer.param_groups[0]["lr"]
+                    self.tracking.tell("step", self._done, {"loss": loss, "learning_rate": rate})
                 bar.advance()
                 if self.processes.any(interrupted.is_set()):
                     self.processes.alone(self._save)
@@ -203,6 +227,8 @@ class Trainer:
             progress.best, progress.best_epoch = entry["selection"], progress.epoch
             save_weights(self.run.weights, self._kept())
         progress.epoch, progress.batch, progress.loss = progress.epoch + 1, 0, 0.0
+        if self.tracking is not None:
+            self.tracking.tell("epoch", self._done, entry)
         waited = progress.epoch - 1 - (progress.best_epoch or 0)
         progress.finished = progress.epoch == settings.epochs or waited >= settings.patience
         write_log(self.run, progress)

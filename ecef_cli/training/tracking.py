@@ -1,0 +1,75 @@
+"""Tells whoever listens what happens in a training: plugins through a hook, and TensorBoard where it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ecef_cli import output
+from ecef_cli.components import TrainingEvent
+from ecef_cli.errors import UsageProblem
+from ecef_cli.metrics import METRICS
+from ecef_cli.registry import get_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ecef_cli.run import Run
+
+FOLDER = "tensorboard"
+"""Where in a run's folder its TensorBoard files lie."""
+
+
+class Tracking:
+    """Tells of one training.
+
+    Args:
+        run: the run that is trained.
+        step: how many steps are done already; what TensorBoard has of later ones is taken back.
+        tensorboard: whether to write for TensorBoard.
+
+    Raises:
+        UsageProblem: TensorBoard is asked for and not installed.
+    """
+
+    def __init__(self, run: Run, *, step: int, tensorboard: bool) -> None:
+        self._run = run
+        self._writer = _writer(run, step) if tensorboard else None
+
+    def tell(self, kind: Literal["started", "step", "epoch", "finished"], step: int, values: Mapping[str, Any]) -> None:
+        """Tell of an event; a plugin that fails costs a warning."""
+        event = TrainingEvent(kind, self._run.folder.name, self._run.folder, step, values)
+        for problem in get_registry().tell(event):
+            output.warn(problem)
+        if self._writer is None:
+            return
+        for name, value in _scalars(event).items():
+            self._writer.add_scalar(name, value, step)
+        if kind in {"epoch", "finished"}:
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def _writer(run: Run, step: int) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise UsageProblem("--tensorboard needs the package tensorboard", hint="`pip install tensorboard`") from None
+    writer: Any = SummaryWriter  # it has no types
+    return writer(str(run.folder / FOLDER), purge_step=step + 1)
+
+
+def _scalars(event: TrainingEvent) -> dict[str, float]:
+    """Return the curves that an event is a point of."""
+    if event.kind == "step":
+        return {"train/loss": event.values["loss"], "train/learning rate": event.values["learning_rate"]}
+    if event.kind != "epoch":
+        return {}
+    curves = {"train/loss of the epoch": event.values["loss"], "dev/selection": event.values["selection"]}
+    for task, scores in event.values.items():
+        if isinstance(scores, dict):
+            curves |= {f"dev/{task.upper()} {title}": scores[metric] for metric, title in METRICS.items()}
+    return curves
