@@ -97,7 +97,7 @@ def _first(last: int, history: int | None) -> int:
 
 
 def next_speaker(heard: Sequence[str], speaker: str | None) -> int:
-    """Return who speaks next, as a number: what a window can know of him without knowing his name.
+    """Return who speaks next, as a number: what a window can know of a speaker without the name.
 
     Args:
         heard: who speaks in the window, oldest first.

@@ -69,7 +69,7 @@ def test_each_row_speaks_for_itself_alone(told: Predictor) -> None:
     assert [one == other for one, other in zip(unknown, some, strict=True)] == [True, False, True]
 
 
-def test_it_matters_who_of_the_window_it_is_and_not_what_he_is_called(told: Predictor) -> None:
+def test_it_matters_who_of_the_window_it_is_and_not_what_they_are_called(told: Predictor) -> None:
     found = {name: forecasts(answers(told, ".", ".", name))[2] for name in ("A", "B", "C", "Somebody else")}
     assert found["C"] == found["Somebody else"]
     assert len(set(found.values())) == 3

@@ -96,7 +96,7 @@ def test_least_history_counts_the_dialogue_and_not_the_window() -> None:
         ("ABCDEFGHIJKL", "F", SAME + 6),
     ],
 )
-def test_who_speaks_next_is_known_by_how_long_ago_he_spoke(heard: str, speaker: str | None, expected: int) -> None:
+def test_who_speaks_next_is_known_by_how_long_ago_they_spoke(heard: str, speaker: str | None, expected: int) -> None:
     assert next_speaker(heard, speaker) == expected
 
 
