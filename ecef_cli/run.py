@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _BUNDLED = Path(__file__).parent / "bundled"
 _PACKAGES = (
     "ecef-cli",
+    "accelerate",
     "torch",
     "torchaudio",
     "transformers",

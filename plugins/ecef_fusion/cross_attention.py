@@ -51,6 +51,9 @@ class CrossModalLayer(nn.Module):
         options: of `CrossAttention`.
     """
 
+    recomputable = True
+    """Whether its activations may be computed again in the backward pass, to save memory."""
+
     def __init__(self, width: int, options: CrossAttentionOptions) -> None:
         super().__init__()
         self.norm_audio, self.norm_text, self.norm = (nn.LayerNorm(width) for _ in range(3))
