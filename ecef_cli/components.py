@@ -91,6 +91,7 @@ class Corpus:
         sources: the files that were read.
         dropped: what was left out.
         repaired: how many utterances had a certain thing mended, by what was mended.
+        remarks: what else is to be known, a line each, such as where the numbers differ from those published.
     """
 
     labels: tuple[str, ...]
@@ -98,6 +99,7 @@ class Corpus:
     sources: tuple[Path, ...]
     dropped: tuple[Dropped, ...] = ()
     repaired: Mapping[str, int] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
 
 class Dataset(Component):

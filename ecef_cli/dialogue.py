@@ -6,6 +6,7 @@ import json
 import math
 import re
 import sys
+import unicodedata
 from collections import OrderedDict
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]+")
 _DEEP = 100  # levels of nesting in a row
 _LARGE = 10**300  # below the largest float
+_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 _SHOWN = 40  # characters of a wrong value in an error
 
 
@@ -74,6 +76,12 @@ class Dialogue:
 
     id: str
     utterances: tuple[Utterance, ...]
+
+    @property
+    def wording(self) -> tuple[str, ...]:
+        """The texts, such that neither case nor spacing nor the shape of quotation marks makes a difference."""
+        texts = (unicodedata.normalize("NFKC", utterance.text) for utterance in self.utterances)
+        return tuple(" ".join(text.translate(_QUOTES).casefold().split()) for text in texts)
 
 
 def _typed(row: Mapping[str, Any], key: str, kind: type, where: str, *, required: bool = False) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 _EXAMPLES = 3
 _REASONS = 5
-_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 
 
 def split_dialogues(corpus: Corpus) -> Iterator[tuple[str, Dialogue]]:
@@ -51,6 +49,7 @@ def findings(corpus: Corpus, names: Mapping[Path, str], muted: Sequence[Dropped]
         "dropped": stated(corpus.dropped),
         **({"muted": stated(muted)} if muted else {}),
         "repaired": dict(corpus.repaired),
+        **({"remarks": [shortened(line) for line in corpus.remarks]} if corpus.remarks else {}),
         "duplicates": duplicates(corpus),
         "single_utterance": {split: singles[split] for split in SPLITS},
     }
@@ -63,14 +62,9 @@ def duplicates(corpus: Corpus) -> list[dict[str, list[str]]]:
     """
     found: defaultdict[tuple[str, ...], defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for split, dialogue in split_dialogues(corpus):
-        texts = tuple(_normalised(u.text) for u in dialogue.utterances)
-        if any(texts):
+        if any(texts := dialogue.wording):
             found[texts][split].append(dialogue.id)
     return [dict(splits) for splits in found.values() if len(splits) > 1]
-
-
-def _normalised(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold().split())
 
 
 def count_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -97,6 +91,7 @@ def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _recording_lines(facts)
     for what, number in facts["repaired"].items():
         yield f"repaired: {what}, in {number:,} utterance{'s' if number != 1 else ''}"
+    yield from facts.get("remarks", ())
     for splits in facts["duplicates"][:_EXAMPLES]:
         yield "the same dialogue in several splits: " + ", ".join(i for ids in splits.values() for i in ids)
     if len(facts["duplicates"]) > _EXAMPLES:
