@@ -18,13 +18,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.figure import Figure
 
+    from ecef_cli.metrics import Calibration
     from ecef_cli.report.picture import Picture
 
     Counts = npt.NDArray[np.int64]
-    Values = npt.NDArray[np.float64]
-
-BINS = 10
-"""Bins of confidence in a reliability diagram."""
 
 _GREY, _BLUE, _ORANGE = PALETTE[0], PALETTE[3], PALETTE[6]
 # Each line has a marker and a dash of its own beside its colour.
@@ -115,53 +112,36 @@ def learning_curves(
     return drawn(name, alt, (2.4 * (1 + len(tasks)), 2.7), draw)
 
 
-def expected_calibration_error(confidence: Values, right: npt.NDArray[np.bool_], bins: int = BINS) -> float:
-    """Return ECE in per cent: sum over bins b of n_b / N * |accuracy_b - mean confidence_b| (Guo et al., 2017).
-
-    Args:
-        confidence: (N,) probability of the predicted emotion, N > 0.
-        right: (N,) whether it is the gold emotion.
-        bins: of equal width in confidence.
-    """
-    counts, accuracy, mean = _binned(confidence, right, bins)
-    filled = counts > 0
-    return float(100 * (counts[filled] * np.abs(accuracy - mean)[filled]).sum() / counts.sum())
-
-
-def reliability(
-    name: str, confidence: Values, right: npt.NDArray[np.bool_], *, bins: int = BINS, title: str = ""
-) -> Picture:
+def reliability(name: str, found: Calibration, *, title: str = "") -> Picture:
     """Draw how often a prediction of each confidence is right, how many there are, and the ECE.
 
     Args:
         name: of the files.
-        confidence: (N,) probability of the predicted emotion, N > 0.
-        right: (N,) whether it is the gold emotion.
-        bins: of equal width in confidence.
+        found: the bins, at least one of which holds a prediction, and the error.
         title: stands above it.
     """
-    counts, accuracy, mean = _binned(confidence, right, bins)
-    filled, left = counts > 0, np.arange(bins) / bins
-    error = expected_calibration_error(confidence, right, bins)
+    bins = [one for one in found.bins if one.count]
+    total = sum(one.count for one in bins)
 
     def draw(figure: Figure) -> None:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        upper.bar(
-            left[filled], accuracy[filled], 1 / bins, align="edge", color="#9ecae9", edgecolor=_BLUE, label="right"
-        )
-        upper.plot(mean[filled], accuracy[filled], "D", color=_ORANGE, clip_on=False, label="at mean confidence")
+        left, widths = [one.low for one in bins], [one.high - one.low for one in bins]
+        accuracy = [one.accuracy for one in bins]
+        upper.bar(left, accuracy, widths, align="edge", color="#9ecae9", edgecolor=_BLUE, label="right")
+        means = [one.confidence for one in bins]
+        upper.plot(means, accuracy, "D", color=_ORANGE, clip_on=False, label="at mean confidence")
         upper.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="calibrated")
         upper.set(ylim=(0, 1), xlim=(0, 1), ylabel="share that is right", title=title)
         figure.legend(loc="outside lower center", ncols=3, frameon=False, columnspacing=1, handlelength=1.6, fontsize=7)
-        upper.text(0.97, 0.04, f"ECE {error:.1f} %", ha="right", transform=upper.transAxes, fontsize=9, bbox=_BOX)
-        lower.bar(left, counts, 1 / bins, align="edge", color="#c9c9c9", edgecolor="#5a5a5a")
-        for start, count in zip(left, counts, strict=True):
-            lower.text(start + 0.5 / bins, count, f"{count:,}", ha="center", va="bottom", fontsize=6)
-        lower.set(xlabel="confidence", ylabel="targets", ylim=(0, 1.3 * counts.max()))
+        upper.text(0.97, 0.04, f"ECE {found.ece:.1f} %", ha="right", transform=upper.transAxes, fontsize=9, bbox=_BOX)
+        lower.bar(left, [one.count for one in bins], widths, align="edge", color="#c9c9c9", edgecolor="#5a5a5a")
+        for one in bins:
+            lower.text((one.low + one.high) / 2, one.count, f"{one.count:,}", ha="center", va="bottom", fontsize=5)
+        lower.set(xlabel="confidence", ylabel="targets", ylim=(0, 1.3 * max(one.count for one in bins)))
         lower.locator_params(axis="y", nbins=3)
 
-    alt = f"Reliability diagram{_of(title)}: {len(right):,} targets, expected calibration error {error:.1f} per cent."
-    return drawn(name, alt, (3.5, 3.9), draw)
+    alt = f"Reliability diagram{_of(title)}: {total:,} targets, expected calibration error {found.ece:.1f} per cent."
+    return drawn(name, alt, (3.8, 3.9), draw)
 
 
 def emotion_bars(
@@ -213,15 +193,6 @@ def emotion_bars(
 
 
 _BOX = {"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": "#8a8a8a", "linewidth": 0.6}
-
-
-def _binned(confidence: Values, right: npt.NDArray[np.bool_], bins: int) -> tuple[Counts, Values, Values]:
-    """Return of each bin how many there are, the share that is right, and the mean confidence; NaN where empty."""
-    places = np.clip((np.asarray(confidence) * bins).astype(int), 0, bins - 1)
-    counts = np.bincount(places, minlength=bins)
-    sums = [np.bincount(places, weights=np.asarray(w, dtype=float), minlength=bins) for w in (right, confidence)]
-    accuracy, mean = (np.where(counts > 0, s / np.maximum(counts, 1), np.nan) for s in sums)
-    return counts, accuracy, mean
 
 
 def _short(label: str) -> str:

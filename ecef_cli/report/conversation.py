@@ -143,14 +143,14 @@ class _Builder:
             by_dialogue.setdefault(said.utterance.dialogue, []).append(said)
         talks = [self._talk(name, members) for name, members in by_dialogue.items()]
         if self._mute:
-            output.warn(f"the report goes without {self._mute:,} recordings; it says why beside each")
+            output.warn(f"recordings that the report goes without, each with the reason: {self._mute:,}")
         return render(
             "conversation.html",
             source=source,
             talks=talks,
             found=found,
             labels=self._run.labels,
-            model=identify(self._run),
+            models=[identify(self._run)],
             kwrt=self._tagger is not None,
             sound_limit=self._limit,
             sound_left_out=self._reader.left_out,

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-LONGEST_TEXT = 4_000
-"""Characters of an utterance, a name or an id that a page shows at most."""
+LONGEST_TEXT = 2_000
+"""Characters of an utterance that a page shows at most."""
+
+LONGEST_NAME = 80
+"""Characters of a name or an id that a page shows at most."""
 
 # A control character is an error in HTML; its picture stands for it, and what is no character at all is replaced.
 _CONTROL = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}
@@ -50,6 +53,12 @@ def visible(text: object) -> str:
     """Return a text as a page may hold it: no control characters, and not longer than a page can bear."""
     shown = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace").translate(_CONTROL)
     return shown if len(shown) <= LONGEST_TEXT else f"{shown[:LONGEST_TEXT]}…"
+
+
+def brief(text: object) -> str:
+    """Return a name or an id as a page may hold it."""
+    shown = visible(text)
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}…"
 
 
 def label_class(label: str, labels: Sequence[str]) -> str:
@@ -100,6 +109,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["visible"] = visible
+    environment.filters["brief"] = brief
     return environment
 
 

@@ -8,7 +8,8 @@
     const shown = document.getElementById("shown");
     for (const name of new Set(turns.map((turn) => turn.dataset.speaker))) {
       const option = document.createElement("option");
-      option.value = option.textContent = name;
+      option.value = name;
+      option.textContent = name.length > 40 ? `${name.slice(0, 40)}…` : name;
       // An empty value means all, and a name may be anything but empty.
       speaker.append(option);
     }
