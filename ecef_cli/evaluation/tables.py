@@ -103,7 +103,7 @@ def _shift_note(report: Report, model: Measured) -> str:
     assert shift is not None  # noqa: S101 - for the type checker
     share = f", {100 * shift.shifts / shift.targets:.1f} % of which differ from the present" if shift.targets else ""
     out = f"; {shift.left_out:,} are left out, as their present has no label" if shift.left_out else ""
-    missing = f"; {report.run} is not measured: {shift.missing}" if shift.missing else ""
+    missing = f"; that of {report.run} is not measured: {shift.missing}" if shift.missing else ""
     return f"Shift AUC is over {shift.targets:,} targets{share}{out}{missing}."
 
 
