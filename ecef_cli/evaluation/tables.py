@@ -117,7 +117,7 @@ def comparison_table(comparison: Comparison) -> Table:
             test = None if row.paired is None else "paired" if row.paired else "Welch"
             cells += [_p(row.p_seeds), _p(row.p_seeds_holm), test]
         rows.append(tuple(cells))
-    tail = ("p over seeds", "Holm", "t-test") if seeds else ()
+    tail = ("p over seeds", "Holm over seeds", "t-test") if seeds else ()
     return Table(
         f"against {comparison.base}, paired over the same targets",
         ("run", "task", "metric", "difference", "p", "Holm", *tail),
