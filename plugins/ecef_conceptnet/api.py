@@ -14,9 +14,10 @@ import numpy as np
 from tqdm import tqdm
 
 from ecef_cli.errors import EcefError
+from ecef_cli.fetching.patience import Patience
 from ecef_conceptnet.api_cache import OFFICIAL, WAY_OUT, NotCachedError, Replies
 from ecef_conceptnet.api_reply import heaviest_first, rounded
-from ecef_conceptnet.pacing import Pace, Patience
+from ecef_conceptnet.pacing import Pace
 from ecef_conceptnet.relations import RELATIONS
 from ecef_conceptnet.source import Source
 

@@ -18,14 +18,16 @@ from requests_cache import CachedSession
 from requests_cache.backends.sqlite import SQLiteCache, SQLiteDict
 
 from ecef_cli.errors import EcefError, UsageProblem
+from ecef_cli.fetching.patience import in_words, offline, status_in_words
 from ecef_conceptnet.api_reply import Page, ReplyError, StatedError, is_unknown_term
-from ecef_conceptnet.pacing import PatientAdapter, UnansweredError, in_words, offline, status_in_words
+from ecef_conceptnet.pacing import PatientAdapter, UnansweredError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ecef_conceptnet.pacing import Pace, Patience
+    from ecef_cli.fetching.patience import Patience
+    from ecef_conceptnet.pacing import Pace
 
 OFFICIAL = "https://api.conceptnet.io"
 WAY_OUT = "use the dump: `ecef tag --source dump --download`"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecef_cli.fetching import cache
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DUMP_NAME = "conceptnet-assertions-5.7.0.csv.gz"
 
 
 def cache_folder() -> Path:
     """Return the folder `conceptnet` of the user's cache; `ECEF_CACHE` puts it elsewhere."""
-    import platformdirs
-
-    return Path(os.environ.get("ECEF_CACHE") or platformdirs.user_cache_dir("ecef")) / "conceptnet"
+    return cache.cache_folder("conceptnet")
 
 
 def default_dump() -> Path:

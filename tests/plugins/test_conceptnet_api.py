@@ -23,12 +23,12 @@ from web_server import HTML, Time, WebServer, conceptnet, drip, edge, hang_up, i
 
 from ecef_cli.components import Edge
 from ecef_cli.errors import EcefError, UsageProblem
+from ecef_cli.fetching.patience import Patience
 from ecef_cli.recipe import build_component
 from ecef_cli.settings import parse_yaml
 from ecef_conceptnet import api
 from ecef_conceptnet.api import ApiSource
 from ecef_conceptnet.index import DumpSource
-from ecef_conceptnet.pacing import Patience
 
 DOG = [
     edge("IsA", "dog/n", "animal/n", 2.0),

@@ -17,9 +17,9 @@ from filelock import FileLock
 from web_server import HTML, Handler, Time, WebServer, drip, hang_up, status
 
 from ecef_cli.errors import EcefError
-from ecef_conceptnet import download
+from ecef_cli.fetching import partial
+from ecef_cli.fetching.patience import Patience
 from ecef_conceptnet.download import fetch_dump
-from ecef_conceptnet.pacing import Patience
 
 # It cannot be compressed, so that its size is what it says.
 DUMP = gzip.compress(random.Random(5).randbytes(3_000_000), mtime=0)
@@ -285,7 +285,7 @@ def test_only_what_is_missing_must_fit_on_the_disk(server, target: Path, monkeyp
     server.once.append(serving(DUMP, cut=HALF))
     with pytest.raises(EcefError):
         fetch(server, target, patience=Patience(tries=1))
-    free = len(DUMP) - HALF + download._SPARE
+    free = len(DUMP) - HALF + partial.SPARE
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     fetch(server, target)
     assert target.read_bytes() == DUMP
@@ -295,7 +295,7 @@ def test_a_disk_that_is_full_keeps_what_came(server, target: Path, monkeypatch) 
     def full(self, piece: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download._Download, "_write", full)
+    monkeypatch.setattr(partial.Partial, "write", full)
     with pytest.raises(EcefError, match=r"dump\.csv\.gz: cannot be written: No space left on device \(.*make room"):
         fetch(server, target)
 
