@@ -12,4 +12,12 @@ if TYPE_CHECKING:
 def ecef_register_datasets(register: "Register") -> None:
     """Register the built-in readers."""
     register("meld", "ecef_datasets.meld:Meld", summary="the MELD corpus, from its official CSV files")
+    register(
+        "iemocap", "ecef_datasets.iemocap:Iemocap", summary="the IEMOCAP corpus, from its release; four emotions or six"
+    )
+    register("emorynlp", "ecef_datasets.emorynlp:EmoryNlp", summary="the EmoryNLP corpus, from its JSON or CSV files")
+    register(
+        "dailydialog", "ecef_datasets.dailydialog:DailyDialog", summary="the DailyDialog corpus, from its text files"
+    )
+    register("csv", "ecef_datasets.columns:TableDialogues", summary="your own dialogues in a table, CSV or TSV")
     register("jsonl", "ecef_datasets.jsonl:JsonLines", summary="your own dialogue files, JSON Lines")

@@ -142,7 +142,7 @@ class OwnDialogues(Dataset):
                 raise DataError("no such file or folder", where=str(source))
             if source.is_dir():
                 # Not of its subfolders: one may be a workspace, whose manifests look just like dialogue files.
-                found = sorted(p for p in source.iterdir() if p.suffix in self.suffixes and p.is_file())
+                found = sorted(p for p in source.iterdir() if self._readable(p))
                 if not found:
                     hint = f"they end in {self.suffixes[0]}; subfolders are not searched, name each as a source"
                     raise DataError(f"the folder holds no {self.form}", where=str(source), hint=hint)
@@ -152,6 +152,10 @@ class OwnDialogues(Dataset):
                 if path.resolve() not in seen:
                     seen.add(path.resolve())
                     yield path
+
+    def _readable(self, path: Path) -> bool:
+        # What begins with a dot is hidden on purpose, or what a Mac keeps beside a file.
+        return path.suffix.casefold() in self.suffixes and not path.name.startswith(".") and path.is_file()
 
     def _distribute(self, dialogue: str) -> str:
         share = share_of(dialogue, self.options.seed)

@@ -34,15 +34,16 @@ class Table:
         self.path = path
         self._name = "CSV" if delimiter == "," else f"a table with {delimiter!r} between its values"
         self._reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter)
-        self.columns: tuple[str, ...] = tuple(name.strip() for name in self._next() or ())
+        self.columns: tuple[str, ...] = tuple(mend(name)[0].strip() for name in self._next() or ())
         """The names in the header."""
+        check_readable("the header", "".join(self.columns), f"{path}:1")
 
     def rows(self, texts: Collection[str], repaired: Counter[str]) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield each row, and where it begins as `file:line`; empty lines count for nothing.
 
         Args:
             texts: the columns whose broken characters are mended.
-            repaired: is told what was mended.
+            repaired: is told what was mended, once a row.
 
         Raises:
             DataError: the file is no table from some line on.
@@ -52,9 +53,11 @@ class Table:
             if values:
                 # A row that is too short lacks its last columns; what is too much goes by no name.
                 row = dict(zip([*self.columns, _SURPLUS], values, strict=False))
+                mended: set[str] = set()
                 for column in texts:
                     row[column], repairs = mend(row.get(column, ""))
-                    repaired.update(repairs)
+                    mended |= repairs.keys()
+                repaired.update(mended)
                 yield f"{self.path}:{line}", row
             line = self._reader.line_num + 1
 
@@ -124,23 +127,37 @@ def whole(row: Mapping[str, str], column: str, where: str) -> int:
     return int(text)
 
 
-def find_file(sources: Iterable[Path], name: str, folders: Sequence[str] = ()) -> Path:
-    """Return the file of a name among `sources`, in a folder of theirs, or in one of `folders` under it.
+def candidates(sources: Iterable[Path], name: str, folders: Sequence[str] = ()) -> list[Path]:
+    """Return the files of a name among `sources`, in a folder of theirs, or in one of `folders` under it.
+
+    Raises:
+        DataError: a source does not exist.
+    """
+    found: list[Path] = []
+    for source in sources:
+        if not source.exists():
+            raise DataError("no such file or folder", where=str(source))
+        places = (source / name, *(source / folder / name for folder in folders)) if source.is_dir() else (source,)
+        found += [path for path in places if path.name == name and path.is_file()]
+    return found
+
+
+def find_file(sources: Sequence[Path], name: str, folders: Sequence[str] = (), *, hint: str | None = None) -> Path:
+    """Return the one file of a name that `candidates` finds.
+
+    Args:
+        sources: files or folders.
+        name: the file's name.
+        folders: where the file may lie below a source.
+        hint: what to do where it is missing.
 
     Raises:
         DataError: it is missing, or there are two.
     """
-    found: list[Path] = []
-    searched = []
-    for source in sources:
-        if not source.exists():
-            raise DataError("no such file or folder", where=str(source))
-        searched.append(str(source))
-        places = (source / name, *(source / folder / name for folder in folders)) if source.is_dir() else (source,)
-        found += [path for path in places if path.name == name and path.is_file()]
+    found = candidates(sources, name, folders)
     if not found:
-        hint = "give the folder that holds it" + "".join(f", or the one that holds {folder}" for folder in folders)
-        raise DataError(f"{name} is missing", where=", ".join(searched), hint=hint)
+        usual = "give the folder that holds it" + "".join(f", or the one that holds {folder}" for folder in folders)
+        raise DataError(f"{name} is missing", where=", ".join(map(str, sources)), hint=hint or usual)
     if len({path.resolve() for path in found}) > 1:
         raise DataError(f"{name} is there twice: {found[0]} and {found[1]}", hint="give one of the two")
     return found[0]

@@ -1,0 +1,171 @@
+"""DailyDialog (Li et al., IJCNLP 2017), written conversations of two, from its text files."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from ecef_cli.components import Corpus, Dataset, Dropped, Options
+from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.errors import DataError
+from ecef_datasets.published import differences
+from ecef_datasets.repair import mend
+from ecef_datasets.tables import check_readable, find_file, line_item, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+LABELS = ("no emotion", "anger", "disgust", "fear", "happiness", "sadness", "surprise")
+"""The emotions in the order of their numbers, from 0."""
+
+FOLDERS = {"train": "train", "dev": "validation", "test": "test"}
+RELEASE = "ijcnlp_dailydialog"
+END = "__eou__"
+"""What stands behind each utterance."""
+
+DIALOGUES: Mapping[str, int] = {"train": 11_118, "dev": 1_000, "test": 1_000}
+EMOTIONS: Mapping[str, int] = {
+    "no emotion": 85_572,
+    "anger": 1_022,
+    "disgust": 353,
+    "fear": 174,
+    "happiness": 12_885,
+    "sadness": 1_150,
+    "surprise": 1_823,
+}
+"""The numbers of the paper's section on emotions: 102,979 utterances in 13,118 dialogues."""
+
+DUPLICATE = "the same dialogue is in train"
+
+
+class DailyDialogOptions(Options):
+    """What becomes of dialogues that stand in train and in another split."""
+
+    duplicates: Literal["keep", "drop"] = Field(
+        "keep", description="drop: leave out of dev and test the dialogues that read the same as one in train"
+    )
+
+
+class DailyDialog(Dataset):
+    """Reads `dialogues_train.txt`, `dialogues_emotion_train.txt` and so on."""
+
+    Options = DailyDialogOptions
+    options: DailyDialogOptions
+
+    def read(self, sources: Sequence[Path]) -> Corpus:
+        """Return the corpus found under `sources`: the release with its split folders unpacked, or the six files.
+
+        Dialogues are called `train_12`, after the line in their file. The two speakers, whom the corpus does not name,
+        are `A`, who begins, and `B`; they take turns.
+
+        Raises:
+            DataError: a file is missing, or two that belong together have not as many lines.
+        """
+        repaired: Counter[str] = Counter()
+        dropped: list[Dropped] = []
+        files: list[Path] = []
+        splits: dict[str, list[Dialogue]] = {}
+        for split, folder in FOLDERS.items():
+            texts, emotions = (_find(sources, folder, kind) for kind in ("", "emotion_"))
+            files += [texts, emotions]
+            splits[split] = []
+            for number, text, values in _lines(texts, emotions):
+                try:
+                    labels = _labels(values, f"{emotions}:{number}")
+                    said = _said(text, len(labels), f"{texts}:{number}", f"{emotions}:{number}")
+                except DataError as error:
+                    dropped.append(_lost(split, f"{split}_{number}", error))
+                    continue
+                dialogue, lost = _dialogue(split, number, said, labels, f"{texts}:{number}", repaired)
+                dropped += lost
+                if dialogue.utterances:
+                    splits[split].append(dialogue)
+        remarks = _compared(splits)
+        if self.options.duplicates == "drop":
+            dropped += _drop_duplicates(splits)
+        kept = {split: tuple(dialogues) for split, dialogues in splits.items()}
+        return Corpus(LABELS, kept, tuple(files), tuple(dropped), dict(repaired), remarks)
+
+
+def _find(sources: Sequence[Path], folder: str, kind: str) -> Path:
+    # The folders of splits come as archives, and one that is unpacked into a folder of its name lies in itself.
+    inside = (folder, f"{folder}/{folder}")
+    places = (*inside, *(f"{RELEASE}/{place}" for place in inside))
+    hint = f"give the folder {RELEASE}, with the {folder}.zip in it unpacked"
+    return find_file(sources, f"dialogues_{kind}{folder}.txt", places, hint=hint)
+
+
+def _lines(texts: Path, emotions: Path) -> Iterator[tuple[int, str, str]]:
+    """Yield the number, the text and the emotions of each dialogue."""
+    said, felt = (read_text(path).rstrip().split("\n") for path in (texts, emotions))
+    if len(said) != len(felt):
+        raise DataError(
+            f"{len(felt):,} lines, and {texts.name} has {len(said):,}",
+            where=str(emotions),
+            hint="a line holds the emotions of the dialogue on the same line: take both files from one release",
+        )
+    for number, (text, values) in enumerate(zip(said, felt, strict=True), start=1):
+        if text.strip() or values.strip():
+            yield number, text.strip(), values
+
+
+def _labels(values: str, where: str) -> list[str]:
+    labels = []
+    for value in values.split():
+        if value not in map(str, range(len(LABELS))):
+            known = ", ".join(f"{number} {label}" for number, label in enumerate(LABELS))
+            raise DataError(f"unknown emotion {value!r}", where=where, hint=f"known: {known}")
+        labels.append(LABELS[int(value)])
+    return labels
+
+
+def _said(text: str, emotions: int, where: str, felt: str) -> list[str]:
+    said = [part.strip() for part in text.removesuffix(END).split(END)] if text else []
+    if len(said) != emotions:
+        problem = f"{len(said)} utterances, and {emotions} emotions at {felt}"
+        raise DataError(problem, where=where, hint="there must be one for each")
+    return said
+
+
+def _dialogue(
+    split: str, number: int, said: Sequence[str], labels: Sequence[str], where: str, repaired: Counter[str]
+) -> tuple[Dialogue, list[Dropped]]:
+    name = f"{split}_{number}"
+    utterances, lost = [], []
+    for position, (raw, label) in enumerate(zip(said, labels, strict=True)):
+        text, repairs = mend(raw)
+        try:
+            if not text:
+                raise DataError(f"utterance {position + 1} is empty", where=where)  # noqa: TRY301 - one way to be lost
+            check_readable(f"utterance {position + 1}", text, where)
+        except DataError as error:
+            lost.append(_lost(split, name, error))
+            continue
+        repaired.update(repairs)
+        speaker = "AB"[position % 2]
+        utterances.append(Utterance(text, speaker, name, position + 1, emotion=label, where=where))
+    return Dialogue(name, tuple(utterances)), lost
+
+
+def _lost(split: str, item: str, error: DataError) -> Dropped:
+    return Dropped(split, item or line_item(error.where), error.problem, error.where or "", error)
+
+
+def _compared(splits: Mapping[str, Sequence[Dialogue]]) -> tuple[str, ...]:
+    dialogues = {f"dialogues in {split}": len(found) for split, found in splits.items()}
+    emotions = Counter(u.emotion for found in splits.values() for dialogue in found for u in dialogue.utterances)
+    published = {f"dialogues in {split}": number for split, number in DIALOGUES.items()}
+    counted = dialogues | {label: emotions[label] for label in LABELS}
+    return differences(counted, published | dict(EMOTIONS), "the paper")
+
+
+def _drop_duplicates(splits: dict[str, list[Dialogue]]) -> Iterator[Dropped]:
+    known = {dialogue.wording for dialogue in splits["train"]}
+    for split in ("dev", "test"):
+        same = [dialogue for dialogue in splits[split] if dialogue.wording in known]
+        splits[split] = [dialogue for dialogue in splits[split] if dialogue.wording not in known]
+        for dialogue in same:
+            yield Dropped(split, dialogue.id, DUPLICATE, dialogue.utterances[0].where or "")

@@ -1,0 +1,97 @@
+"""What is published about IEMOCAP: its numbers, and the split that papers on whole dialogues use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ecef_datasets.published import differences
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ecef_cli.dialogue import Dialogue
+
+DIALOGUES, UTTERANCES = 151, 10_039
+"""Busso et al., Language Resources and Evaluation 42 (2008): 151 dialogues; the release evaluates 10,039 turns."""
+
+EMOTIONS: Mapping[str, int] = {
+    "neu": 1708,
+    "hap": 595,
+    "exc": 1041,
+    "ang": 1103,
+    "sad": 1084,
+    "fru": 1849,
+    "sur": 107,
+    "fea": 40,
+    "dis": 2,
+    "oth": 3,
+    "xxx": 2507,
+}
+"""Turns of each label in the files of EmoEvaluation (tae898/multimodal-datasets, IEMOCAP/dataset-stats.md)."""
+
+FOUR: Mapping[str, int] = {"neutral": 1708, "happy": 1636, "angry": 1103, "sad": 1084}
+"""The 5,531 utterances of four emotions, excited being happy (s3prl, EmoBox and SpeechBrain agree)."""
+
+FOUR_BY_SESSION: Mapping[int, int] = {1: 1085, 2: 1023, 3: 1151, 4: 1031, 5: 1241}
+"""The same by session, which are the sizes of the test sets when one session is left out (s3prl)."""
+
+SIX_BY_SPLIT: Mapping[str, int] = {"train": 5163, "dev": 647, "test": 1623}
+"""Utterances of six emotions in the features that most papers on whole dialogues share (DialogueRNN's pickle, cut into
+108, 12 and 31 dialogues). They are 7,433, of which 53 are happy there alone: the release's files have 7,380."""
+
+DEV_DIALOGUES = frozenset(
+    {
+        "Ses01M_impro01",
+        "Ses01M_script03_1",
+        "Ses02F_impro02",
+        "Ses02F_impro07",
+        "Ses02M_script01_2",
+        "Ses03F_impro01",
+        "Ses03M_impro02",
+        "Ses03M_impro08a",
+        "Ses03M_script02_2",
+        "Ses03M_script03_2",
+        "Ses04F_impro07",
+        "Ses04F_script02_1",
+    }
+)
+"""The dialogues of sessions 1 to 4 that the standard split validates on."""
+
+_RELEASE = "the release (10,039 evaluated turns)"
+_FOUR = "the literature on four emotions (5,531 utterances)"
+_SIX = "the literature's six emotions by split (7,433 utterances, 53 of them happy there alone)"
+
+
+def compare(
+    splits: Mapping[str, Sequence[Dialogue]], sessions: Mapping[str, int], *, labels: str, split: str
+) -> tuple[str, ...]:
+    """Return what differs from the published numbers, or which sessions are missing.
+
+    Args:
+        splits: the dialogues by split.
+        sessions: the session of each dialogue, by its id.
+        labels: the set of labels, `iemocap4` or `iemocap6`.
+        split: which split it is.
+    """
+    missing = sorted(set(FOUR_BY_SESSION) - set(sessions.values()))
+    if missing:
+        names = ", ".join(f"Session{number}" for number in missing)
+        return (f"not the whole release: without {names}",)
+    utterances = [u for dialogues in splits.values() for dialogue in dialogues for u in dialogue.utterances]
+    found = {"dialogues": len(sessions), "utterances": len(utterances)} | Counter(
+        u.row["raw_emotion"] for u in utterances
+    )
+    lines = differences(found, {"dialogues": DIALOGUES, "utterances": UTTERANCES, **EMOTIONS}, _RELEASE)
+    labelled = [u for u in utterances if u.emotion is not None]
+    if labels == "iemocap4":
+        counted = Counter(what for u in labelled for what in (f"Session{sessions[u.dialogue]}", str(u.emotion)))
+        four = {**FOUR, **{f"Session{number}": size for number, size in FOUR_BY_SESSION.items()}}
+        return lines + differences(counted, four, _FOUR)
+    if split == "standard":
+        by_split = {
+            name: sum(u.emotion is not None for d in dialogues for u in d.utterances)
+            for name, dialogues in splits.items()
+        }
+        return lines + differences(by_split, SIX_BY_SPLIT, _SIX)
+    return lines

@@ -1,0 +1,183 @@
+"""The reader of DailyDialog's text files, on small ones in their form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ecef_cli.cli import _run
+from ecef_cli.errors import DataError
+from ecef_cli.testing import check_dataset
+from ecef_datasets.dailydialog import DIALOGUES, EMOTIONS, LABELS, DailyDialog, DailyDialogOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ecef_cli.components import Corpus
+
+Lines = dict[str, "Sequence[tuple[str, str]]"]
+
+SMALL: Lines = {
+    "train": [
+        ("Hello , Jim . __eou__ Hi ! Coffee ? __eou__ Sure . __eou__", "0 0 4"),
+        ("Say , it \u2019 s late . __eou__ Is it ? __eou__", "0 6"),
+    ],
+    "validation": [("I lost my bag . __eou__ Oh no . __eou__", "5 0")],
+    "test": [("Say , it 's late . __eou__ Is it ? __eou__", "0 6"), ("Stop it ! __eou__", "1")],
+}
+
+
+def write(folder: Path, nested: str = "{split}", **changed: Sequence[tuple[str, str]]) -> Path:
+    for split, dialogues in {**SMALL, **changed}.items():
+        place = folder / nested.format(split=split)
+        place.mkdir(parents=True, exist_ok=True)
+        for kind, column in (("", 0), ("emotion_", 1), ("act_", 1)):
+            lines = "".join(dialogue[column] + " \n" for dialogue in dialogues)
+            (place / f"dialogues_{kind}{split}.txt").write_text(lines, encoding="utf-8")
+    return folder
+
+
+def reader(**options: object) -> DailyDialog:
+    return DailyDialog(DailyDialogOptions.model_validate(options))
+
+
+def read(*sources: Path, **options: object) -> Corpus:
+    return reader(**options).read(sources)
+
+
+def test_two_speakers_take_turns_and_numbers_are_emotions(tmp_path: Path) -> None:
+    corpus = check_dataset(reader(), [write(tmp_path)])
+    assert corpus.labels == LABELS
+    first = corpus.splits["train"][0]
+    assert first.id == "train_1"
+    assert [(u.utterance, u.speaker, u.text, u.emotion) for u in first.utterances] == [
+        (1, "A", "Hello , Jim .", "no emotion"),
+        (2, "B", "Hi ! Coffee ?", "no emotion"),
+        (3, "A", "Sure .", "happiness"),
+    ]
+    assert {split: len(dialogues) for split, dialogues in corpus.splits.items()} == {"train": 2, "dev": 1, "test": 2}
+    assert corpus.dropped == ()
+    assert first.utterances[0].where == f"{tmp_path / 'train/dialogues_train.txt'}:1"
+
+
+@pytest.mark.parametrize(
+    "nested", ["", "{split}", "{split}/{split}", "ijcnlp_dailydialog/{split}", "ijcnlp_dailydialog/{split}/{split}"]
+)
+def test_the_files_may_lie_where_an_archive_leaves_them(tmp_path: Path, nested: str) -> None:
+    assert read(write(tmp_path / "a", nested)).splits == read(write(tmp_path / "b")).splits
+
+
+def test_a_release_whose_splits_are_still_packed_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "dialogues_text.txt").write_text("Hi . __eou__\n")
+    (tmp_path / "train.zip").write_bytes(b"PK")
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: dialogues_train.txt is missing "
+        "(give the folder ijcnlp_dailydialog, with the train.zip in it unpacked)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "problem"),
+    [
+        (("Hi . __eou__ Ho . __eou__", "0"), "{texts}:2: 2 utterances, and 1 emotions at {emotions}:2 (there must be"),
+        (
+            ("Hi . __eou__", "0 0"),
+            "{texts}:2: 1 utterances, and 2 emotions at {emotions}:2 (there must be one for each)",
+        ),
+        (("", "0 0"), "{texts}:2: 0 utterances, and 2 emotions at {emotions}:2"),
+        (("Hi . __eou__", ""), "{texts}:2: 1 utterances, and 0 emotions at {emotions}:2"),
+        (("Hi . __eou__", "7"), "{emotions}:2: unknown emotion '7' (known: 0 no emotion, 1 anger, 2 disgust, 3 fear"),
+        (("Hi . __eou__", "joy"), "{emotions}:2: unknown emotion 'joy'"),
+    ],
+)
+def test_a_dialogue_whose_emotions_do_not_fit_is_left_out(
+    tmp_path: Path, dialogue: tuple[str, str], problem: str
+) -> None:
+    write(tmp_path, train=[SMALL["train"][0], dialogue, SMALL["train"][1]])
+    corpus = check_dataset(reader(), [tmp_path])
+    [dropped] = corpus.dropped
+    texts, emotions = (tmp_path / "train" / f"dialogues_{kind}train.txt" for kind in ("", "emotion_"))
+    assert (dropped.split, dropped.item) == ("train", "train_2")
+    assert str(dropped.error).startswith(problem.format(texts=texts, emotions=emotions))
+    assert [d.id for d in corpus.splits["train"]] == ["train_1", "train_3"]
+
+
+def test_an_empty_utterance_is_left_out_and_turns_go_on(tmp_path: Path) -> None:
+    corpus = read(write(tmp_path, train=[("Hi . __eou__ __eou__ Ho . __eou__", "0 0 4")]))
+    assert [(u.utterance, u.speaker, u.emotion) for u in corpus.splits["train"][0].utterances] == [
+        (1, "A", "no emotion"),
+        (3, "A", "happiness"),
+    ]
+    [dropped] = corpus.dropped
+    assert str(dropped.error) == f"{tmp_path / 'train/dialogues_train.txt'}:1: utterance 2 is empty"
+
+
+def test_files_of_two_releases_are_not_laid_side_by_side(tmp_path: Path) -> None:
+    path = write(tmp_path) / "train" / "dialogues_emotion_train.txt"
+    path.write_text("0 0 4\n")
+    with pytest.raises(DataError) as caught:
+        read(tmp_path)
+    assert str(caught.value).startswith(f"{path}: 1 lines, and dialogues_train.txt has 2 (a line holds the emotions")
+
+
+def test_misread_characters_are_mended(tmp_path: Path) -> None:
+    path = write(tmp_path) / "train" / "dialogues_train.txt"
+    path.write_bytes(path.read_bytes().replace(b"Jim", b"it\x92s\xc2\x85").replace(b"Sure", b"\x07"))
+    corpus = read(tmp_path)
+    assert corpus.splits["train"][0].utterances[0].text == "Hello , it\u2019s\u2026 ."
+    assert corpus.repaired == {"Windows-1252 punctuation": 1}
+    assert [d.reason for d in corpus.dropped] == ["utterance 3 holds U+0007, which is no character"]
+
+
+def test_dialogues_of_train_may_be_left_out_of_dev_and_test(tmp_path: Path) -> None:
+    # Case, spacing and the shape of an apostrophe make no difference, nor do emotions; a word does.
+    louder = ("HELLO ,  Jim . __eou__ hi ! coffee ? __eou__ Sure . __eou__", "0 0 0")
+    write(
+        tmp_path,
+        validation=[*SMALL["validation"], louder],
+        test=[("Say , it ' s late . __eou__ Is it ? __eou__", "0 0")],
+    )
+    kept, left = read(tmp_path), check_dataset(reader(duplicates="drop"), [tmp_path])
+    assert [[d.id for d in kept.splits[split]] for split in ("dev", "test")] == [["dev_1", "dev_2"], ["test_1"]]
+    assert [[d.id for d in left.splits[split]] for split in ("dev", "test")] == [["dev_1"], []]
+    assert left.splits["train"] == kept.splits["train"]
+    assert [(d.split, d.item, d.reason, d.error) for d in left.dropped] == [
+        ("dev", "dev_2", "the same dialogue is in train", None),
+        ("test", "test_1", "the same dialogue is in train", None),
+    ]
+    assert [d.where for d in left.dropped] == [
+        f"{tmp_path / 'validation/dialogues_validation.txt'}:2",
+        f"{tmp_path / 'test/dialogues_test.txt'}:1",
+    ]
+
+
+def test_numbers_are_compared_with_those_of_the_paper(tmp_path: Path) -> None:
+    assert (sum(DIALOGUES.values()), sum(EMOTIONS.values())) == (13_118, 102_979)
+    emotions = [str(LABELS.index(label)) for label, number in EMOTIONS.items() for _ in range(number)]
+    dialogues = [
+        (" ".join(["Hi . __eou__"] * len(part)), " ".join(part)) for n in range(13_118) if (part := emotions[n::13_118])
+    ]
+    write(tmp_path, train=dialogues[2000:], validation=dialogues[:1000], test=dialogues[1000:2000])
+    assert read(tmp_path).remarks == ()
+    write(tmp_path, train=dialogues[2001:], validation=dialogues[:1000], test=dialogues[1000:2000])
+    lost = dialogues[2000][1].split()
+    [remark] = read(tmp_path).remarks
+    assert remark.startswith("numbers that are not those of the paper: dialogues in train 11,117 for 11,118, ")
+    assert f"no emotion {85_572 - lost.count('0'):,} for 85,572" in remark
+
+
+def test_prepare_reports_duplicates_and_drops_them_when_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = write(tmp_path / "release", test=[SMALL["train"][0], *SMALL["test"]])
+    prepare = ["--workspace", str(tmp_path / "work"), "prepare", "dailydialog", "--source", str(source)]
+    assert _run(prepare) == 0
+    assert "the same dialogue in several splits: train_1, test_1" in capsys.readouterr().err
+    assert _run([*prepare, "--name", "clean", "--option", "duplicates=drop"]) == 0
+    said = capsys.readouterr()
+    assert "dropped 1: the same dialogue is in train (test/dialogues_test.txt:1)" in said.err
+    assert "several splits" not in said.err
