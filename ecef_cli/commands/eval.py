@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,6 +37,19 @@ if TYPE_CHECKING:
     type=click.Choice(["table", "markdown", "latex", "csv", "json"]),
     help="Default: table on a terminal, JSON in a pipe.",
 )
+@click.option(
+    "--plots",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Draw confusion, F1 by emotion, reliability and learning curves too, each as PNG (300 dpi) and SVG.",
+)
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(path_type=Path),
+    metavar="PAGE.html",
+    help="Write a page to read in a browser too: tables, pictures, the most confident mistakes.",
+)
 @tolerate_recordings_option
 @device_option
 @click.pass_obj
@@ -48,6 +62,8 @@ def command(
     draws: int,
     seed: int,
     form: str | None,
+    plots: Path | None,
+    page: Path | None,
     tolerate: str,
     device: str,
 ) -> None:
@@ -70,6 +86,11 @@ def command(
     from ecef_cli.evaluation.paper_tables import paper_table
     from ecef_cli.tolerance import Tolerance
 
+    if page is not None:
+        from ecef_cli.report.page import check_target
+
+        check_target(page, option="--report")
+    every = [find_named(workspace, name) for name in runs]
     reports = [
         evaluate_seeds(
             workspace,
@@ -82,11 +103,15 @@ def command(
             draws=draws,
             seed=seed,
         )
-        for named in [find_named(workspace, name) for name in runs]
+        for named in every
     ]
     table = paper_table(paper, reports) if paper else None
     comparison = compare(reports) if len(reports) > 1 and table is None else None
     output.data(_written(reports, comparison, table, output.choose_format(form)))
+    if plots is not None or page is not None:
+        from ecef_cli.evaluation.pages import publish
+
+        publish(workspace, reports, [named.runs for named in every], comparison, plots=plots, page=page)
 
 
 def _written(reports: Sequence[Report], comparison: Comparison | None, paper: Table | None, form: str) -> str:

@@ -6,27 +6,73 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ecef_cli import output
 from ecef_cli.evaluation.bootstrap import Difference, Draws, Estimate, interval
 from ecef_cli.evaluation.counts import Counts
 from ecef_cli.evaluation.plots import confusion, emotion_bars, learning_curves, reliability
-from ecef_cli.evaluation.tables import report_tables
-from ecef_cli.report.evaluation import Grid, Line, Mistake, Section
-from ecef_cli.workspace import read_json
+from ecef_cli.evaluation.tables import comparison_table, report_tables
+from ecef_cli.manifest import load_prepared
+from ecef_cli.report.evaluation import Grid, Line, Mistake, Section, eval_report
+from ecef_cli.report.model import identify
+from ecef_cli.workspace import read_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from ecef_cli.dialogue import Dialogue, Utterance
+    from ecef_cli.evaluation.comparison import Comparison
     from ecef_cli.evaluation.report import Report, TaskReport
     from ecef_cli.evaluation.tables import Cell, Table
     from ecef_cli.evaluation.targets import Targets
     from ecef_cli.report.picture import Picture
     from ecef_cli.run import Run
+    from ecef_cli.workspace import Workspace
 
 MISTAKES = 20
 """Mistakes of a task that a page shows."""
 
 _CONTEXT = 8  # utterances of a window that are shown at most
+
+
+def publish(
+    workspace: Workspace,
+    reports: Sequence[Report],
+    runs: Sequence[Sequence[Run]],
+    comparison: Comparison | None,
+    *,
+    plots: Path | None,
+    page: Path | None,
+) -> None:
+    """Write the pictures of an evaluation into a folder, and its page.
+
+    Args:
+        workspace: where the dataset is.
+        reports: what was found.
+        runs: the runs of each report, which differ by their seed.
+        comparison: of several reports, where they were compared.
+        plots: the folder, or None.
+        page: the page, or None.
+    """
+    drawn = [pictures(report) for report in reports]
+    logs = [[picture for run in members if (picture := curves(run))] for members in runs]
+    if plots is not None:
+        named = [p for found in drawn for each in found.values() for p in each] + [p for each in logs for p in each]
+        for picture in named:
+            picture.save(plots)
+        output.note(f"plots: {len(named)} pictures in {plots}, each as PNG and SVG")
+    if page is None:
+        return
+    found = [Section("Comparison", (grid(comparison_table(comparison)),))] if comparison else []
+    for report, own, training in zip(reports, drawn, logs, strict=True):
+        dialogues = load_prepared(workspace, report.dataset).splits[report.split]
+        found += sections(report, dialogues, own)
+        if training:
+            found.append(Section(f"Training of {report.run}", pictures=tuple(training)))
+    title = f"{', '.join(report.run for report in reports)} on {reports[0].dataset} {reports[0].split}"
+    models = [identify(members[0]) for members in runs]
+    write_text(page, eval_report(title, found, models, reports[0].labels))
+    output.note(f"report: {page}")
 
 
 def pictures(report: Report) -> dict[str, tuple[Picture, ...]]:

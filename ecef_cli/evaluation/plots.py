@@ -45,7 +45,10 @@ def confusion(name: str, counts: Counts, labels: Sequence[str], *, title: str = 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         colours = mpl.colormaps["cividis"].with_extremes(bad="#e4e4e4")
-        image = axes.imshow(shares, cmap=colours, vmin=0, vmax=100)
+        edges = np.arange(len(labels) + 1) - 0.5
+        image = axes.pcolormesh(edges, edges, np.ma.masked_invalid(shares), cmap=colours, vmin=0, vmax=100)
+        axes.set_aspect("equal")
+        axes.invert_yaxis()
         for (row, column), share in np.ndenumerate(shares):
             if not totals[row, 0]:
                 axes.text(column, row, "n/a", ha="center", va="center", color="#404040")

@@ -116,8 +116,10 @@ def check_page(page: Element) -> None:
     for element in page.all():
         assert element.tag not in {"img", "link", "iframe", "object", "embed", "base", "XSS"}
         assert not any(name.startswith("on") for name in element.attributes)
+        # matplotlib puts the shades of a colour bar into a picture of its own, inside the SVG.
+        own = "data:image/png;base64," if element.tag == "image" else "data:audio/mpeg;base64,"
         for name in ("src", "href", "xlink:href", "data", "action", "srcset"):
-            assert element.attributes.get(name, "#").startswith(("#", "data:audio/flac;base64,"))
+            assert element.attributes.get(name, "#").startswith(("#", own))
     assert not any(word in page.find("style")[0].text() for word in ("url(", "@import", "expression"))
     ids = [e.attributes["id"] for e in page.all() if "id" in e.attributes]
     assert len(ids) == len(set(ids))

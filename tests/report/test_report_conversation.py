@@ -209,7 +209,9 @@ def test_recordings_can_be_heard_and_seen(ecef, spoken: list[dict], heard_run: R
         path = tmp_path / ("a.flac" if times[0] is None else "b.wav")
         expected = read_wave(path, rate=sound.RATE, start=times[0], end=times[1])
         assert rate == sound.RATE
-        assert np.abs(wave - np.clip(expected, -1, 1)).max() < 2**-14
+        assert len(wave) / rate == pytest.approx(len(expected) / rate, abs=0.1)
+        assert np.square(wave).sum() == pytest.approx(np.square(expected).sum(), rel=0.1)
+        assert np.correlate(wave, expected, "valid").max() > 0.9 * np.square(expected).sum()
     assert all(len(svg.find("path", class_="energy")[0].attributes["d"]) > 50 for svg in page.find("svg"))
     assert said(turns(page)[1]) == "(no words)"
     assert ecef(spoken, model=heard_run)[3] == html  # the same bytes again
@@ -228,7 +230,7 @@ def test_sound_beyond_the_limit_is_left_out_and_said_so(ecef, spoken: list[dict]
     assert page.find("audio") == []
     assert len(page.find("svg")) == 2
     assert "2 recordings are left out" in page.find("header")[0].text()
-    some = read_page(ecef(spoken, "--report-audio", "0.012", model=heard_run)[3])
+    some = read_page(ecef(spoken, "--report-audio", "0.004", model=heard_run)[3])
     assert len(some.find("audio")) == 1
 
 
