@@ -12,7 +12,7 @@ from ecef_cli.dialogue import Dialogue, Utterance
 from ecef_cli.errors import DataError
 from ecef_datasets.published import differences
 from ecef_datasets.repair import mend
-from ecef_datasets.tables import check_readable, find_file, line_item, read_text
+from ecef_datasets.tables import check_readable, find_file, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +39,7 @@ EMOTIONS: Mapping[str, int] = {
 """The numbers of the paper's section on emotions: 102,979 utterances in 13,118 dialogues."""
 
 DUPLICATE = "the same dialogue is in train"
+UNEVEN = "a dialogue with more or fewer emotions than utterances"
 
 
 class DailyDialogOptions(Options):
@@ -73,13 +74,17 @@ class DailyDialog(Dataset):
             files += [texts, emotions]
             splits[split] = []
             for number, text, values in _lines(texts, emotions):
+                name, where, felt = f"{split}_{number}", f"{texts}:{number}", f"{emotions}:{number}"
                 try:
-                    labels = _labels(values, f"{emotions}:{number}")
-                    said = _said(text, len(labels), f"{texts}:{number}", f"{emotions}:{number}")
+                    labels = _labels(values, felt)
                 except DataError as error:
-                    dropped.append(_lost(split, f"{split}_{number}", error))
+                    dropped.append(_lost(split, name, error))
                     continue
-                dialogue, lost = _dialogue(split, number, said, labels, f"{texts}:{number}", repaired)
+                said = [part.strip() for part in text.removesuffix(END).split(END)] if text else []
+                if len(said) != len(labels):
+                    dropped.append(Dropped(split, name, UNEVEN, where, _uneven(len(said), len(labels), where, felt)))
+                    continue
+                dialogue, lost = _dialogue(split, name, said, labels, where, repaired)
                 dropped += lost
                 if dialogue.utterances:
                     splits[split].append(dialogue)
@@ -122,18 +127,15 @@ def _labels(values: str, where: str) -> list[str]:
     return labels
 
 
-def _said(text: str, emotions: int, where: str, felt: str) -> list[str]:
-    said = [part.strip() for part in text.removesuffix(END).split(END)] if text else []
-    if len(said) != emotions:
-        problem = f"{len(said)} utterances, and {emotions} emotions at {felt}"
-        raise DataError(problem, where=where, hint="there must be one for each")
-    return said
+def _uneven(said: int, felt: int, where: str, place: str) -> DataError:
+    return DataError(
+        f"{said} utterances, and {felt} emotions at {place}", where=where, hint="there must be one for each"
+    )
 
 
 def _dialogue(
-    split: str, number: int, said: Sequence[str], labels: Sequence[str], where: str, repaired: Counter[str]
+    split: str, name: str, said: Sequence[str], labels: Sequence[str], where: str, repaired: Counter[str]
 ) -> tuple[Dialogue, list[Dropped]]:
-    name = f"{split}_{number}"
     utterances, lost = [], []
     for position, (raw, label) in enumerate(zip(said, labels, strict=True)):
         text, repairs = mend(raw)
@@ -151,7 +153,7 @@ def _dialogue(
 
 
 def _lost(split: str, item: str, error: DataError) -> Dropped:
-    return Dropped(split, item or line_item(error.where), error.problem, error.where or "", error)
+    return Dropped(split, item, error.problem, error.where or "", error)
 
 
 def _compared(splits: Mapping[str, Sequence[Dialogue]]) -> tuple[str, ...]:

@@ -134,10 +134,10 @@ def find_parts(sources: Sequence[Path]) -> list[Part]:
     for source in sources:
         if not source.exists():
             raise DataError("no such file or folder", where=str(source))
-        for folder in _sessions(source):
-            first = sessions.setdefault(folder.name, folder)
+        for name, folder in _sessions(source):
+            first = sessions.setdefault(name, folder)
             if first.resolve() != folder.resolve():
-                raise DataError(f"{folder.name} is there twice: {first} and {folder}", hint="give one of the two")
+                raise DataError(f"{name} is there twice: {first} and {folder}", hint="give one of the two")
     parts = []
     for folder in sessions.values():
         for path in (folder / EVALUATIONS).glob("*.txt"):
@@ -151,15 +151,20 @@ def find_parts(sources: Sequence[Path]) -> list[Part]:
     return sorted(parts, key=lambda part: part.id)
 
 
-def _sessions(source: Path) -> Iterator[Path]:
+def _sessions(source: Path) -> Iterator[tuple[str, Path]]:
     waiting = deque([(source, 0)])
     while waiting:
         folder, depth = waiting.popleft()
-        if _SESSION.fullmatch(folder.name):
+        name = folder.name or folder.absolute().name  # `.` has none of its own
+        if _SESSION.fullmatch(name):
             if (folder / EVALUATIONS).is_dir():
-                yield folder
+                yield name, folder
         elif depth < DEPTH and folder.is_dir():
-            waiting.extend((path, depth + 1) for path in sorted(folder.iterdir()) if path.is_dir())
+            try:
+                inside = sorted(path for path in folder.iterdir() if path.is_dir())
+            except OSError:  # somebody else's folder beside the release
+                continue
+            waiting.extend((path, depth + 1) for path in inside)
 
 
 def read_evaluation(part: Part) -> Iterator[Turn | DataError]:

@@ -100,6 +100,8 @@ def test_a_dialogue_whose_emotions_do_not_fit_is_left_out(
     write(tmp_path, train=[SMALL["train"][0], dialogue, SMALL["train"][1]])
     corpus = check_dataset(reader(), [tmp_path])
     [dropped] = corpus.dropped
+    uneven = dropped.reason == "a dialogue with more or fewer emotions than utterances"
+    assert uneven is ("utterances, and" in problem)
     texts, emotions = (tmp_path / "train" / f"dialogues_{kind}train.txt" for kind in ("", "emotion_"))
     assert (dropped.split, dropped.item) == ("train", "train_2")
     assert str(dropped.error).startswith(problem.format(texts=texts, emotions=emotions))

@@ -197,6 +197,12 @@ def test_the_release_is_found_from_a_folder_above_and_a_session_by_itself(releas
     assert homes(read(above / "IEMOCAP_full_release/Session5"))["train"] == []
 
 
+def test_the_release_is_found_from_where_one_stands(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place, train in ((release.parent, 6), (release, 6), (release / "Session1", 1)):
+        monkeypatch.chdir(place)
+        assert len(homes(read(Path()))["train"]) == train
+
+
 def test_files_of_a_mac_and_of_anything_else_are_passed_over(release: Path) -> None:
     before = read(release)
     for path in (evaluations(release), transcriptions(release)):
