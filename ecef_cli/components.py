@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.dialogue import Dialogue, Word
     from ecef_cli.errors import DataError
+    from ecef_cli.fetching.place import Place
 
 
 class Options(BaseModel):
@@ -92,6 +93,8 @@ class Corpus:
         dropped: what was left out.
         repaired: how many utterances had a certain thing mended, by what was mended.
         remarks: what else is to be known, a line each, such as where the numbers differ from those published.
+        muted: utterances that keep their row and lost their recording, and why; those with an error count against the
+            tolerance of `prepare`.
     """
 
     labels: tuple[str, ...]
@@ -100,6 +103,7 @@ class Corpus:
     dropped: tuple[Dropped, ...] = ()
     repaired: Mapping[str, int] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    muted: tuple[Dropped, ...] = ()
 
 
 class Dataset(Component):
@@ -114,6 +118,31 @@ class Dataset(Component):
         Raises:
             DataError: a file or column is missing, or the corpus as a whole makes no sense.
         """
+
+    def collect(self, sources: Sequence[Path], place: Place) -> Corpus:
+        """Return the corpus as `prepare` wants it: `read`, unless a reader makes files of what it reads.
+
+        Such are recordings that lie in archives. What is made goes below `place.folder`, each file whole or not at all,
+        and what is there already is not made again.
+
+        Args:
+            sources: files or folders.
+            place: where to write, and how to tell of the work.
+
+        Raises:
+            DataError: as of `read`; or an archive is damaged or hostile.
+        """
+        del place
+        return self.read(sources)
+
+    def download(self, place: Place) -> tuple[Path, ...]:
+        """Download the corpus from where it is published, and return what `collect` is to read.
+
+        Raises:
+            UsageProblem: it cannot be had without its publisher's consent, or is the user's own.
+        """
+        del place
+        raise UsageProblem("there is no download of this corpus", hint="give its files by --source")
 
 
 # ---------------------------------------------------------------------------------------------- taggers

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from ecef_cli import output
 from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, did_you_mean
+from ecef_cli.fetching.place import Place
 from ecef_cli.findings import findings, split_dialogues
 from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, text_checksum
 from ecef_cli.recipe import build_component
@@ -47,6 +50,8 @@ def prepare(
     options: Iterable[str] = (),
     tolerate: str = "0",
     force: bool = False,
+    download: bool = False,
+    workers: int | None = None,
 ) -> Preparation:
     """Write what a reader finds in `sources` as a dataset of the workspace.
 
@@ -58,6 +63,8 @@ def prepare(
         options: the reader's options as `key=value`.
         tolerate: how many broken rows may be left out, as `1%` or `5`.
         force: replace a dataset that was prepared from something else.
+        download: fetch the corpus from where it is published, and read that beside `sources`.
+        workers: how many recordings the reader may make at once; as many as there are processors where None.
 
     Raises:
         DataError: the sources are broken, or hold more broken rows than are tolerated.
@@ -69,18 +76,23 @@ def prepare(
     folder = workspace.dataset(name)
     tolerance = Tolerance.parse(tolerate)
     component = cast("Dataset", build_component("dataset", reader, parse_options(options)))
-    corpus = component.read(sources)
+    if not sources and not download:
+        raise UsageProblem("there is nothing to read", hint="give --source, or --download where the reader can")
+    place = Place(folder, workers or os.cpu_count() or 1, output.Progress, output.note)
+    if download:
+        sources = (*sources, *component.download(place))
+    corpus = component.collect(sources, place)
     _check_contract(reader, corpus)
     _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
     heard = listen(corpus)
-    corpus = heard.corpus
+    corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
     _check_tolerance(corpus, tolerance, heard.muted)
     names = _source_names(sources, corpus.sources)
     origin = {
         "reader": reader,
         "reader_version": component.version,
         **({"reader_identity": component.identity()} if component.identity() else {}),
-        "options": component.options.model_dump(mode="json"),
+        "options": component.options.decisive(),
         "sources": {label: checksum(path) for path, label in names.items()},
     }
     if not force and (folder / "dataset.json").exists():
@@ -140,6 +152,7 @@ def _check_contract(reader: str, corpus: Corpus) -> None:
 
 def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropped] = ()) -> None:
     """Judge the broken rows: those that were dropped, and those that are left without their recording."""
+    muted = [lost for lost in muted if lost.error is not None]  # what its reader expected to be of no use is no fault
     broken = [lost.error for lost in (*corpus.dropped, *muted) if lost.error is not None]
     kept = sum(len(dialogue.utterances) for _, dialogue in split_dialogues(corpus))
     if broken and not tolerance.allows(len(broken), len(broken) - len(muted) + kept):

@@ -1,23 +1,41 @@
-"""MELD (Poria et al., ACL 2019), conversations of a television series, from its official CSV files."""
+"""MELD (Poria et al., ACL 2019), conversations of a television series: its official tables, and its recordings."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from ecef_cli.components import Corpus, Dataset, Dropped
+from pydantic import Field
+
+from ecef_cli.components import Corpus, Dataset, Dropped, Options
 from ecef_cli.dialogue import Utterance, group
 from ecef_cli.errors import DataError, did_you_mean
-from ecef_datasets.tables import Table, check_filled, check_readable, check_surplus, find_file, line_item, whole
+from ecef_datasets.meld_clips import CLIP_FAULTS, PUBLISHED
+from ecef_datasets.meld_download import TABLES, fetch_archive, fetch_tables
+from ecef_datasets.published import differences
+from ecef_datasets.tables import (
+    Table,
+    candidates,
+    check_filled,
+    check_readable,
+    check_surplus,
+    find_file,
+    line_item,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ecef_cli.fetching.place import Place
+
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 FILES = {split: f"{split}_sent_emo.csv" for split in ("train", "dev", "test")}
 FOLDER = "data/MELD"
 """Where the files lie in a copy of the corpus's repository."""
+FOLDERS = (FOLDER, "MELD.Raw")
+"""Where the files may lie below a source: as in the repository, or as in the archive of the recordings."""
 
 COLUMNS = (
     "Utterance",
@@ -34,15 +52,58 @@ COLUMNS = (
 TEXTS = ("Utterance", "Speaker")
 """The columns whose broken characters are mended."""
 
-CLIP_FAULTS: Mapping[tuple[str, int, int], str] = {
-    ("train", 125, 3): "the published clip is corrupt",
-    ("dev", 110, 7): "the clip was not published",
-}
-"""Utterances, as (split, dialogue, utterance), whose text is sound and whose recording is not."""
+_Address = Annotated[str, Field(pattern=r"^https?://\S+$")]
+
+
+class MeldOptions(Options):
+    """Where `prepare --download` finds the corpus."""
+
+    tables: _Address = Field(TABLES, description="the address of the folder of the three tables")
+    archive: _Address | None = Field(
+        None, description="the address of the archive of recordings; null: the public addresses, one after the other"
+    )
+    archive_sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = Field(
+        None, description="the archive's SHA-256; null: the one that is known of the public addresses"
+    )
+
+    def decisive(self) -> dict[str, Any]:
+        """Return nothing: what is read, and not where it lay, decides the dataset."""
+        return {}
 
 
 class Meld(Dataset):
-    """Reads `train_sent_emo.csv`, `dev_sent_emo.csv` and `test_sent_emo.csv`."""
+    """Reads `train_sent_emo.csv`, `dev_sent_emo.csv` and `test_sent_emo.csv`, and the clips `diaX_uttY`."""
+
+    Options = MeldOptions
+    options: MeldOptions
+
+    def download(self, place: Place) -> tuple[Path, ...]:
+        """Download the tables and the archive of recordings, where they are not there yet, and return them."""
+        tables = fetch_tables(self.options.tables, tuple(FILES.values()), place)
+        return (*tables, fetch_archive(self.options.archive, self.options.archive_sha256, place))
+
+    def collect(self, sources: Sequence[Path], place: Place) -> Corpus:
+        """Return the corpus with its recordings, which become FLAC files in the folder of the dataset.
+
+        Tables that are no source themselves come out of the archive. Without recordings this is `read`.
+
+        Raises:
+            DataError: a table or a column is missing, or an archive is damaged or hostile.
+            EcefError: the disk is full, or another process is at it.
+        """
+        from ecef_datasets.meld_sources import look
+
+        found = look(sources, place.folder)
+        if not found.clips and not found.archives:
+            return self.read(sources)
+        from ecef_datasets.meld_hearing import with_recordings
+        from ecef_datasets.meld_recordings import record
+
+        loose = [name for name in FILES.values() if candidates(found.plain, name, FOLDERS)]
+        recorded = record(found, [name for name in FILES.values() if name not in loose], place)
+        if recorded.made:
+            place.say(f"decoded {recorded.made:,} recordings to {recorded.folder}")
+        return with_recordings(self.read([*found.plain, *recorded.tables.values()]), recorded)
 
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the corpus found under `sources`: the three files, a folder of them, or the repository.
@@ -53,7 +114,7 @@ class Meld(Dataset):
         Raises:
             DataError: a file or a column is missing.
         """
-        files = {split: find_file(sources, name, (FOLDER,)) for split, name in FILES.items()}
+        files = {split: find_file(sources, name, FOLDERS) for split, name in FILES.items()}
         dropped: list[Dropped] = []
         repaired: Counter[str] = Counter()
         splits = {}
@@ -70,7 +131,9 @@ class Meld(Dataset):
                 else:
                     found[key] = utterance
             splits[split] = group(found[key] for key in sorted(found))
-        return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired))
+        counts = {split: sum(len(dialogue.utterances) for dialogue in splits[split]) for split in FILES}
+        remarks = differences(counts, PUBLISHED, "the corpus's README")
+        return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired), remarks)
 
 
 def _check_new(key: tuple[int, int], found: Mapping[tuple[int, int], Utterance], where: str) -> None:

@@ -1,0 +1,106 @@
+"""Converts recordings with several threads, and remembers what became of each."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from ecef_cli.errors import DataError, EcefError
+from ecef_datasets.clips import convert, note_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Self
+
+    from ecef_datasets.meld_clips import Clip
+
+WAITING = 4
+"""Recordings a worker may have waiting: enough to be busy, and few enough to lie in memory."""
+
+
+class ClipPool:
+    """Makes the FLAC files of recordings in a folder.
+
+    Decoding and packing run outside Python's lock, so that threads share them.
+
+    Args:
+        folder: where the files go.
+        workers: how many are made at once.
+        done: is called after each.
+
+    Attributes:
+        seconds: how long each recording is that is there.
+        faults: what is wrong with each that could not be made.
+        made: how many were decoded, and not there already.
+    """
+
+    def __init__(self, folder: Path, workers: int, done: Callable[[], None]) -> None:
+        self._folder, self._done = folder, done
+        self._pool = ThreadPoolExecutor(workers)
+        self._limit = WAITING * workers
+        self._pending: deque[tuple[Clip, Future[float]]] = deque()
+        self.seconds: dict[Clip, float] = {}
+        self.faults: dict[Clip, str] = {}
+        self.made = 0
+
+    def has(self, clip: Clip, note: str) -> bool:
+        """Tell whether the file of a recording is there, made of what the note says."""
+        found = note_of(self._folder / clip.path)
+        if found is None or found[0] != note:
+            return False
+        if clip not in self.seconds:
+            self.seconds[clip] = found[1]
+            self._done()
+        return True
+
+    def add(self, clip: Clip, note: str, sound: bytes | Path) -> None:
+        """Make the file of a recording; waits while too many are under way.
+
+        Raises:
+            EcefError: one of those before could not be written.
+        """
+        while len(self._pending) >= self._limit:
+            self._settle()
+        target = self._folder / clip.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._pending.append((clip, self._pool.submit(_made, sound, target, note)))
+
+    def finish(self) -> None:
+        """Wait for all that is under way.
+
+        Raises:
+            EcefError: one could not be written.
+        """
+        while self._pending:
+            self._settle()
+
+    def _settle(self) -> None:
+        clip, future = self._pending.popleft()
+        try:
+            self.seconds[clip] = future.result()
+            self.made += 1
+        except DataError as error:
+            self.faults[clip] = error.problem
+        except OSError as error:
+            raise EcefError(
+                f"cannot be written: {error.strerror or error}",
+                where=str(self._folder / clip.path),
+                hint="what is done is kept; make room and run it again",
+            ) from error
+        self._done()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _made(sound: bytes | Path, target: Path, note: str) -> float:
+    convert(sound, target, note)
+    found = note_of(target)
+    if found is None:  # a disk that loses what was written
+        raise OSError("it is not there as it was written")
+    return found[1]

@@ -1,0 +1,97 @@
+"""What is known of MELD's recordings: what they are called, which are of no use, and how many were published."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+PUBLISHED: Mapping[str, int] = {"train": 9_989, "dev": 1_109, "test": 2_610}
+"""Utterances by split, as the corpus's README states them."""
+EMOBOX: Mapping[str, int] = {"train": 9_988, "dev": 1_108, "test": 2_610}
+"""Utterances whose recordings EmoBox (Ma et al., Interspeech 2024) uses, by split: all but the first two below."""
+
+CLIP_FAULTS: Mapping[tuple[str, int, int], str] = {
+    ("train", 125, 3): "the published clip is corrupt",
+    ("dev", 110, 7): "the clip was not published",
+}
+"""Utterances, as (split, dialogue, utterance), whose text is sound and whose recording is not (issues 39, 22, 27)."""
+
+WRONG_CUTS: Mapping[tuple[str, int, int], str] = {
+    ("test", 38, 4): "cut wrongly: five minutes for one sentence",
+    ("test", 220, 0): "cut wrongly: four minutes for one question, and of another scene",
+}
+"""Recordings whose very times are wrong, so that no comparison with them finds it (issue 20 of the corpus)."""
+
+LONGER = 2.0
+SECONDS_LONGER = 5.0
+"""A clip that lasts `LONGER` times its `EndTime - StartTime`, and `SECONDS_LONGER` more, was cut wrongly."""
+
+FOLDERS = {
+    "train_splits": "train",
+    "dev_splits_complete": "dev",
+    "output_repeated_splits_test": "test",
+    "test_splits": "test",
+    "dev_splits": "dev",
+    "train": "train",
+    "dev": "dev",
+    "test": "test",
+}
+"""The folders that hold a split's clips: those of the archive, and what one would call them."""
+SUFFIXES = ("flac", "wav", "mp4")
+"""Recordings, the best first where an utterance has several in one folder."""
+
+ARCHIVES = ("MELD.Raw.tar.gz", "train.tar.gz", "dev.tar.gz", "test.tar.gz")
+
+_NAME = re.compile(rf"(?:(train|dev|test)_)?dia(\d+)_utt(\d+)\.({'|'.join(SUFFIXES)})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Clip:
+    """The recording of an utterance, by its split, dialogue and number."""
+
+    split: str
+    dialogue: int
+    utterance: int
+
+    @property
+    def path(self) -> str:
+        """Where it lies among the prepared recordings."""
+        return f"{self.split}/dia{self.dialogue}_utt{self.utterance}.flac"
+
+    def __str__(self) -> str:
+        return f"{self.split} dia{self.dialogue}_utt{self.utterance}"
+
+
+def clip_of(parts: Sequence[str]) -> Clip | None:
+    """Return whose recording a file is, by the folders it lies in and its name; None where it is nobody's.
+
+    The nearest folder that is called as a split decides, or else a split's name before the file's own. What macOS
+    keeps beside a file (`._dia0_utt0.mp4`) and the extras of the test split (`final_videos_test…`) are nobody's.
+    """
+    match = _NAME.fullmatch(parts[-1])
+    if match is None:
+        return None
+    named = match[1].casefold() if match[1] else None
+    split = named or next((FOLDERS[p.casefold()] for p in reversed(parts[:-1]) if p.casefold() in FOLDERS), None)
+    return Clip(split, int(match[2]), int(match[3])) if split else None
+
+
+def is_recording(name: str) -> bool:
+    """Tell by its name alone whether a file is a clip of MELD, whatever its split."""
+    return _NAME.fullmatch(name) is not None
+
+
+def wrong_length(seconds: float, stated: float) -> str | None:
+    """Return what is wrong with a clip that lasts much longer than its row says, or None.
+
+    Args:
+        seconds: how long the clip is.
+        stated: `EndTime - StartTime` of its row, seconds.
+    """
+    if seconds > LONGER * stated and seconds > stated + SECONDS_LONGER:
+        return f"cut wrongly: the clip lasts {seconds:.1f} s, its row says {stated:.1f} s"
+    return None
