@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -67,7 +68,7 @@ def label_class(label: str, labels: Sequence[str]) -> str:
 
 
 def check_target(path: Path, *, option: str, source: Path | None = None) -> None:
-    """Check, before any work, that a page can be written to a path.
+    """Check, before any work, that a page can be written to a path; its folder is made where it is missing.
 
     Args:
         path: where the page shall be.
@@ -77,22 +78,20 @@ def check_target(path: Path, *, option: str, source: Path | None = None) -> None
     Raises:
         UsageProblem: it cannot.
     """
-    import os
-
-    folder = path.parent
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
+    problem = None
     if path.is_dir():
-        problem, hint = f"{path} is a folder", "name a file, such as report.html"
-    elif not folder.is_dir():
-        problem, hint = f"{folder} is no folder", "name a file in a folder"
-    elif not os.access(folder, os.W_OK | os.X_OK):
-        problem, hint = f"the folder {folder} cannot be written to", "name a file in another folder"
+        problem = f"{path} is a folder"
     elif source is not None and source.exists() and path.exists() and path.samefile(source):
-        problem, hint = f"{path} is the file that is read", "name another file"
+        problem = f"{path} is the file that is read"
     else:
-        return
-    raise UsageProblem(f"{option}: {problem}", hint=hint)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            problem = f"{path} cannot be written: {error.strerror}"
+    if problem:
+        raise UsageProblem(f"{option}: {problem}", hint="name another file, such as report.html")
 
 
 def _colours() -> list[tuple[str, str]]:

@@ -275,7 +275,8 @@ def test_a_recording_that_a_model_of_speech_cannot_read(ecef, spoken: list[dict]
         ("talk.jsonl", "-", "stdout has the rows"),
         ("talk.jsonl", "talk.jsonl", "is the file that is read"),
         ("talk.jsonl", ".", "is a folder"),
-        ("talk.jsonl", "talk.jsonl/page.html", "is no folder"),
+        ("talk.jsonl", "talk.jsonl/page.html", "cannot be written"),
+        ("talk.jsonl", "/proc/nowhere/page.html", "cannot be written"),
     ],
 )
 def test_a_page_that_cannot_be_is_refused_before_any_work(
