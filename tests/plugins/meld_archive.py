@@ -7,6 +7,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import av
@@ -30,7 +31,7 @@ def clip(
     form: str = "mp4",
     front: bool = False,
 ) -> bytes:
-    """Return a recording of a tone in AAC, in Ogg's Vorbis, or in PCM.
+    """Return a recording of a tone.
 
     Args:
         seconds: how long it is.
@@ -42,24 +43,24 @@ def clip(
         form: `mp4`, `wav` or `flac`.
         front: whether an index stands before what it is of, so that a file that is cut can still be opened.
     """
-    packed = io.BytesIO()
-    options = {"movflags": "faststart"} if front else {}
-    with av.open(packed, "w", format=form, options=options) as container:
-        codec = {"mp4": "aac", "wav": "pcm_s16le", "flac": "flac"}[form]
-        voice = container.add_stream(codec, rate=rate, layout=layout) if sound else None
-        pictures = container.add_stream("mpeg4", rate=10) if video else None
-        if pictures is not None:
-            pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
-        if voice is not None:
-            for packet in (*voice.encode(_tone(seconds, level, layout, rate)), *voice.encode(None)):
-                container.mux(packet)
-        if pictures is not None:
-            for number in range(max(1, round(seconds * 10))):
-                frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number * 9 % 256, np.uint8), format="rgb24")
-                frame.pts = number
-                container.mux(pictures.encode(frame))
-            container.mux(pictures.encode(None))
-    return packed.getvalue()
+    with TemporaryDirectory() as folder:  # what moves its index to the front must open its file once more
+        path = Path(folder) / f"clip.{form}"
+        with av.open(str(path), "w", format=form, options={"movflags": "faststart"} if front else {}) as container:
+            codec = {"mp4": "aac", "wav": "pcm_s16le", "flac": "flac"}[form]
+            voice = container.add_stream(codec, rate=rate, layout=layout) if sound else None
+            pictures = container.add_stream("mpeg4", rate=10) if video else None
+            if pictures is not None:
+                pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
+            if voice is not None:
+                for packet in (*voice.encode(_tone(seconds, level, layout, rate)), *voice.encode(None)):
+                    container.mux(packet)
+            if pictures is not None:
+                for number in range(max(1, round(seconds * 10))):
+                    frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), number * 9 % 256, np.uint8), format="rgb24")
+                    frame.pts = number
+                    container.mux(pictures.encode(frame))
+                container.mux(pictures.encode(None))
+        return path.read_bytes()
 
 
 def _tone(seconds: float, level: float, layout: str, rate: int) -> av.AudioFrame:
