@@ -1,9 +1,14 @@
-"""Converts recordings with several threads, and remembers what became of each."""
+"""Converts recordings with several processes, and remembers what became of each."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
+import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from ecef_cli.errors import DataError, EcefError
@@ -18,12 +23,14 @@ if TYPE_CHECKING:
 
 WAITING = 4
 """Recordings a worker may have waiting: enough to be busy, and few enough to lie in memory."""
+FEW = 24
+"""Recordings that are done before further processes would have started."""
 
 
 class ClipPool:
     """Makes the FLAC files of recordings in a folder.
 
-    Decoding and packing run outside Python's lock, so that threads share them.
+    A decoder's frames are so short that Python's lock is what threads would wait for; hence processes.
 
     Args:
         folder: where the files go.
@@ -38,8 +45,9 @@ class ClipPool:
 
     def __init__(self, folder: Path, workers: int, done: Callable[[], None]) -> None:
         self._folder, self._done = folder, done
-        self._pool = ThreadPoolExecutor(workers)
-        self._limit = WAITING * workers
+        self._workers, self._begun = workers, 0
+        self._thread = ThreadPoolExecutor(1)
+        self._processes: ProcessPoolExecutor | None = None
         self._pending: deque[tuple[Clip, Future[float]]] = deque()
         self.seconds: dict[Clip, float] = {}
         self.faults: dict[Clip, str] = {}
@@ -61,11 +69,11 @@ class ClipPool:
         Raises:
             EcefError: one of those before could not be written.
         """
-        while len(self._pending) >= self._limit:
+        while len(self._pending) >= WAITING * self._workers:
             self._settle()
         target = self._folder / clip.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._pending.append((clip, self._pool.submit(_made, sound, target, note)))
+        self._pending.append((clip, self._executor().submit(_made, sound, target, note)))
 
     def finish(self) -> None:
         """Wait for all that is under way.
@@ -76,6 +84,17 @@ class ClipPool:
         while self._pending:
             self._settle()
 
+    def _executor(self) -> Executor:
+        self._begun += 1
+        if self._workers == 1 or self._begun <= FEW:
+            return self._thread
+        if self._processes is None:
+            # Not by fork: a child would hold the lock of the folder, and every other file, beyond the parent's end.
+            self._processes = ProcessPoolExecutor(
+                self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=_as_child
+            )
+        return self._processes
+
     def _settle(self) -> None:
         clip, future = self._pending.popleft()
         try:
@@ -83,6 +102,9 @@ class ClipPool:
             self.made += 1
         except DataError as error:
             self.faults[clip] = error.problem
+        except BrokenProcessPool as error:
+            hint = "what is done is kept; run it again with --workers 1 to see at which recording"
+            raise EcefError("a process that decodes recordings was ended from outside", hint=hint) from error
         except OSError as error:
             raise EcefError(
                 f"cannot be written: {error.strerror or error}",
@@ -95,7 +117,22 @@ class ClipPool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._thread.shutdown(cancel_futures=True)
+        if self._processes is not None:
+            self._processes.shutdown(cancel_futures=True)
+
+
+def _as_child() -> None:
+    """Leave interruptions to the parent, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _made(sound: bytes | Path, target: Path, note: str) -> float:

@@ -58,6 +58,7 @@ _Address = Annotated[str, Field(pattern=r"^https?://\S+$")]
 class MeldOptions(Options):
     """Where `prepare --download` finds the corpus."""
 
+    recordings: bool = Field(True, description="whether the archive of recordings is downloaded too, 10.9 GB")
     tables: _Address = Field(TABLES, description="the address of the folder of the three tables")
     archive: _Address | None = Field(
         None, description="the address of the archive of recordings; null: the public addresses, one after the other"
@@ -80,6 +81,8 @@ class Meld(Dataset):
     def download(self, place: Place) -> tuple[Path, ...]:
         """Download the tables and the archive of recordings, where they are not there yet, and return them."""
         tables = fetch_tables(self.options.tables, tuple(FILES.values()), place)
+        if not self.options.recordings:
+            return tuple(tables)
         return (*tables, fetch_archive(self.options.archive, self.options.archive_sha256, place))
 
     def collect(self, sources: Sequence[Path], place: Place) -> Corpus:

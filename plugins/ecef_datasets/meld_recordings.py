@@ -111,7 +111,7 @@ class _Work:
         key = f"{path.name} {stat.st_size} {stat.st_mtime_ns}"
         known = self._known().get(key)
         if known is not None and self._all_there(known):
-            return
+            return  # ten gigabytes need not be read to find that nothing is to do
         contents = _Contents()
         with self._place.progress(stat.st_size, f"decoding {path.name}", "bytes") as bar, self._pool(None) as pool:
             for member in members(path, progress=bar.reach):
@@ -141,11 +141,14 @@ class _Work:
 
     def _all_there(self, known: Mapping[str, Any]) -> bool:
         """Take what an archive gave before, where all of it is still there."""
-        tables = {name: self._tables_folder / name for name in known["tables"]}
+        try:
+            tables = {name: self._tables_folder / name for name in known["tables"]}
+            clips = {_clip(path): note for path, note in known["notes"].items()}
+            faults = {_clip(path): fault for path, fault in known["faults"].items()}
+        except (KeyError, TypeError, AttributeError):
+            return False  # of another version
         if not all(path.is_file() for path in tables.values()):
             return False
-        clips = {_clip(path): note for path, note in known["notes"].items()}
-        faults = {_clip(path): fault for path, fault in known["faults"].items()}
         with self._pool(None) as pool:
             for clip, note in clips.items():
                 if clip not in self._seconds and clip not in faults and not pool.has(clip, note):
@@ -197,7 +200,7 @@ def _note(size: int, modified: int) -> str:
 def _clip(path: str) -> Clip:
     clip = clip_of(path.split("/"))
     if clip is None:
-        raise DataError(f"{path} is no recording of MELD", hint="delete archives.json beside the recordings")
+        raise KeyError(path)
     return clip
 
 
@@ -208,12 +211,15 @@ def _plain(contents: _Contents) -> dict[str, Any]:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder, so that whatever is half-written in it is nobody's."""
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
             yield
     except Timeout:
         raise EcefError(f"{folder} is in use by another process", hint="wait until it has ended") from None
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror or error}"
+        raise EcefError(problem, where=str(folder), hint="what is done is kept; mend that and run it again") from error
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -96,7 +96,7 @@ def look(sources: Sequence[Path], own: Path) -> Found:
 
 def _files(source: Path, own: Path) -> Iterator[Path]:
     """Yield the files below a folder, in order, but for those that are hidden or in a prepared dataset."""
-    for folder, folders, files in os.walk(source):
+    for folder, folders, files in os.walk(source, followlinks=True):  # as deep as DEPTH, so that a circle ends
         here = Path(folder)
         deep = len(here.relative_to(source).parts) >= DEPTH
         prepared = "dataset.json" in files or here.resolve() == own  # a workspace may lie within the source
@@ -105,4 +105,4 @@ def _files(source: Path, own: Path) -> Iterator[Path]:
         if prepared:
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (here / name for name in sorted(files) if not name.startswith("."))
+        yield from (here / name for name in sorted(files) if not name.startswith(".") and (here / name).is_file())

@@ -111,6 +111,13 @@ def test_the_corpus_is_downloaded_and_prepared(download, server, tmp_path: Path)
     assert len(server.asked) == 4
 
 
+def test_the_tables_can_be_had_without_the_recordings(download, server, tmp_path: Path) -> None:
+    code, said = download("--option", "recordings=false")
+    assert code == 0, said
+    assert heard(tmp_path) == 0
+    assert archives(server) == []
+
+
 @pytest.mark.parametrize(
     ("first", "then", "ranges"),
     [

@@ -27,7 +27,19 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(work: Path, source: Path) -> subprocess.Popen[str]:
-    command = (sys.executable, "-m", "ecef_cli", "--workspace", work, "prepare", "meld", "--source", source)
+    command = (
+        sys.executable,
+        "-m",
+        "ecef_cli",
+        "--workspace",
+        work,
+        "prepare",
+        "meld",
+        "--source",
+        source,
+        "--workers",
+        "2",
+    )
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -59,7 +71,7 @@ def test_a_kill_loses_the_clips_under_way_and_nothing_that_counts_is_half(
     while len(recordings(work)) < after and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
-    code, _ = finish(process)
+    code, _ = finish(process)  # which waits for the workers, too: they hold what it wrote to
     assert code == -signal.SIGKILL
     assert not (work / "meld" / "dataset.json").exists()
     kept = {path: path.stat().st_mtime_ns for path in recordings(work)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -360,6 +361,27 @@ def test_a_second_prepare_is_told_to_wait(prepare, archive: Path, work: Path) ->
         code, said = prepare("--source", archive)
     assert code == 1
     assert "is in use by another process" in said
+
+
+def test_several_processes_make_the_same_files(prepare, archive: Path, work: Path, monkeypatch) -> None:
+    assert prepare("--source", archive)[0] == 0
+    alone = {path.name: path.read_bytes() for path in work.rglob("*.flac")}
+    monkeypatch.setattr(clip_pool, "FEW", 2)
+    code, said = prepare("--source", archive, "--workers", 2, "--name", "again")
+    assert code == 0, said
+    assert {path.name: path.read_bytes() for path in (work / "again").rglob("*.flac")} == alone
+
+
+def test_a_decoder_that_dies_is_one_line(prepare, archive: Path, monkeypatch) -> None:
+    monkeypatch.setattr(clip_pool, "FEW", 0)
+    monkeypatch.setattr(clip_pool, "_as_child", _die)
+    code, said = prepare("--source", archive, "--workers", 2)
+    assert code == 1
+    assert "a process that decodes recordings was ended from outside (what is done is kept" in said
+
+
+def _die() -> None:
+    os._exit(3)
 
 
 def test_a_full_disk_keeps_what_is_done(
