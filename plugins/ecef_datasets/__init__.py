@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @hookimpl
 def ecef_register_datasets(register: "Register") -> None:
     """Register the built-in readers."""
-    register("meld", "ecef_datasets.meld:Meld", summary="the MELD corpus, from its official CSV files")
+    register("meld", "ecef_datasets.meld:Meld", summary="the MELD corpus, from its official files; its recordings too")
     register(
         "iemocap", "ecef_datasets.iemocap:Iemocap", summary="the IEMOCAP corpus, from its release; four emotions or six"
     )

@@ -11,7 +11,6 @@ from ecef_cli.components import Corpus, Dataset, Dropped, Options
 from ecef_cli.dialogue import Utterance, group
 from ecef_cli.errors import DataError, did_you_mean
 from ecef_datasets.meld_clips import CLIP_FAULTS, PUBLISHED
-from ecef_datasets.meld_download import TABLES, fetch_archive, fetch_tables
 from ecef_datasets.published import differences
 from ecef_datasets.tables import (
     Table,
@@ -59,7 +58,9 @@ class MeldOptions(Options):
     """Where `prepare --download` finds the corpus."""
 
     recordings: bool = Field(True, description="whether the archive of recordings is downloaded too, 10.9 GB")
-    tables: _Address = Field(TABLES, description="the address of the folder of the three tables")
+    tables: _Address | None = Field(
+        None, description="the address of the folder of the three tables; null: the corpus's repository"
+    )
     archive: _Address | None = Field(
         None, description="the address of the archive of recordings; null: the public addresses, one after the other"
     )
@@ -80,6 +81,8 @@ class Meld(Dataset):
 
     def download(self, place: Place) -> tuple[Path, ...]:
         """Download the tables and the archive of recordings, where they are not there yet, and return them."""
+        from ecef_datasets.meld_download import fetch_archive, fetch_tables
+
         tables = fetch_tables(self.options.tables, tuple(FILES.values()), place)
         if not self.options.recordings:
             return tuple(tables)

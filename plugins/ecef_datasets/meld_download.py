@@ -34,14 +34,15 @@ ARCHIVE_SUM = "a56b4407d574195cbce470d86f9c9d72fcfea59b0e34502ecd4babee4a5c613e"
 """SHA-256 of the archive, 10,878,146,150 bytes, as others pin it who use the second address; not checked here."""
 
 
-def fetch_tables(address: str, names: Sequence[str], place: Place) -> list[Path]:
-    """Download the tables that lie at an address.
+def fetch_tables(address: str | None, names: Sequence[str], place: Place) -> list[Path]:
+    """Download the tables that lie at an address; None stands for the corpus's repository.
 
     Raises:
         DataError: one is another file than the official one.
         EcefError: one cannot be downloaded.
     """
-    official = address == TABLES
+    official = address is None
+    address = address or TABLES
     folder = _folder(address, official=official)
     return [
         _fetch(folder / name, Asked(f"{address.rstrip('/')}/{name}", TABLE_SUMS[name] if official else None), place)
