@@ -213,7 +213,10 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
         return bundled_run()
     known = workspace.runs()
     if name_or_path not in known:
+        seeds = [run for run in known if run.startswith(f"{name_or_path}-seed")]
         hint = did_you_mean(name_or_path, known) if known else "train one: `ecef train RECIPE`"
+        if seeds:
+            hint = f"it stands for {', '.join(seeds)}: name one of them"
         raise UsageProblem(f"the workspace {workspace.root} has no run {name_or_path!r}", hint=hint)
     return open_run(workspace.run(name_or_path))
 

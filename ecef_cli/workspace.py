@@ -69,7 +69,7 @@ class Workspace:
         folder = self.dataset(name)
         if not (folder / "dataset.json").is_file():
             known = self.datasets()
-            hint = did_you_mean(name, known) if known else f"run `ecef prepare {name} --source …` first"
+            hint = did_you_mean(name, known) if known else f"run `ecef prepare READER --source … --name {name}` first"
             raise DataError(f"the dataset {name!r} is not prepared in the workspace {self.root}", hint=hint)
         return folder
 

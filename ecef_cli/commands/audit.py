@@ -50,14 +50,17 @@ def _checks(workspace: Workspace, subject: str, settings: tuple[str, ...], devic
     from ecef_cli.recipe import find_recipe, load_recipe
     from ecef_cli.run import find_run
 
+    run, seeds = None, None
     try:
         run = None if settings else find_run(workspace, subject)
-    except (UsageProblem, DataError):
-        run = None
+    except (UsageProblem, DataError) as missing:
+        seeds = missing.hint if "-seed" in (missing.hint or "") else None
     if run is not None:
         return audit_run(workspace, run, device=device)
     try:
         find_recipe(subject)
     except RecipeError as error:
-        raise UsageProblem(f"there is neither a run nor a recipe called {subject!r}", hint=error.hint) from None
+        raise UsageProblem(
+            f"there is neither a run nor a recipe called {subject!r}", hint=seeds or error.hint
+        ) from None
     return audit_recipe(workspace, load_recipe(subject, settings), device=device)

@@ -90,6 +90,8 @@ def command(
         from ecef_cli.report.page import check_target
 
         check_target(page, option="--report")
+    if plots is not None:
+        _make(plots)
     every = [find_named(workspace, name) for name in runs]
     reports = [
         evaluate_seeds(
@@ -112,6 +114,17 @@ def command(
         from ecef_cli.evaluation.pages import publish
 
         publish(workspace, reports, [named.runs for named in every], comparison, plots=plots, page=page)
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of the pictures before any work, so that a place that cannot be is named at once."""
+    from ecef_cli.errors import UsageProblem
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"--plots: {folder} cannot be made: {error.strerror}"
+        raise UsageProblem(problem, hint="name another folder") from None
 
 
 def _written(reports: Sequence[Report], comparison: Comparison | None, paper: Table | None, form: str) -> str:

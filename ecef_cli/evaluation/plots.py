@@ -107,12 +107,13 @@ def learning_curves(
         if chosen is not None:
             lines.append(mpl.lines.Line2D([], [], color=_GREY, linestyle=(0, (4, 2)), linewidth=1))
             headings.append(f"chosen epoch ({chosen})")
-        figure.legend(lines, headings, loc="outside lower center", ncols=5, frameon=False, handlelength=3)
+        columns = 5 if len(tasks) > 1 else 3  # what the figure's width has room for
+        figure.legend(lines, headings, loc="outside lower center", ncols=columns, frameon=False, handlelength=3)
         figure.suptitle(title, fontsize=9)
 
     kept = "" if chosen is None else f" Epoch {chosen} was chosen."
     alt = f"Learning curves{_of(title)} over {len(numbers)} epochs.{kept}"
-    return drawn(name, alt, (2.4 * (1 + len(tasks)), 2.7), draw)
+    return drawn(name, alt, (2.4 * (1 + len(tasks)), 2.7 if len(tasks) > 1 else 2.9), draw)
 
 
 def reliability(name: str, found: Calibration, *, title: str = "") -> Picture:

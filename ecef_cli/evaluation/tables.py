@@ -91,6 +91,8 @@ def _notes(report: Report, found: TaskReport) -> Iterator[str]:
             f"Per cent; {100 * resampling.level:g} % intervals by {resampling.draws:,} bootstrap draws of whole "
             f"{over}, seed {resampling.seed}."
         )
+    if found.targets.task == "epc" and report.protocol:
+        yield f"Asked was {report.protocol}."
     if found.model.shift is not None:
         yield _shift_note(report, found.model)
     for verdict in found.verdicts:

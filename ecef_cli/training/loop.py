@@ -161,7 +161,8 @@ class Trainer:
         early = (
             f" of {self.settings.epochs}: no better for {self.settings.patience}" if done < self.settings.epochs else ""
         )
-        return f"train {self.run.folder.name}: ended after {done} epochs{early}; epoch {kept} is kept"
+        epochs = "1 epoch" if done == 1 else f"{done} epochs"
+        return f"train {self.run.folder.name}: ended after {epochs}{early}; epoch {kept} is kept"
 
     def _train_epoch(self, interrupted: threading.Event) -> None:
         progress, watch = self.progress, output.Stopwatch()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ecef_cli.recipe import Recipe
     from ecef_cli.run import Run
 
+_FEWEST = 3  # seeds; of two, Student's interval is wider than per cent are
+_TOO_FEW = "needs three seeds"
 LEVEL = 0.95  # share of such experiments whose interval holds the mean of all seeds
 
 
@@ -49,9 +51,11 @@ def spread(runs: Sequence[Run]) -> str:
 def _spread(scores: Sequence[float]) -> tuple[str, str]:
     middle = mean(scores)
     if len(scores) == 1:
-        return f"{middle:.2f}", "needs two seeds"
+        return f"{middle:.2f}", _TOO_FEW
+    deviation = stdev(scores)
+    if len(scores) < _FEWEST:
+        return f"{middle:.2f} ± {deviation:.2f}", _TOO_FEW
     from scipy.stats import t
 
-    deviation = stdev(scores)
     half = float(t.ppf((1 + LEVEL) / 2, len(scores) - 1)) * deviation / sqrt(len(scores))
     return f"{middle:.2f} ± {deviation:.2f}", f"{middle - half:.2f} to {middle + half:.2f}"

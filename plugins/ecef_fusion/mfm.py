@@ -62,7 +62,7 @@ class MfmOptions(CrossAttentionOptions):
     first_step: Literal["cross-attention", "concat"] = Field(
         "cross-attention", description="concat is the fusion w/o step one: the mean of the text beside each position"
     )
-    second_step: Annotated[Literal["mfm"] | None, BeforeValidator(_none)] = Field(
+    second_step: Literal["mfm", "none"] = Field(
         "mfm", description="none is the fusion w/o step two, the paper's `w/o TMF`"
     )
     blocks: int = Field(2, ge=1, description="stacked MFM blocks; each uses one layer of each side")
@@ -95,7 +95,7 @@ class Mfm(CrossAttention):
     @property
     def spectrum(self) -> Spectrum | None:
         """The spectrum that step two reads, None without one."""
-        return None if self.options.second_step is None else self.options.spectrum
+        return None if self.options.second_step == "none" else self.options.spectrum
 
     @property
     def patch(self) -> int:
@@ -104,7 +104,7 @@ class Mfm(CrossAttention):
 
     def identity(self) -> str:
         """Return the checksums of the frozen layers."""
-        if self.options.second_step is None:
+        if self.options.second_step == "none":
             return ""
         return "+".join(side.identity for side in (self._language, self._vision) if side is not None)
 

@@ -407,7 +407,7 @@ def test_what_the_models_cannot_do_is_an_error_of_the_recipe(
         ({"spectrum": {"bins": 32, "hop": 30}}, "hop is longer than window"),
         ({"spectrum": {"bins": 32, "low": 7600}}, "low is not below high"),
         ({"vision": {"model": "none", "width": 10, "heads": 4}}, "width 10 cannot be shared by 4 heads"),
-        ({"second_step": "mfn"}, "mfm"),
+        ({"second_step": "mfn"}, "input should be 'mfm' or 'none', not 'mfn'"),
         ({"bridge": 0}, "bridge"),
         ({"language": {"modl": "x"}}, "no such setting"),
     ],

@@ -78,4 +78,5 @@ def test_the_interval_is_student_s() -> None:
     low, high = stats.ttest_1samp(scores, 0).confidence_interval(0.95)
     assert interval == f"{low:.2f} to {high:.2f}"
     assert middle == "62.19 ± 1.93"
-    assert _spread([50.0]) == ("50.00", "needs two seeds")
+    assert _spread([50.0]) == ("50.00", "needs three seeds")
+    assert _spread([49.0, 51.0]) == ("50.00 ± 1.41", "needs three seeds")
