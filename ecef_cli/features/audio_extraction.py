@@ -13,6 +13,7 @@ from ecef_cli.features.places import Place, Utterances
 from ecef_cli.features.shards import complete, fill, missing_batches, stored_rate
 from ecef_cli.features.store import AUDIO, INDEX, AudioStore, Fault, audio_facts, write_index
 from ecef_cli.features.waves import lengths, reading_ahead
+from ecef_cli.spectrum import NAME
 from ecef_cli.workspace import locked
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def ensure_audio_features(
                 shutil.rmtree(folder, ignore_errors=True)
             work.do()
     else:
-        output.note(f"extract {prepared.name}: nothing to do, features are in {folder}")
+        output.note(f"{work.label}: nothing to do, features are in {folder}")
     store = AudioStore.open(folder)
     # Judged anew by every call, since the one that found the faults may have been more tolerant.
     faulty, heard = len(store.faults), len(work.heard)
@@ -90,7 +91,7 @@ class _Work:
     def __init__(self, folder: Path, prepared: Prepared, extraction: AudioExtraction, *, tell: bool) -> None:
         self._folder = folder
         self._what = extraction
-        self._label = f"extract {prepared.name}"
+        self.label = f"extract {prepared.name}{_told_apart(extraction)}"
         self._utterances = Utterances(prepared)
         self._faults = Faults(self._utterances, tell=tell)
         self._encoding = Encoding(extraction, self._utterances, self._faults)
@@ -112,7 +113,7 @@ class _Work:
         self._fill(plan)
         mended = self._mended([place for place in self._silent() if place not in self._faults])
         if mended:
-            output.note(f"{self._label}: recordings of {len(mended):,} utterances can be read by now")
+            output.note(f"{self.label}: recordings of {len(mended):,} utterances can be read by now")
             plan = plan.extended(_by_split(mended), self._what.longest)
             plan.write(self._folder)
             self._fill(plan)
@@ -129,7 +130,7 @@ class _Work:
 
     def _lengths(self, places: Sequence[Place]) -> dict[Place, float]:
         """Return the seconds of the utterances whose recordings can be opened; the others are faults."""
-        measured = lengths([self._utterances.at(place) for place in places], f"{self._label}: recordings")
+        measured = lengths([self._utterances.at(place) for place in places], f"{self.label}: recordings")
         found = {}
         for place, length in zip(places, measured, strict=True):
             if isinstance(length, DataError):
@@ -153,7 +154,7 @@ class _Work:
         todo = sum(len(batch.rows) for batch in missing_batches(self._folder, plan.shards) if not batch.empty)
         self._announce(plan, total, todo)
         watch = output.Stopwatch()
-        with output.Progress(todo, self._label, "utterances") as progress:
+        with output.Progress(todo, self.label, "utterances") as progress:
 
             def encode(batches: Sequence[Batch]) -> Generator[Block, None, None]:
                 for batch, block in zip(batches, self._encoding.blocks(batches), strict=True):
@@ -162,13 +163,13 @@ class _Work:
 
             fill(self._folder, AUDIO, plan.shards, encode)
         size = self._store().size() / 2**20
-        output.note(f"{self._label}: {todo:,} utterances in {watch.seconds:.0f} s, {size:,.0f} MiB in {self._folder}")
+        output.note(f"{self.label}: {todo:,} utterances in {watch.seconds:.0f} s, {size:,.0f} MiB in {self._folder}")
 
     def _announce(self, plan: AudioPlan, total: int, todo: int) -> None:
         if todo < total:
-            output.note(f"{self._label}: going on, {total - todo:,} of {total:,} utterances are there")
+            output.note(f"{self.label}: going on, {total - todo:,} of {total:,} utterances are there")
         else:
-            output.note(f"{self._label}: {total:,} utterances, {plan.seconds / 3600:,.2f} h; it may take minutes")
+            output.note(f"{self.label}: {total:,} utterances, {plan.seconds / 3600:,.2f} h; it may take minutes")
         if todo and plan.cut:
             longest = f"{self._what.longest:g} s"
             which = "1 utterance is" if plan.cut == 1 else f"{plan.cut:,} utterances are"
@@ -199,6 +200,14 @@ class _Work:
     def _id(self, place: Place) -> tuple[str, str, str | int]:
         utterance = self._utterances.at(place)
         return place.split, utterance.dialogue, utterance.utterance
+
+
+def _told_apart(extraction: AudioExtraction) -> str:
+    """Return what tells a store from that of the recipe's encoder at the recordings' own speed."""
+    parts = [NAME] if extraction.name == NAME else []
+    if extraction.speed != 1.0:
+        parts.append(f"{extraction.speed:g} times as fast")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _by_split(lengths: Mapping[Place, float]) -> dict[str, dict[int, float]]:
