@@ -43,8 +43,12 @@ def paper_table(name: str, reports: Sequence[Report]) -> Table:
     found = TABLES[name]
     for report in reports:
         if found.task not in report.tasks:
-            raise UsageProblem(f"{name} is of {found.task.upper()}, which {report.run} does not do")
+            others = [key for key, table in TABLES.items() if table.task in report.tasks]
+            problem = f"{name} is of {found.task.upper()}, which {report.run} does not do"
+            raise UsageProblem(problem, hint=f"try --paper {others[0]}" if others else None)
     rows = _ablations(found, reports) if name == "table3" else _results(found, reports)
+    strange = list(dict.fromkeys(report.dataset for report in reports if corpus(report) is None))
+    alone = f"The paper has no figures of {', '.join(strange)}, but of {' and '.join(DATASETS.values())} alone."
     return Table(
         f"{found.title}, in the paper and here",
         ("data", "M", "method", *metric_titles(found.metrics)),
@@ -52,6 +56,7 @@ def paper_table(name: str, reports: Sequence[Report]) -> Table:
         names=3,
         notes=(
             _UNSAID,
+            *([alone] if strange else []),
             *(f"{report.run}: {'; '.join(departures(report))}." for report in reports),
         ),
     )

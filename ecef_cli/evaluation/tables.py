@@ -119,15 +119,15 @@ def comparison_table(comparison: Comparison) -> Table:
             test = None if row.paired is None else "paired" if row.paired else "Welch"
             cells += [_p(row.p_seeds), _p(row.p_seeds_holm), test]
         rows.append(tuple(cells))
+    explained = f"p: sign flips of whole dialogues, {comparison.flips:,} or all there are; Holm: for all rows together."
+    over_seeds = "p over seeds: a t-test of the runs' figures, corrected likewise; empty where they do not vary."
     tail = ("p over seeds", "Holm over seeds", "t-test") if seeds else ()
     return Table(
         f"against {comparison.base}, paired over the same targets",
         ("run", "task", "metric", "difference", "p", "Holm", *tail),
         tuple(rows),
         names=3,
-        notes=(
-            f"p: sign flips of whole dialogues, {comparison.flips:,} or all there are; Holm: for all rows together.",
-        ),
+        notes=(explained, over_seeds) if seeds else (explained,),
     )
 
 

@@ -173,6 +173,7 @@ def test_several_runs_are_compared_and_beside_the_paper(
     printed = run_ecef(*base, "--paper", "table2", "--format", "markdown").stdout
     assert "| toy | T | noisy |" in printed
     assert "- noisy: corpus toy; " in printed
+    assert "- The paper has no figures of toy, but of IEMOCAP and MELD alone." in printed
 
 
 def test_runs_of_different_datasets_are_not_compared(
