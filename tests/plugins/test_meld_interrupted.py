@@ -27,19 +27,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(work: Path, source: Path) -> subprocess.Popen[str]:
-    command = (
-        sys.executable,
-        "-m",
-        "ecef_cli",
-        "--workspace",
-        work,
-        "prepare",
-        "meld",
-        "--source",
-        source,
-        "--workers",
-        "2",
+    arguments = ["--workspace", str(work), "prepare", "meld", "--source", str(source), "--workers", "2"]
+    # A shell that starts the tests in the background has them ignore the signal.
+    code = (
+        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"from ecef_cli.cli import main\nif __name__ == '__main__':\n    main({arguments!r})"
     )
+    command = (sys.executable, "-c", code)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
