@@ -36,7 +36,7 @@ def audit_run(workspace: Workspace, run: Run, *, device: str) -> list[Check]:
     encoders = build_encoders(run.recipe, device=device)
     store = None if encoders.text is None else stored_features(workspace, run.recipe, prepared, encoders.text)
     return [
-        *check_future(run, prepared, device=device),
+        *check_future(run, prepared, encoders, device=device),
         check_stored(store, run, prepared, encoders.text),
         check_duplicates(prepared),
         check_selection(run),

@@ -20,7 +20,6 @@ import torch
 from ecef_cli.auditing.checks import Check, judged
 from ecef_cli.components import Corpus
 from ecef_cli.dialogue import Dialogue
-from ecef_cli.encoders import build_encoders
 from ecef_cli.manifest import save_prepared
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import Windows
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ecef_cli.dialogue import Utterance
+    from ecef_cli.encoders import Encoders
     from ecef_cli.manifest import Prepared
     from ecef_cli.run import Run
 
@@ -63,12 +63,13 @@ class Talk:
     last: int
 
 
-def check_future(run: Run, prepared: Prepared, *, device: str) -> list[Check]:
+def check_future(run: Run, prepared: Prepared, encoders: Encoders, *, device: str) -> list[Check]:
     """Return what changing the future of a dialogue of a dataset does to a run's answers.
 
     Args:
         run: the run; its weights may be untrained.
         prepared: the dataset, which lends the dialogues.
+        encoders: the run's, on the device; prediction loads its own, as it does for a user.
         device: where to compute.
     """
     talk = _talk(run, prepared)
@@ -76,15 +77,15 @@ def check_future(run: Run, prepared: Prepared, *, device: str) -> list[Check]:
         problem = "no dialogue of the dataset has three utterances"
         return [Check("nothing of the future reaches an answer", "not measured", problem)]
     with TemporaryDirectory(prefix="ecef-audit-") as folder, redirect_stderr(StringIO()):
-        compute = _training_path(run, prepared, Path(folder), device)
+        compute = _training_path(run, prepared, encoders, Path(folder), device)
         before, after = compute(talk.before), compute(talk.after)
-        relabelled = compute(talk.relabelled)
+        moved = _apart(before, compute(talk.relabelled), len(before))
     return [
         _compared("training: batches of windows up to n", before, after, talk.last, CLOSE),
         judged(
             "labels and further columns do not reach an answer",
-            f"largest change of a probability {_apart(before, relabelled, len(before)):.1e}",
-            passed=_apart(before, relabelled, len(before)) <= CLOSE,
+            f"largest change of a probability {moved:.1e}",
+            passed=moved <= CLOSE,
         ),
         *_along_prediction(run, talk, device),
     ]
@@ -139,10 +140,9 @@ def _talk(run: Run, prepared: Prepared) -> Talk | None:
 
 
 def _training_path(
-    run: Run, prepared: Prepared, folder: Path, device: str
+    run: Run, prepared: Prepared, encoders: Encoders, folder: Path, device: str
 ) -> Callable[[Sequence[Utterance]], list[Array]]:
     """Return what gives the probabilities of each window of a dialogue, prepared, tagged and extracted anew."""
-    encoders = build_encoders(run.recipe, device=device)
     network = run.network(encoders).to(device)
 
     def compute(said: Sequence[Utterance]) -> list[Array]:
