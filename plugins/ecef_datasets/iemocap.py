@@ -39,8 +39,20 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "exc": "excited",
         "fru": "frustrated",
     },
+    "all": {
+        "neu": "neutral",
+        "hap": "happy",
+        "exc": "excited",
+        "sad": "sad",
+        "ang": "angry",
+        "fru": "frustrated",
+        "sur": "surprised",
+        "fea": "fearful",
+        "dis": "disgusted",
+        "oth": "other",
+    },
 }
-"""The emotions of each set of labels, by the release's own; utterances of others have none."""
+"""The emotions of each set of labels, by the release's own; utterances of others have none. Nobody agreed on `xxx`."""
 
 _TEST_OF_STANDARD = 5
 _SHOWN = 3
@@ -49,8 +61,10 @@ _SHOWN = 3
 class IemocapOptions(Options):
     """Which emotions there are, and who is in which split."""
 
-    labels: Literal["iemocap4", "iemocap6"] = Field(
-        "iemocap4", description="four emotions, excited being happy; or six, with excited and frustrated"
+    labels: Literal["iemocap4", "iemocap6", "all"] = Field(
+        "iemocap4",
+        description="four emotions, excited being happy; six, with excited and frustrated; or all ten that the release "
+        "has, for a recipe's own `labels` to choose from",
     )
     split: Literal["standard", "loso1", "loso2", "loso3", "loso4", "loso5"] = Field(
         "standard", description="standard: session 5 is test, dev a fixed list; loso1 to loso5: that session is test"

@@ -71,7 +71,7 @@ def compare(
     Args:
         splits: the dialogues by split.
         sessions: the session of each dialogue, by its id.
-        labels: the set of labels, `iemocap4` or `iemocap6`.
+        labels: the set of labels: `iemocap4`, `iemocap6`, or another that nothing is published of.
         split: which split it is.
     """
     missing = sorted(set(FOUR_BY_SESSION) - set(sessions.values()))
@@ -88,7 +88,7 @@ def compare(
         counted = Counter(what for u in labelled for what in (f"Session{sessions[u.dialogue]}", str(u.emotion)))
         four = {**FOUR, **{f"Session{number}": size for number, size in FOUR_BY_SESSION.items()}}
         return lines + differences(counted, four, _FOUR)
-    if split == "standard":
+    if labels == "iemocap6" and split == "standard":
         by_split = {
             name: sum(u.emotion is not None for d in dialogues for u in d.utterances)
             for name, dialogues in splits.items()

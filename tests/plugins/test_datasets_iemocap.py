@@ -110,7 +110,7 @@ def homes(corpus: Corpus) -> dict[str, list[str]]:
     return {split: [d.id for d in dialogues] for split, dialogues in corpus.splits.items()}
 
 
-@pytest.mark.parametrize("labels", ["iemocap4", "iemocap6"])
+@pytest.mark.parametrize("labels", ["iemocap4", "iemocap6", "all"])
 def test_the_reader_keeps_its_contract(release: Path, labels: str) -> None:
     corpus = check_dataset(reader(labels=labels), [release])
     assert corpus.dropped == ()
@@ -139,6 +139,13 @@ def test_four_emotions_take_excited_for_happy_and_six_do_not(release: Path) -> N
     assert [u.emotion for u in utterances(four)] == ["neutral", "happy", "happy", None, None, None]
     assert [u.emotion for u in utterances(six)] == ["neutral", "happy", "excited", "frustrated", None, None]
     assert [u.row["raw_emotion"] for u in utterances(four)] == ["neu", "hap", "exc", "fru", "xxx", "oth"]
+
+
+def test_all_emotions_of_the_release_may_be_kept_and_disagreement_is_none(release: Path) -> None:
+    every = read(release, labels="all")
+    assert len(every.labels) == 10
+    felt = ["neutral", "happy", "excited", "frustrated", None, "other"]
+    assert [u.emotion for u in utterances(every)] == felt
 
 
 def test_recordings_are_taken_where_they_are_and_the_rest_is_text(release: Path) -> None:
