@@ -124,7 +124,8 @@ def _scores(run: Run) -> str:
         if found["weights"] != checksum(run.weights):
             continue  # of weights that training has replaced since
         for task, report in found["tasks"].items():
-            where = (found["split"], found["dataset"])
+            by = f" by {found['label_map']['name']}" if "label_map" in found else ""
+            where = (found["split"], f"{found['dataset']}{by}")
             rows.append((*where, task.upper(), *_figures(report["model"])))
             rows += [
                 (*where, f"{task.upper()} baseline: {name}", *_figures(figures))

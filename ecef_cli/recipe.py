@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ecef_cli.errors import EcefError, PluginError, RecipeError, did_you_mean
+from ecef_cli.labels import LabelSet, find_set
 from ecef_cli.problems import explain, located
 from ecef_cli.recipe_sections import Audio, Epc, Features, History, Modality, Network, Section, Training, distinct
 from ecef_cli.registry import get_registry
@@ -56,6 +57,9 @@ class Recipe(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     summary: str = ""
     dataset: str = Field(description="name of a dataset prepared in the workspace")
+    labels: Annotated[LabelSet | None, BeforeValidator(find_set, json_schema_input_type=str | LabelSet | None)] = Field(
+        None, description="the emotions that are told apart, by the name of a set or as one; null: the dataset's own"
+    )
     tasks: Annotated[list[Task], BeforeValidator(distinct)] = Field(min_length=1)
     modalities: Annotated[list[Modality], BeforeValidator(distinct)] = Field(["text"], min_length=1)
     history: History = Field(

@@ -9,6 +9,7 @@ import yaml
 
 from ecef_cli import output
 from ecef_cli.errors import EcefError, UsageProblem
+from ecef_cli.labels import LabelSet, label_sets
 from ecef_cli.problems import inner_model
 from ecef_cli.recipe import BLOCKS, Block, Recipe, list_recipes, load_recipe
 from ecef_cli.registry import get_registry
@@ -81,12 +82,22 @@ def _settings(model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str
         inner = inner_model(model, name)
         if model is Recipe and name in BLOCKS:
             text = f"{name}: none\n" if value == "none" else f"{name}:\n{_indented(_block(BLOCKS[name], value))}"
+        elif inner is LabelSet and isinstance(value, dict):
+            text = f"{name}: {_label_set(value)}\n"
         elif inner is not None and isinstance(value, dict):
             text = f"{name}:\n{_indented(''.join(_settings(inner, value)))}"
         else:
             text = f"{name}: {_plain(value)}\n"
         blank = "\n" if model is Recipe else ""
         yield blank + _comment(field, inner) + text
+
+
+def _label_set(values: Mapping[str, Any]) -> str:
+    """Return a set of labels: by its name where it comes with ecef, else as it is."""
+    found = LabelSet.model_validate(values)
+    if label_sets().get(found.name) == found:
+        return found.name
+    return "\n" + _indented(found.to_yaml()).removesuffix("\n")
 
 
 def _block(kind: str, values: Mapping[str, Any]) -> str:

@@ -11,10 +11,9 @@ import torch
 from ecef_cli.auditing.data import check_duplicates, check_selection, check_stored
 from ecef_cli.auditing.perturbation import check_future
 from ecef_cli.encoders import build_encoders
-from ecef_cli.manifest import load_prepared
 from ecef_cli.run import build_network, create_run, save_weights
 from ecef_cli.samples.inputs import stored_features
-from ecef_cli.samples.protocol import windowed
+from ecef_cli.samples.protocol import recipe_dataset, windowed
 from ecef_cli.workspace import write_json
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def audit_run(workspace: Workspace, run: Run, *, device: str) -> list[Check]:
         DataError: the dataset is not prepared.
         PluginError: a component cannot be loaded.
     """
-    prepared = windowed(run.recipe, load_prepared(workspace, run.recipe.dataset), run.labels)
+    prepared = windowed(run.recipe, recipe_dataset(workspace, run.recipe), run.labels)
     encoders = build_encoders(run.recipe, device=device)
     store = None if encoders.text is None else stored_features(workspace, run.recipe, prepared, encoders.text)
     return [
@@ -50,7 +49,7 @@ def audit_recipe(workspace: Workspace, recipe: Recipe, *, device: str) -> list[C
         DataError: the dataset is not prepared.
         PluginError: a component cannot be loaded.
     """
-    prepared = load_prepared(workspace, recipe.dataset)
+    prepared = recipe_dataset(workspace, recipe)
     with TemporaryDirectory(prefix="ecef-audit-") as folder:
         return audit_run(workspace, _untrained(Path(folder) / "untrained", recipe, prepared), device=device)
 

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.command("eval")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
 @click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Which split to measure.")
-@click.option("--dataset", metavar="NAME", help="Another dataset of the same emotions; the run's own where left out.")
+@click.option("--dataset", metavar="NAME", help="Another dataset; the run's own where left out.")
+@click.option(
+    "--label-map",
+    metavar="SET|FILE",
+    help="Measure by the labels of a set (`ecef recipes labels`, or YAML), made of the run's and of the dataset's.",
+)
 @click.option(
     "--paper",
     type=click.Choice(["table1", "table2", "table3"]),
@@ -58,6 +63,7 @@ def command(
     runs: tuple[str, ...],
     split: str,
     dataset: str | None,
+    label_map: str | None,
     paper: str | None,
     draws: int,
     seed: int,
@@ -76,6 +82,10 @@ def command(
     A name that is no run stands for the runs NAME-seed1, NAME-seed2 and so on that `ecef train --seeds` makes: means
     over seeds, with intervals over dialogues and seeds.
 
+    With --dataset a run is measured on another corpus. Where that has other emotions, --label-map names a set of labels
+    that both are made into: probabilities of the run's labels that become one are added, what it gives to emotions
+    outside the set is left out, and the table says how much that was.
+
     Of several runs, each one after the first is compared with the first, target by target.
     """
     from ecef_cli import output
@@ -84,8 +94,12 @@ def command(
     from ecef_cli.evaluation.evaluate import evaluate_seeds
     from ecef_cli.evaluation.groups import find_named
     from ecef_cli.evaluation.paper_tables import paper_table
+    from ecef_cli.labels import read_label_set
     from ecef_cli.tolerance import Tolerance
 
+    if paper is not None and label_map is not None:
+        raise click.UsageError("--paper goes with the labels of the paper, and not with --label-map")
+    labels = None if label_map is None else read_label_set(label_map)
     if page is not None:
         from ecef_cli.report.page import check_target
 
@@ -101,6 +115,7 @@ def command(
             split=split,
             device=resolve_device(device),
             dataset=dataset,
+            labels=labels,
             tolerance=Tolerance.parse(tolerate),
             draws=draws,
             seed=seed,

@@ -30,15 +30,14 @@ def command(
     """
     from ecef_cli.devices import resolve_device
     from ecef_cli.encoders import build_encoders
-    from ecef_cli.manifest import load_prepared
     from ecef_cli.recipe import load_recipe
     from ecef_cli.samples.inputs import recipe_audio, recipe_features
-    from ecef_cli.samples.protocol import windowed
+    from ecef_cli.samples.protocol import recipe_dataset, windowed
     from ecef_cli.tolerance import Tolerance
 
     tolerance = Tolerance.parse(tolerate)
     loaded = load_recipe(recipe, settings)
-    prepared = load_prepared(workspace, loaded.dataset)
+    prepared = recipe_dataset(workspace, loaded)
     encoders = build_encoders(loaded, device=resolve_device(device))
     if encoders.text is not None:
         recipe_features(workspace, loaded, windowed(loaded, prepared), encoders.text, force=force)

@@ -44,6 +44,30 @@ def list_(form: str | None) -> None:
     output.records([asdict(recipe) for recipe in list_recipes()], wanted=form, columns=columns)
 
 
+@command.command("labels")
+@click.argument("name", required=False)
+@format_option
+def labels(name: str | None, form: str | None) -> None:
+    """List the sets of labels that a recipe's `labels` and `ecef eval --label-map` know by name.
+
+    With NAME, of a set or of a YAML file, prints that set as YAML: the labels in order, each with the names by which
+    corpora call it. Whatever has none of these names has no label.
+    """
+    from ecef_cli.labels import label_sets, read_label_set
+
+    if name is not None:
+        if form is not None:
+            raise click.UsageError("--format goes with the list; a set of labels is YAML")
+        output.data(read_label_set(name).to_yaml().rstrip("\n"))
+        return
+    plain = output.choose_format(form) in {"table", "csv"}
+    rows = [
+        {"name": found.name, "labels": ", ".join(found.labels) if plain else found.labels, "summary": found.summary}
+        for found in label_sets().values()
+    ]
+    output.records(rows, wanted=form)
+
+
 @command.command("show")
 @recipe_argument
 @set_option

@@ -11,6 +11,7 @@ from ecef_cli.encoders import build_encoders
 from ecef_cli.errors import DataError, UsageProblem
 from ecef_cli.evaluation.baselines import baselines, forecast
 from ecef_cli.evaluation.bootstrap import DRAWS, LEVEL, Draws
+from ecef_cli.evaluation.crossing import Crossing
 from ecef_cli.evaluation.measure import task_report
 from ecef_cli.evaluation.report import Report, Resampling
 from ecef_cli.evaluation.targets import find_targets, require_same
@@ -21,8 +22,12 @@ from ecef_cli.workspace import checksum, write_json
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    import numpy.typing as npt
+
     from ecef_cli.evaluation.baselines import Forecast
     from ecef_cli.evaluation.targets import Targets
+    from ecef_cli.labels import LabelSet
     from ecef_cli.run import Run
     from ecef_cli.samples.inputs import Inputs
     from ecef_cli.tolerance import Tolerance
@@ -31,11 +36,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What a run and the baselines say of the targets of a task."""
+    """What a run and the baselines say of the targets of a task.
+
+    Attributes:
+        targets: what is asked.
+        model: what the run says.
+        baselines: what each baseline says.
+        outside: mean probability, of 1, that the run gave to labels that are not asked for.
+    """
 
     targets: Targets
     model: Forecast
     baselines: Mapping[str, Forecast]
+    outside: float = 0.0
 
 
 def evaluate(
@@ -45,6 +58,7 @@ def evaluate(
     split: str,
     device: str,
     dataset: str | None = None,
+    labels: LabelSet | None = None,
     tolerance: Tolerance | None = None,
     draws: int = DRAWS,
     seed: int = 0,
@@ -56,7 +70,8 @@ def evaluate(
         run: the run.
         split: the split.
         device: where to compute.
-        dataset: the dataset, of the same emotions; the one that the run was trained on where None.
+        dataset: the dataset; the one that the run was trained on where None.
+        labels: what the dataset's emotions and the run's labels are both made into; the run's own labels where None.
         tolerance: how many recordings may be broken; none where None.
         draws: resampled splits that intervals are made from.
         seed: of the resampling.
@@ -71,6 +86,7 @@ def evaluate(
         split=split,
         device=device,
         dataset=dataset,
+        labels=labels,
         tolerance=tolerance,
         draws=draws,
         seed=seed,
@@ -85,6 +101,7 @@ def evaluate_seeds(
     split: str,
     device: str,
     dataset: str | None = None,
+    labels: LabelSet | None = None,
     tolerance: Tolerance | None = None,
     draws: int = DRAWS,
     seed: int = 0,
@@ -100,40 +117,51 @@ def evaluate_seeds(
         split: the split.
         device: where to compute.
         dataset: the dataset.
+        labels: what emotions and labels are made into.
         tolerance: how many recordings may be broken.
         draws: resampled splits.
         seed: of the resampling.
 
     Raises:
         DataError: as of `evaluate`, or the runs were not asked the same.
-        UsageProblem: the runs are of different recipes.
+        UsageProblem: the runs are of different recipes, or give fewer than two of the labels.
     """
     _require_one_recipe(name, runs)
-    runs = [_on(run, dataset) for run in runs]
+    crossing = None if labels is None else Crossing.of(runs[0].labels, labels)
+    runs = [_on(run, dataset, labels) for run in runs]
     every: list[Mapping[str, Answers]] = []
     report = None
     for run in runs:
-        found = answers(workspace, run, split=split, device=device, tolerance=tolerance)
+        found = answers(workspace, run, split=split, device=device, tolerance=tolerance, crossing=crossing)
         for task in found if every else ():
             require_same(every[0][task].targets, found[task].targets, (runs[0].folder.name, run.folder.name))
-        report = _report(run.folder.name, (run,), [found], split, draws, seed)
+        report = _report(run.folder.name, (run,), [found], split, draws, seed, crossing)
         _keep(run, report)
         every.append(found)
-    return report if report is not None and len(runs) == 1 else _report(name, runs, every, split, draws, seed)
+    return report if report is not None and len(runs) == 1 else _report(name, runs, every, split, draws, seed, crossing)
 
 
 def answers(
-    workspace: Workspace, run: Run, *, split: str, device: str, tolerance: Tolerance | None = None
+    workspace: Workspace,
+    run: Run,
+    *,
+    split: str,
+    device: str,
+    tolerance: Tolerance | None = None,
+    crossing: Crossing | None = None,
 ) -> dict[str, Answers]:
     """Return what a run and the baselines say of each task's targets in a split.
+
+    Baselines that learn, learn from the train split of the dataset at hand, with the same labels.
 
     Raises:
         DataError: the dataset has no such split, no target in it, or other emotions.
     """
+    labels = run.labels if crossing is None else crossing.labels
     encoders = build_encoders(run.recipe, device=device)
     network = run.network(encoders).to(device)
     run.tagger()  # warns where it is another
-    inputs = load_inputs(workspace, run.recipe, encoders, labels=run.labels, tolerance=tolerance)
+    inputs = load_inputs(workspace, run.recipe, encoders, labels=labels, tolerance=tolerance)
     prepared = inputs.prepared
     if split not in inputs.samples:
         raise DataError(
@@ -143,16 +171,24 @@ def answers(
     outcomes = run_network(network, inputs, split, device=device)
     found = {}
     for task, outcome in outcomes.items():
-        targets, train = (_targets(task, inputs, part, run.labels) for part in (split, "train"))
+        targets, train = (_targets(task, inputs, part, labels) for part in (split, "train"))
         if targets is None:
-            raise DataError(f"the {split} split of {prepared.name!r} has no {task.upper()} target")
+            raise DataError(
+                f"the {split} split of {prepared.name!r} has no {task.upper()} target: its emotions are "
+                f"{', '.join(prepared.labels)}, those asked for {', '.join(labels)}",
+                hint="`--label-map SET` has both told apart by the labels of a set" if crossing is None else None,
+            )
         if train is None:
             output.warn(f"{prepared.name} has no {task.upper()} target to train on: some baselines are left out")
-        recognised = outcomes["erc"].answers[outcome.rows] if task == "epc" and "erc" in outcomes else None
+        answered, outside = _crossed(outcome.probabilities, crossing)
+        recognised = None
+        if task == "epc" and "erc" in outcomes:
+            recognised, _ = _crossed(outcomes["erc"].answers[outcome.rows], crossing)
         found[task] = Answers(
             targets,
-            forecast(targets, outcome.probabilities, recognised),
+            forecast(targets, answered, recognised),
             dict(baselines(train, targets, recognised, next_speaker=run.recipe.epc.next_speaker)),
+            outside,
         )
     return found
 
@@ -168,14 +204,29 @@ def _targets(task: str, inputs: Inputs, split: str, labels: Sequence[str]) -> Ta
     return found if len(found.gold) else None
 
 
-def _on(run: Run, dataset: str | None) -> Run:
-    if dataset is None:
-        return run
-    return replace(run, recipe=run.recipe.model_copy(update={"dataset": dataset}))
+def _crossed(
+    probabilities: npt.NDArray[np.float32], crossing: Crossing | None
+) -> tuple[npt.NDArray[np.float32], float]:
+    """Return probabilities of the labels that are asked for, and the mean of what was given to others."""
+    if crossing is None:
+        return probabilities, 0.0
+    folded, outside = crossing.fold(probabilities)
+    return folded, float(outside.mean())
+
+
+def _on(run: Run, dataset: str | None, labels: LabelSet | None) -> Run:
+    changed = {"dataset": dataset, "labels": labels}
+    return replace(run, recipe=run.recipe.model_copy(update={k: v for k, v in changed.items() if v is not None}))
 
 
 def _report(
-    name: str, runs: Sequence[Run], found: Sequence[Mapping[str, Answers]], split: str, draws: int, seed: int
+    name: str,
+    runs: Sequence[Run],
+    found: Sequence[Mapping[str, Answers]],
+    split: str,
+    draws: int,
+    seed: int,
+    crossing: Crossing | None,
 ) -> Report:
     tasks = {}
     for task, first in found[0].items():
@@ -188,13 +239,15 @@ def _report(
         run=name,
         dataset=any_task.dataset,
         split=split,
-        labels=runs[0].labels,
+        labels=any_task.labels,
         weights=",".join(checksum(run.weights) for run in runs),
         tasks=tasks,
         key=any_task.key,
         seeds=tuple(run.recipe.training.seed for run in runs),
         recipe=runs[0].recipe,
         resampling=Resampling(draws, seed, LEVEL),
+        crossing=crossing,
+        outside={task: sum(one[task].outside for one in found) / len(found) for task in tasks} if crossing else {},
     )
 
 
@@ -217,7 +270,7 @@ def _require_one_recipe(name: str, runs: Sequence[Run]) -> None:
 
 def _keep(run: Run, report: Report) -> None:
     try:
-        write_json(run.folder / "evaluation" / f"{report.dataset}-{report.split}.json", report.as_dict())
+        write_json(run.folder / "evaluation" / f"{report.place}.json", report.as_dict())
         write_card(run)
     except OSError as error:  # a run that was installed, or that belongs to somebody else
         output.warn(f"the scores are not written into {run.folder}: {error.strerror}")

@@ -69,7 +69,7 @@ def publish(
         found += sections(report, dialogues, own)
         if training:
             found.append(Section(f"Training of {report.run}", pictures=tuple(training)))
-    title = f"{', '.join(report.run for report in reports)} on {reports[0].dataset} {reports[0].split}"
+    title = f"{', '.join(report.run for report in reports)} on {reports[0].data}"
     models = [identify(members[0]) for members in runs]
     write_text(page, eval_report(title, found, models, reports[0].labels))
     output.note(f"report: {page}")
@@ -81,8 +81,8 @@ def pictures(report: Report) -> dict[str, tuple[Picture, ...]]:
 
 
 def _pictures(report: Report, task: str, found: TaskReport) -> Iterator[Picture]:
-    title = f"{task.upper()} of {report.run} on {report.dataset} {report.split}"
-    name = f"{report.run}-{report.dataset}-{report.split}-{task}"
+    title = f"{task.upper()} of {report.run} on {report.data}"
+    name = f"{report.run}-{report.place}-{task}"
     classes = found.model.classes
     yield confusion(f"{name}-confusion", np.asarray(found.model.confusion), report.labels, title=title)
     intervals = f1_intervals(report, found)
@@ -143,7 +143,7 @@ def sections(report: Report, dialogues: Sequence[Dialogue], drawn: Mapping[str, 
         tables[table.title.partition(" ")[0].lower()].append(grid(table))
     return [
         Section(
-            title=f"{task.upper()} of {report.run} on {report.dataset} {report.split}",
+            title=f"{task.upper()} of {report.run} on {report.data}",
             tables=tuple(tables[task]),
             pictures=tuple(drawn[task]),
             mistakes=tuple(mistakes(report, found, dialogues)),

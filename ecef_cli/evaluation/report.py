@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.metrics import MAIN, METRICS, PROBABILISTIC, Calibration, Scores, Shift
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.evaluation.baselines import Forecast
     from ecef_cli.evaluation.bootstrap import Difference, Estimate
+    from ecef_cli.evaluation.crossing import Crossing
     from ecef_cli.evaluation.targets import Targets
     from ecef_cli.recipe import Recipe
 
@@ -140,6 +141,9 @@ class Report:
         seeds: the seed of each run.
         recipe: the recipe of the first run.
         resampling: how intervals were made.
+        crossing: what the run's labels were made into; None where they are its own.
+        outside: by task, the mean probability that was given to labels which were not asked for, where there is a
+            crossing.
     """
 
     run: str
@@ -152,6 +156,18 @@ class Report:
     seeds: tuple[int, ...]
     recipe: Recipe
     resampling: Resampling
+    crossing: Crossing | None = None
+    outside: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def data(self) -> str:
+        """What was measured on, in words: the dataset and split, and the labels where they are others."""
+        return f"{self.dataset} {self.split}" + (f" by {self.crossing.name}" if self.crossing else "")
+
+    @property
+    def place(self) -> str:
+        """The same as a file is called."""
+        return f"{self.dataset}-{self.split}" + (f"-{self.crossing.name}" if self.crossing else "")
 
     @property
     def protocol(self) -> str | None:
@@ -169,6 +185,7 @@ class Report:
             "key": self.key,
             "seeds": list(self.seeds),
             "protocol": self.protocol,
+            **({"label_map": {**self.crossing.as_dict(), "outside": dict(self.outside)}} if self.crossing else {}),
             "resampling": asdict(self.resampling),
             "tasks": {task: report.as_dict(self.run) for task, report in self.tasks.items()},
         }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ecef_cli.evaluation.comparison import Comparison
+    from ecef_cli.evaluation.crossing import Crossing
     from ecef_cli.evaluation.report import Measured, Report, TaskReport
 
 _SHOWN = 5e-5  # the smallest p-value that four decimals tell from 0
@@ -42,7 +43,7 @@ class Table:
 def report_tables(report: Report) -> Iterator[Table]:
     """Yield the tables of a run: each task beside its baselines, by emotion, and the confusion."""
     for task, found in report.tasks.items():
-        name = f"{task.upper()} on {report.dataset} {report.split}"
+        name = f"{task.upper()} on {report.data}"
         yield _scores(report, found, name)
         yield _against(report, found, name)
         yield Table(
@@ -93,11 +94,19 @@ def _notes(report: Report, found: TaskReport) -> Iterator[str]:
         )
     if found.targets.task == "epc" and report.protocol:
         yield f"Asked was {report.protocol}."
+    if report.crossing is not None:
+        yield _crossing_note(report, report.crossing, found.targets.task)
     if found.model.shift is not None:
         yield _shift_note(report, found.model)
     for verdict in found.verdicts:
         if verdict.metric == MAIN[found.targets.task]:
             yield f"{verdict.sentence(report.run)}."
+
+
+def _crossing_note(report: Report, crossing: Crossing, task: str) -> str:
+    lost = [label for label, into in crossing.mapping if into is None]
+    share = f", {100 * report.outside[task]:.1f} % of all" if lost else ""
+    return f"{crossing.sentence()}{share}."
 
 
 def _shift_note(report: Report, model: Measured) -> str:

@@ -12,9 +12,8 @@ from ecef_cli import output
 from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
 from ecef_cli.features.extraction import Extraction, ensure_features
 from ecef_cli.features.store import INDEX, FeatureStore
-from ecef_cli.manifest import load_prepared
 from ecef_cli.samples.batches import AudioShape, WindowInput, collate
-from ecef_cli.samples.protocol import recipe_samples, windowed
+from ecef_cli.samples.protocol import recipe_dataset, recipe_samples, windowed
 from ecef_cli.samples.windows import turns_ago, windows
 from ecef_cli.spectrum import NAME, LogMel
 from ecef_cli.tagging.store import ensure_tags
@@ -138,7 +137,7 @@ def load_inputs(
     Raises:
         DataError: the dataset is not prepared, or has more broken recordings than are tolerated.
     """
-    whole = load_prepared(workspace, recipe.dataset)
+    whole = recipe_dataset(workspace, recipe, tell=True)
     wanted = labels or whole.labels
     prepared = windowed(recipe, whole, wanted)
     found = recipe_samples(recipe, prepared, wanted)

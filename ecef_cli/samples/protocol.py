@@ -6,14 +6,36 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ecef_cli import output
+from ecef_cli.labels import relabel, without_label
+from ecef_cli.manifest import load_prepared
 from ecef_cli.samples.windows import samples
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ecef_cli.manifest import Prepared
     from ecef_cli.recipe import Recipe
     from ecef_cli.samples.windows import Sample
+    from ecef_cli.workspace import Workspace
+
+
+def recipe_dataset(workspace: Workspace, recipe: Recipe, *, tell: bool = False) -> Prepared:
+    """Return the dataset of a recipe, with the labels that it asks for.
+
+    Args:
+        workspace: where the dataset is.
+        recipe: the recipe.
+        tell: whether to warn of emotions that have no label.
+
+    Raises:
+        DataError: it is not prepared, or none of its emotions has a label.
+    """
+    prepared = load_prepared(workspace, recipe.dataset)
+    if recipe.labels is None:
+        return prepared
+    if tell:
+        _warn_of_others(prepared, without_label(prepared, recipe.labels))
+    return relabel(prepared, recipe.labels)
 
 
 def windowed(recipe: Recipe, prepared: Prepared, labels: Sequence[str] | None = None) -> Prepared:
@@ -37,9 +59,7 @@ def recipe_samples(recipe: Recipe, prepared: Prepared, labels: Sequence[str]) ->
     """
     emotions = Counter(u.emotion for dialogues in prepared.splits.values() for d in dialogues for u in d.utterances)
     others = {emotion: emotions[emotion] for emotion in prepared.labels if emotion not in labels and emotions[emotion]}
-    if others:
-        named = ", ".join(f"{emotion} ({count:,})" for emotion, count in others.items())
-        output.warn(f"{prepared.name} has emotions that are not asked for, so that they are context alone: {named}")
+    _warn_of_others(prepared, others)
     return {
         split: samples(
             split,
@@ -52,3 +72,9 @@ def recipe_samples(recipe: Recipe, prepared: Prepared, labels: Sequence[str]) ->
         )
         for split, dialogues in prepared.splits.items()
     }
+
+
+def _warn_of_others(prepared: Prepared, others: Mapping[str, int]) -> None:
+    if others:
+        named = ", ".join(f"{emotion} ({count:,})" for emotion, count in others.items())
+        output.warn(f"{prepared.name} has emotions that are not asked for, so that they are context alone: {named}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import output
 from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli.labels import relabel
 from ecef_cli.manifest import load_prepared, longest
 from ecef_cli.recipe import build_component, load_recipe
 from ecef_cli.registry import get_registry
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.components import Tagger
     from ecef_cli.dialogue import Dialogue
+    from ecef_cli.labels import LabelSet
     from ecef_cli.manifest import Prepared
     from ecef_cli.recipe import Recipe
     from ecef_cli.tagging.store import TagStore
@@ -38,6 +40,7 @@ class TaggerChoice:
         history: utterances in a window; None for all from the start of a dialogue.
         dataset: the recipe's dataset, where there is a recipe.
         labelled: whether a dataset is tagged without the utterances that have no emotion.
+        labels: the recipe's set of labels, which decides who has one; None for the dataset's own.
     """
 
     name: str
@@ -45,6 +48,7 @@ class TaggerChoice:
     history: int | None
     dataset: str | None
     labelled: bool = False
+    labels: LabelSet | None = None
 
     def reach(self, dialogue: Dialogue) -> int:
         """Return how many utterances of a dialogue a window can hold."""
@@ -85,6 +89,7 @@ def choose_tagger(
         history=history or (loaded.history if loaded else DEFAULT_HISTORY),
         dataset=loaded.dataset if loaded else None,
         labelled=loaded is not None and loaded.epc.others == "drop",
+        labels=loaded.labels if loaded else None,
     )
 
 
@@ -184,6 +189,8 @@ def _tagged(
         )
     for name in wanted:
         prepared = load_prepared(workspace, name)
+        if choice.labels is not None:
+            prepared = relabel(prepared, choice.labels)
         if choice.labelled:
             prepared = prepared.labelled(prepared.labels)
         history = choice.history or prepared.longest

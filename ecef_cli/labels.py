@@ -1,0 +1,169 @@
+"""Sets of labels: which emotions are told apart, and by which names corpora call them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
+
+from ecef_cli.errors import DataError, RecipeError, did_you_mean
+from ecef_cli.problems import explain, located
+from ecef_cli.settings import lines_of, parse_yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ecef_cli.dialogue import Utterance
+    from ecef_cli.manifest import Prepared
+
+FILE = Path(__file__).with_name("label_sets.yaml")
+"""The sets that come with ecef."""
+
+_FEWEST = 2
+_Text = Annotated[str, Field(min_length=1)]
+
+
+def _names(value: object) -> object:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+class LabelSet(BaseModel):
+    """A set of labels, each with the names by which corpora call it besides its own; case makes no difference."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field("custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    summary: str = ""
+    column: _Text | None = Field(
+        None, description="the key of a row whose value decides where it is one of the names; else the emotion does"
+    )
+    emotions: dict[_Text, Annotated[list[_Text], BeforeValidator(_names)]] = Field(
+        description="the labels in order, each with other names of it"
+    )
+
+    @field_validator("emotions")
+    @classmethod
+    def _told_apart(cls, emotions: dict[str, list[str]]) -> dict[str, list[str]]:
+        if len(emotions) < _FEWEST:
+            raise ValueError("there must be two labels at least")
+        homes: dict[str, str] = {}
+        for label, names in emotions.items():
+            for name in (label, *names):
+                first = homes.setdefault(_folded(name), label)
+                if first != label:
+                    raise ValueError(f"{name!r} is a name of {first!r} and of {label!r}")
+        return emotions
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in order."""
+        return tuple(self.emotions)
+
+    def to_yaml(self) -> str:
+        """Return the set as YAML, as a recipe or a file has it."""
+        values = self.model_dump(mode="json", exclude_defaults=True)
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=10**6)
+
+    def label(self, name: object) -> str | None:
+        """Return the label that a corpus calls by this name, or None where it is none of the set's."""
+        return self._known.get(_folded(name)) if isinstance(name, str) else None
+
+    def label_of(self, utterance: Utterance) -> str | None:
+        """Return the label of an utterance's gold emotion, or of what its row says in `column`."""
+        stated = None if self.column is None else self.label(utterance.row.get(self.column))
+        return stated or self.label(utterance.emotion)
+
+    @cached_property
+    def _known(self) -> Mapping[str, str]:
+        return {_folded(name): label for label, names in self.emotions.items() for name in (label, *names)}
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+@cache
+def label_sets() -> Mapping[str, LabelSet]:
+    """Return the sets that come with ecef, by name."""
+    values = parse_yaml(FILE.read_text(encoding="utf-8"), str(FILE))
+    return {name: LabelSet.model_validate({"name": name, **found}) for name, found in values.items()}
+
+
+def read_label_set(name_or_path: str) -> LabelSet:
+    """Return a set by its name, or from a YAML file: one as a recipe has it, or the labels alone.
+
+    Raises:
+        RecipeError: there is none, or all that is wrong with it.
+    """
+    path = Path(name_or_path)
+    if path.suffix not in {".yaml", ".yml"} and len(path.parts) == 1:
+        known = label_sets()
+        if name_or_path not in known:
+            hint = f"{did_you_mean(name_or_path, known)}; or give a YAML file"
+            raise RecipeError(f"no set of labels is called {name_or_path!r}", hint=hint)
+        return known[name_or_path]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: cannot be read: {error}") from None
+    values = parse_yaml(text, str(path))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: a set of labels is a block", hint="such as `happy: [joy, excited]`, a label a line")
+    alone = not isinstance(values.get("emotions"), dict)
+    stated: dict[str, Any] = {"emotions": values} if alone else dict(values)
+    stated.setdefault("name", path.stem)
+    try:
+        return LabelSet.model_validate(stated)
+    except ValidationError as error:
+        prefix = "emotions." if alone else ""
+        places = {f"{prefix}{key}": f"{path}:{line}" for key, line in lines_of(text).items()}
+        problems = tuple(located(key, wrong, places) for key, wrong in explain(error, LabelSet, ()))
+        raise RecipeError(f"label set {path}", problems=problems) from None
+
+
+def find_set(value: object) -> object:
+    """Return the set that a recipe means by a name; anything else as it is, for `LabelSet` to check."""
+    if not isinstance(value, str):
+        return value
+    known = label_sets()
+    if value not in known:
+        expected = " or ".join(map(repr, known))
+        raise PydanticCustomError("literal_error", "must be {expected}, or a set of your own", {"expected": expected})
+    return known[value]
+
+
+def relabel(prepared: Prepared, labels: LabelSet) -> Prepared:
+    """Return a dataset with the labels of a set; an utterance whose emotion has none becomes one without an emotion.
+
+    Raises:
+        DataError: none of its emotions has a label.
+    """
+
+    def said(utterance: Utterance) -> Utterance:
+        label = labels.label_of(utterance)
+        return utterance if label == utterance.emotion else replace(utterance, emotion=label)
+
+    splits = {
+        split: tuple(replace(d, utterances=tuple(map(said, d.utterances))) for d in dialogues)
+        for split, dialogues in prepared.splits.items()
+    }
+    if not any(u.emotion for dialogues in splits.values() for d in dialogues for u in d.utterances):
+        raise DataError(
+            f"{prepared.name} has no emotion that {labels.name} has a label for: its own are "
+            f"{', '.join(prepared.labels)}",
+            hint=f"the labels are {', '.join(labels.labels)}; a set of your own may name others",
+        )
+    return replace(prepared, labels=labels.labels, splits=splits)
+
+
+def without_label(prepared: Prepared, labels: LabelSet) -> dict[str, int]:
+    """Return the emotions of a dataset that have no label in a set, each with the number of its utterances."""
+    every = (u for dialogues in prepared.splits.values() for d in dialogues for u in d.utterances)
+    found = Counter(u.emotion for u in every if u.emotion is not None and labels.label_of(u) is None)
+    return {emotion: found[emotion] for emotion in prepared.labels if found[emotion]}
