@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +13,8 @@ from ecef_cli.errors import PluginError
 
 TEXT_SETTING = "text_encoder.model"
 """Where a recipe names the model of the text encoder."""
+
+_PATIENCE = 10.0  # seconds for a connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,8 @@ def locate(model: str, *, setting: str = TEXT_SETTING) -> Location:
         setting: what names the model in a recipe.
 
     Raises:
-        PluginError: a path does not exist, or a package's weights are not the hub's.
+        PluginError: a path does not exist, a package's weights are not the hub's, or the hub would be asked and is
+            out of reach.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
@@ -80,7 +84,11 @@ def locate(model: str, *, setting: str = TEXT_SETTING) -> Location:
     package = PACKAGES.get(model)
     if package and (packed := _packaged(package)):
         return Location(str(packed), local=True, origin=package.distribution)
-    return Location(model, local=_offline(), origin="hub")
+    offline = _offline()
+    if not offline and (fault := _unreachable()):
+        problem = f"{setting}: {model!r} is not on this machine, and the hub cannot be reached: {fault}"
+        raise PluginError(problem, hint=how_to_get(model, setting=setting))
+    return Location(model, local=offline, origin="hub")
 
 
 def how_to_get(model: str, *, setting: str = TEXT_SETTING) -> str:
@@ -92,6 +100,30 @@ def how_to_get(model: str, *, setting: str = TEXT_SETTING) -> str:
 
 def _offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def _unreachable() -> str | None:
+    """Return why the hub cannot be reached, where one attempt is enough to know.
+
+    The hub's own library tries five times over most of a minute, whatever the reason. What may pass by itself, such as
+    a slow answer, is left to it, and so is a hub behind a proxy.
+    """
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    from huggingface_hub import constants
+
+    address = urlsplit(constants.ENDPOINT)
+    if getproxies() or address.hostname is None:
+        return None
+    try:
+        port = address.port or (80 if address.scheme == "http" else 443)
+        socket.create_connection((address.hostname, port), timeout=_PATIENCE).close()
+    except TimeoutError:
+        return None
+    except OSError as error:
+        return f"{address.hostname}: {error.strerror or error}"
+    return None
 
 
 def _cached(model: str) -> bool:
