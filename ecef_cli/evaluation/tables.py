@@ -47,7 +47,7 @@ def report_tables(report: Report) -> Iterator[Table]:
         yield _scores(report, found, name)
         yield _against(report, found, name)
         yield Table(
-            f"{name}, by emotion",
+            f"{name}, by emotion{_mean(report)}",
             ("", "precision", "recall", "F1", "targets"),
             tuple((c.label, c.precision, c.recall, c.f1, c.support) for c in found.model.classes),
         )
@@ -59,12 +59,15 @@ def report_tables(report: Report) -> Iterator[Table]:
         )
 
 
+def _mean(report: Report) -> str:
+    return f", mean of {len(report.seeds)} seeds" if len(report.seeds) > 1 else ""
+
+
 def _scores(report: Report, found: TaskReport, name: str) -> Table:
     systems = {report.run: found.model, **{f"baseline: {key}": value for key, value in found.baselines.items()}}
     metrics = [key for key in TITLES if any(key in measured.figures for measured in systems.values())]
-    seeds = f", mean of {len(report.seeds)} seeds" if len(report.seeds) > 1 else ""
     return Table(
-        f"{name}, {found.model.targets:,} targets in {found.targets.dialogues:,} dialogues{seeds}",
+        f"{name}, {found.model.targets:,} targets in {found.targets.dialogues:,} dialogues{_mean(report)}",
         ("", *(TITLES[key] for key in metrics)),
         tuple((label, *(measured.figures.get(key) for key in metrics)) for label, measured in systems.items()),
         notes=tuple(_notes(report, found)),

@@ -17,6 +17,7 @@ from ecef_cli.card import write_card
 from ecef_cli.encoders import build_encoders
 from ecef_cli.errors import DataError, PluginError, UsageProblem
 from ecef_cli.evaluation.evaluate import evaluate, evaluate_seeds
+from ecef_cli.evaluation.tables import report_tables
 from ecef_cli.metrics import score
 from ecef_cli.run import Run, open_run
 
@@ -150,6 +151,14 @@ def test_the_name_of_several_seeds_stands_for_their_mean(toy_workspace: Workspac
     assert found["tasks"]["erc"]["model"]["accuracy"] == pytest.approx(sum(accuracies) / 3)
     assert found["tasks"]["erc"]["seeds"]["accuracy"] == pytest.approx(accuracies)
     assert sum(map(sum, found["tasks"]["erc"]["model"]["confusion"])) == 3 * 36
+
+
+def test_tables_of_several_seeds_say_what_is_a_mean_and_what_a_sum(toy_workspace: Workspace, seeded: list[Run]) -> None:
+    report = evaluate_seeds(toy_workspace, "noisy", seeded, split="test", device="cpu", draws=20)
+    titles = [table.title for table in report_tables(report)]
+    assert "ERC on toy test, 36 targets in 6 dialogues, mean of 3 seeds" in titles
+    assert "ERC on toy test, by emotion, mean of 3 seeds" in titles
+    assert "ERC on toy test, confusion of all seeds together: gold by row, predicted by column" in titles
 
 
 def test_runs_of_different_recipes_are_no_seeds(toy_workspace: Workspace, seeded: list[Run]) -> None:
