@@ -60,6 +60,19 @@ def inspect(path: Path) -> Recording:
         return _recording(path, sound)
 
 
+def decode(path: Path) -> Recording:
+    """Return what the header of a recording says, once all of it has been decoded; one block is held at a time.
+
+    Raises:
+        DataError: as of `inspect`; or the file is cut off or damaged, or holds samples that are not finite.
+    """
+    with opened(path) as sound:
+        recording = _recording(path, sound)
+        for _ in _pieces(sound, recording, 0, round(recording.seconds * recording.rate)):
+            pass
+    return recording
+
+
 def check_segment(recording: Recording, start: float | None, end: float | None) -> None:
     """Check that a segment lies inside a recording, but for `SLACK` seconds at its end.
 
@@ -144,7 +157,11 @@ def _frames(recording: Recording, start: float | None, end: float | None, longes
 
 def _decoded(sound: Any, recording: Recording, first: int, last: int) -> npt.NDArray[np.float32]:
     """Return the mean of the channels, from frame `first` up to `last`, at the recording's own rate."""
-    pieces = []
+    return np.concatenate(list(_pieces(sound, recording, first, last)))
+
+
+def _pieces(sound: Any, recording: Recording, first: int, last: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the mean of the channels piece by piece, and raise what is wrong with them at the latest when all are."""
     done, wrong = first, 0
     try:
         for block in _blocks(sound, first, last):
@@ -152,7 +169,7 @@ def _decoded(sound: Any, recording: Recording, first: int, last: int) -> npt.NDA
             wrong += block.size - int(np.count_nonzero(np.isfinite(block)))
             if not wrong:
                 # The sum of two large samples need not fit into 32 bits.
-                pieces.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
+                yield block.mean(axis=1, dtype=np.float64).astype(np.float32)
         failed = done == first or done < last - SLACK * recording.rate
     except RuntimeError:
         failed = True
@@ -166,7 +183,6 @@ def _decoded(sound: Any, recording: Recording, first: int, last: int) -> npt.NDA
     if wrong:
         problem = "1 sample is not finite" if wrong == 1 else f"{wrong:,} samples are not finite"
         raise DataError(problem, where=str(recording.path), hint=COPY)
-    return np.concatenate(pieces)
 
 
 def _blocks(sound: Any, first: int, last: int) -> Iterator[npt.NDArray[np.float32]]:

@@ -73,6 +73,7 @@ class Dropped:
         reason: why, in a few words; equal reasons are counted together.
         where: `file:line`.
         error: what is wrong, where the row is broken; such rows count against the tolerance of `prepare`.
+        emotions: the emotion of each of its utterances, where `Dataset.published` is to count them all the same.
     """
 
     split: str
@@ -80,6 +81,7 @@ class Dropped:
     reason: str
     where: str
     error: DataError | None = field(default=None, compare=False, repr=False)
+    emotions: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Corpus:
         sources: the files that were read.
         dropped: what was left out.
         repaired: how many utterances had a certain thing mended, by what was mended.
-        remarks: what else is to be known, a line each, such as where the numbers differ from those published.
+        remarks: what else is to be known, a line each.
         muted: utterances that keep their row and lost their recording, and why; those with an error count against the
             tolerance of `prepare`.
     """
@@ -134,6 +136,16 @@ class Dataset(Component):
         """
         del place
         return self.read(sources)
+
+    def published(self, corpus: Corpus) -> tuple[str, ...] | None:
+        """Return how a corpus differs from what is published about it, a line each; None where there is nothing.
+
+        `prepare` asks of the corpus that it has just read, `prepare --check` of one that it makes of the manifests and
+        `dataset.json`: there, `sources` is empty, no `Dropped` has its error, and `where` is in the manifest. So count
+        what is in the corpus, by the options at hand, and remember nothing of the reading.
+        """
+        del corpus
+        return None
 
     def download(self, place: Place) -> tuple[Path, ...]:
         """Download the corpus from where it is published, and return what `collect` is to read.

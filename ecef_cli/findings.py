@@ -39,9 +39,16 @@ def findings(corpus: Corpus, names: Mapping[Path, str], muted: Sequence[Dropped]
             text = text.replace(str(path), label)
         return text
 
-    def stated(lost: Iterable[Dropped]) -> list[dict[str, str]]:
+    def stated(lost: Iterable[Dropped]) -> list[dict[str, Any]]:
         return [
-            {"split": d.split, "item": d.item, "reason": shortened(d.reason), "where": shortened(d.where)} for d in lost
+            {
+                "split": d.split,
+                "item": d.item,
+                "reason": shortened(d.reason),
+                "where": shortened(d.where),
+                **({"emotions": list(d.emotions)} if d.emotions else {}),
+            }
+            for d in lost
         ]
 
     singles = Counter(split for split, dialogue in split_dialogues(corpus) if len(dialogue.utterances) == 1)
@@ -93,7 +100,9 @@ def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"repaired: {what}, in {number:,} utterance{'s' if number != 1 else ''}"
     yield from facts.get("remarks", ())
     for splits in facts["duplicates"][:_EXAMPLES]:
-        yield "the same dialogue in several splits: " + ", ".join(i for ids in splits.values() for i in ids)
+        # One of each split comes first; a sentence that is said in every dialogue may stand for hundreds.
+        ids = [found[0] for found in splits.values()] + [i for found in splits.values() for i in found[1:]]
+        yield "the same dialogue in several splits: " + _shown(ids)
     if len(facts["duplicates"]) > _EXAMPLES:
         yield f"… and {len(facts['duplicates']) - _EXAMPLES:,} more of these; dataset.json lists all"
     singles = {split: number for split, number in facts["single_utterance"].items() if number}
@@ -112,11 +121,6 @@ def warnings(facts: Mapping[str, Any]) -> Iterator[str]:
             yield f"nothing is in {split}"
         elif not counts[split].get("recordings", 1):
             yield f"no utterance of {split} has a recording, and those of other splits have"
-    train = counts["train"]["emotions"]
-    for label in facts["labels"]:
-        elsewhere = [split for split in ("dev", "test") if counts[split]["emotions"][label]]
-        if counts["train"]["utterances"] and not train[label] and elsewhere:
-            yield f"the emotion {label!r} is in {' and '.join(elsewhere)} and not in train"
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for label in facts["labels"]:
         alike[label.strip().casefold()].append(label)

@@ -101,9 +101,20 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """
     path = folder / "dataset.json"
     facts = read_json(path)
-    if not isinstance(facts, dict) or not all(key in facts for key in ("labels", "counts", "manifests")):
+    if not (isinstance(facts, dict) and _is_whole(facts)):
         raise DataError("describes no prepared dataset", where=str(path), hint="prepare it again with --force")
     return facts
+
+
+def _is_whole(facts: Mapping[str, Any]) -> bool:
+    labels, manifests, numbers = (facts.get(key) for key in ("labels", "manifests", "counts"))
+    return (
+        isinstance(labels, list)
+        and all(isinstance(label, str) for label in labels)
+        and isinstance(manifests, dict)
+        and manifests.keys() <= set(SPLITS)
+        and isinstance(numbers, dict)
+    )
 
 
 def manifest_path(folder: Path, split: str) -> Path:

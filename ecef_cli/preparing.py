@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import output
+from ecef_cli.checking.dataset import check_corpus, check_published
 from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, did_you_mean
 from ecef_cli.fetching.place import Place
 from ecef_cli.findings import findings, split_dialogues
 from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, text_checksum
 from ecef_cli.recipe import build_component
 from ecef_cli.recordings import listen
+from ecef_cli.registry import get_registry
 from ecef_cli.settings import parse_yaml
 from ecef_cli.tolerance import Tolerance
 from ecef_cli.workspace import SPLITS, checksum
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from ecef_cli.checking.check import Check
     from ecef_cli.components import Corpus, Dataset, Dropped
     from ecef_cli.recordings import Listening
     from ecef_cli.workspace import Workspace
@@ -34,11 +37,13 @@ class Preparation:
         folder: where the dataset lies.
         facts: what its `dataset.json` says.
         changed: whether it was written; False where it was there already.
+        checks: what is well with it, and what is not.
     """
 
     folder: Path
     facts: Mapping[str, Any]
     changed: bool
+    checks: Sequence[Check]
 
 
 def prepare(
@@ -68,14 +73,14 @@ def prepare(
 
     Raises:
         DataError: the sources are broken, or hold more broken rows than are tolerated.
-        PluginError: no plugin brings the reader, or it breaks its contract.
+        PluginError: the reader cannot be loaded, or breaks its contract.
         RecipeError: an option is wrong.
-        UsageProblem: a dataset of this name was prepared from something else.
+        UsageProblem: no reader is called so, or a dataset of this name was prepared from something else.
     """
     name = name or reader
     folder = workspace.dataset(name)
     tolerance = Tolerance.parse(tolerate)
-    component = cast("Dataset", build_component("dataset", reader, parse_options(options)))
+    component = _build(reader, parse_options(options))
     if not sources and not download:
         raise UsageProblem("there is nothing to read", hint="give --source, or --download where the reader can")
     place = Place(folder, workers or os.cpu_count() or 1, output.Progress, output.note)
@@ -87,6 +92,7 @@ def prepare(
     heard = listen(corpus)
     corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
     _check_tolerance(corpus, tolerance, heard.muted)
+    published = check_published(component, corpus)
     names = _source_names(sources, corpus.sources)
     origin = {
         "reader": reader,
@@ -107,11 +113,23 @@ def prepare(
         # A dataset that was prepared before recordings were looked at lacks what is known of them.
         told = heard.facts is None or "recordings" in stated
         if told and all(manifest_path(folder, split).exists() for split in stated["manifests"]):
-            return Preparation(folder, stated, changed=False)
+            checks = (*check_corpus(folder, stated, corpus, heard.files), published)
+            return Preparation(folder, stated, changed=False, checks=checks)
     recordings = {} if heard.facts is None else {"recordings": heard.facts}
-    found = {**findings(corpus, names, heard.muted), **recordings}
+    unlike = {"published": [str(problem) for problem in published.problems]} if published.problems else {}
+    found = {**findings(corpus, names, heard.muted), **unlike, **recordings}
     facts = save_prepared(workspace, name, corpus, {**origin, **found})
-    return Preparation(folder, facts, changed=True)
+    checks = (*check_corpus(folder, facts, corpus, heard.files), published)
+    return Preparation(folder, facts, changed=True, checks=checks)
+
+
+def _build(reader: str, options: Mapping[str, Any]) -> Dataset:
+    registry = get_registry()
+    names = [entry.name for entry in registry.entries("dataset")]
+    # Where a plugin failed to load, the reader may be one of its own.
+    if reader not in names and not registry.broken:
+        raise UsageProblem(f"no reader is called {reader!r}", hint=did_you_mean(reader, names))
+    return cast("Dataset", build_component("dataset", reader, options))
 
 
 def parse_options(options: Iterable[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecef_cli import audio, output
@@ -67,6 +67,19 @@ def segment_seconds(recording: Recording, utterance: Utterance) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A recording that was looked at.
+
+    Attributes:
+        recording: what its header says.
+        checksum: its SHA-256, in hexadecimal.
+    """
+
+    recording: Recording
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listening:
     """What became of a corpus when its recordings were looked at.
 
@@ -74,17 +87,13 @@ class Listening:
         corpus: the corpus; every recording that it names can be opened and is long enough.
         muted: the utterances that are left with their text alone, each with what is wrong with its recording.
         facts: `files`, `utterances`, `seconds` and `digest` of the recordings; None where there is none.
+        files: what was found of each recording, by its absolute path.
     """
 
     corpus: Corpus
     muted: tuple[Dropped, ...] = ()
     facts: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    recording: Recording
-    checksum: str
+    files: Mapping[Path, File] = field(default_factory=dict)
 
 
 def listen(corpus: Corpus) -> Listening:
@@ -100,23 +109,37 @@ def listen(corpus: Corpus) -> Listening:
     listener = _Listener(files)
     splits = {split: tuple(listener.dialogues(split, dialogues)) for split, dialogues in corpus.splits.items()}
     heard = replace(corpus, splits=splits, dropped=(*corpus.dropped, *listener.dropped))
-    return Listening(heard, tuple(listener.muted), listener.facts())
+    return Listening(heard, tuple(listener.muted), listener.facts(), listener.files)
 
 
-def _look(path: Path) -> _File:
-    recording = audio.inspect(path)
+def decode(paths: Iterable[Path]) -> dict[Path, File | DataError]:
+    """Return what is found of each recording when it is decoded to its end, or what is wrong with it."""
+    return each_file(paths, lambda path: _file(audio.decode(path)), "decoding")
+
+
+def digest(files: Mapping[Path, File]) -> str:
+    """Return one hash, in hexadecimal, of the paths and bytes of recordings."""
+    pairs = json.dumps(sorted((str(path), file.checksum) for path, file in files.items()))
+    return hashlib.sha256(pairs.encode()).hexdigest()
+
+
+def _look(path: Path) -> File:
+    return _file(audio.inspect(path))
+
+
+def _file(recording: Recording) -> File:
     try:
-        return _File(recording, checksum(path))
+        return File(recording, checksum(recording.path))
     except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        raise DataError(f"cannot be read: {error.strerror}", where=str(recording.path)) from None
 
 
 class _Listener:
-    def __init__(self, files: Mapping[Path, _File | DataError]) -> None:
+    def __init__(self, found: Mapping[Path, File | DataError]) -> None:
         self.dropped: list[Dropped] = []
         self.muted: list[Dropped] = []
-        self._files = files
-        self._checksums: dict[str, str] = {}
+        self.files: dict[Path, File] = {}
+        self._found = found
         self._seconds: list[float] = []
 
     def dialogues(self, split: str, dialogues: Iterable[Dialogue]) -> Iterator[Dialogue]:
@@ -128,14 +151,13 @@ class _Listener:
 
     def facts(self) -> dict[str, Any] | None:
         """Return what `dataset.json` says about the recordings that are left."""
-        if not self._checksums:
+        if not self.files:
             return None
-        pairs = json.dumps(sorted(self._checksums.items()))
         return {
-            "files": len(self._checksums),
+            "files": len(self.files),
             "utterances": len(self._seconds),
             "seconds": round(sum(self._seconds), 3),
-            "digest": hashlib.sha256(pairs.encode()).hexdigest(),
+            "digest": digest(self.files),
         }
 
     def _heard(self, split: str, utterance: Utterance) -> Utterance | None:
@@ -147,12 +169,12 @@ class _Listener:
         except DataError as error:
             return self._muted(split, utterance, error)
         # The manifest lies elsewhere, so that a path in it must not depend on where the command was given.
-        heard = replace(utterance, audio=utterance.audio.absolute())
-        self._checksums[str(heard.audio)] = file.checksum
-        return heard
+        path = utterance.audio.absolute()
+        self.files[path] = file
+        return replace(utterance, audio=path)
 
-    def _file(self, path: Path) -> _File:
-        found = self._files[path]
+    def _file(self, path: Path) -> File:
+        found = self._found[path]
         if isinstance(found, DataError):
             raise found
         return found

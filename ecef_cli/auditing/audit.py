@@ -17,7 +17,7 @@ from ecef_cli.samples.protocol import recipe_dataset, windowed
 from ecef_cli.workspace import write_json
 
 if TYPE_CHECKING:
-    from ecef_cli.auditing.checks import Check
+    from ecef_cli.checking.check import Check
     from ecef_cli.manifest import Prepared
     from ecef_cli.recipe import Recipe
     from ecef_cli.run import Run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecef_cli.auditing.checks import Check, judged
+from ecef_cli.checking.check import Check, judged
 from ecef_cli.components import Corpus
 from ecef_cli.findings import duplicates
 from ecef_cli.samples.windows import windows

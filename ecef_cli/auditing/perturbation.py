@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ecef_cli.auditing.checks import Check, judged
+from ecef_cli.checking.check import Check, judged
 from ecef_cli.components import Corpus
 from ecef_cli.dialogue import Dialogue
 from ecef_cli.manifest import save_prepared

@@ -10,7 +10,7 @@ from ecef_cli import output
 from ecef_cli.commands.options import device_option, set_option
 
 if TYPE_CHECKING:
-    from ecef_cli.auditing.checks import Check
+    from ecef_cli.checking.check import Check
     from ecef_cli.workspace import Workspace
 
 
@@ -34,14 +34,12 @@ def command(workspace: Workspace, subject: str, settings: tuple[str, ...], form:
 
     A name that is both a run and a recipe is taken for the run; `--set` is for recipes.
     """
+    from ecef_cli.checking.check import conclude
     from ecef_cli.devices import resolve_device
-    from ecef_cli.errors import DataError
 
     checks = _checks(workspace, subject, settings, resolve_device(device))
     output.records([check.as_dict() for check in checks], wanted=form)
-    failed = [check.name for check in checks if check.status == "failed"]
-    if failed:
-        raise DataError(f"{len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}", where=subject)
+    conclude(checks, subject)
 
 
 def _checks(workspace: Workspace, subject: str, settings: tuple[str, ...], device: str) -> list[Check]:

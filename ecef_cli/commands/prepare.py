@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from ecef_cli import output
 
-if TYPE_CHECKING:
-    from ecef_cli.workspace import Workspace
-
 
 @click.command("prepare")
-@click.argument("reader")
+@click.argument("reader", required=False)
 @click.option(
     "--source",
     "sources",
@@ -42,11 +39,22 @@ if TYPE_CHECKING:
     "--workers", type=click.IntRange(1), metavar="N", help="Recordings to decode at once; default: one a processor."
 )
 @click.option("--force", is_flag=True, help="Replace a dataset that was prepared from something else.")
-@click.option("--format", "form", type=click.Choice(output.FORMATS), help="How to write the counts.")
-@click.pass_obj
+@click.option(
+    "--check",
+    "subject",
+    metavar="DIR|NAME",
+    help="Check a prepared dataset, by its folder or its name in the workspace; prepare nothing.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(output.FORMATS),
+    help="How to write the counts, or the checks. Default: table on a terminal, jsonl in a pipe.",
+)
+@click.pass_context
 def command(
-    workspace: Workspace,
-    reader: str,
+    ctx: click.Context,
+    reader: str | None,
     sources: tuple[Path, ...],
     download: bool,
     name: str | None,
@@ -54,6 +62,7 @@ def command(
     tolerate: str,
     workers: int | None,
     force: bool,
+    subject: str | None,
     form: str | None,
 ) -> None:
     """Turn a corpus into a prepared dataset with READER, such as `meld`, or `jsonl` for your own files.
@@ -62,12 +71,22 @@ def command(
     and dialogues that stand in two splits, go to stderr and into the dataset's dataset.json. Every recording is
     opened and known by its checksum from then on; a broken one counts as a broken row. A download, and recordings
     that are unpacked and decoded, go on where they were stopped.
+
+    What was prepared is checked: ids, the order in time, labels, recordings, and the numbers against those that are
+    published. `--check` does so with a dataset that lies in a workspace, decodes every recording, and lists all that
+    is not well; where a check fails, the exit code is 3.
     """
+    if subject is not None:
+        _check(ctx, subject, form)
+        return
+    if reader is None:
+        raise click.UsageError("READER is missing: name the reader of a corpus, or --check a dataset", ctx)
+    from ecef_cli.checking.check import SHOWN, told
     from ecef_cli.findings import count_rows, remarks, warnings
     from ecef_cli.preparing import prepare
 
     made = prepare(
-        workspace,
+        ctx.obj,
         reader,
         sources,
         name=name,
@@ -82,7 +101,33 @@ def command(
             output.note(line)
         for line in warnings(made.facts):
             output.warn(line)
-        output.note(f"prepared: {made.folder}")
     else:
         output.note(f"nothing to do: {made.folder} was prepared from these very sources")
+    for check in made.checks:
+        for line in told(check) if check.status in {"failed", "noted"} else ():
+            output.warn(line)
+    if any(len(check.problems) > SHOWN for check in made.checks):
+        output.note(f"`ecef prepare --check {made.folder}` lists all of these")
+    if made.changed:
+        output.note(f"prepared: {made.folder}")
     output.records(count_rows(made.facts), wanted=form)
+
+
+def _check(ctx: click.Context, subject: str, form: str | None) -> None:
+    from ecef_cli.checking.check import conclude, detailed
+    from ecef_cli.checking.dataset import check_folder, find_dataset
+
+    for parameter in ctx.command.params:
+        if parameter.name not in {"subject", "form"} and _is_given(ctx, parameter):
+            written = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
+            raise click.UsageError(f"--check goes with --format alone, not with {written}", ctx)
+    folder = find_dataset(ctx.obj, subject)
+    checks = check_folder(folder)
+    wanted = output.choose_format(form)
+    output.records(detailed(checks, wanted), wanted=wanted)
+    conclude(checks, str(folder))
+
+
+def _is_given(ctx: click.Context, parameter: click.Parameter) -> bool:
+    source = None if parameter.name is None else ctx.get_parameter_source(parameter.name)
+    return source is ParameterSource.COMMANDLINE

@@ -60,7 +60,19 @@ class EmoryNlp(Dataset):
             lines = of_json(path) if form == "json" else _csv_lines(path)
             splits[split] = group(_utterances(split, lines, dropped, repaired))
         _check_homes(splits)
-        return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired), _compared(splits))
+        return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired))
+
+    def published(self, corpus: Corpus) -> tuple[str, ...]:
+        """Return where the numbers of scenes and of each emotion are not those of the repository's README."""
+        found: dict[str, int] = {}
+        expected: dict[str, int] = {}
+        for split, numbers in EMOTIONS.items():
+            scenes = corpus.splits.get(split, ())
+            emotions = Counter(u.emotion for dialogue in scenes for u in dialogue.utterances)
+            found |= {f"scenes in {split}": len(scenes)} | {f"{label} in {split}": emotions[label] for label in LABELS}
+            expected[f"scenes in {split}"] = SCENES[split]
+            expected |= {f"{label} in {split}": number for label, number in zip(LABELS, numbers, strict=True)}
+        return differences(found, expected, "emorynlp/emotion-detection")
 
 
 def _files(sources: Sequence[Path]) -> tuple[str, dict[str, Path]]:
@@ -140,13 +152,3 @@ def _check_homes(splits: Mapping[str, Sequence[Dialogue]]) -> None:
             if first != split:
                 problem = f"the scene {dialogue.id} is in {split} here and in {first} at {place}"
                 raise DataError(problem, where=where, hint="take all three files from one release")
-
-
-def _compared(splits: Mapping[str, Sequence[Dialogue]]) -> tuple[str, ...]:
-    found = {f"scenes in {split}": len(dialogues) for split, dialogues in splits.items()}
-    published = {f"scenes in {split}": number for split, number in SCENES.items()}
-    for split, numbers in EMOTIONS.items():
-        emotions = Counter(u.emotion for dialogue in splits[split] for u in dialogue.utterances)
-        found |= {f"{label} in {split}": emotions[label] for label in LABELS}
-        published |= {f"{label} in {split}": number for label, number in zip(LABELS, numbers, strict=True)}
-    return differences(found, published, "emorynlp/emotion-detection")

@@ -108,16 +108,21 @@ class Iemocap(Dataset):
             if utterances:
                 splits[homes[part.id]].append(Dialogue(part.id, utterances))
         names = LABELS[self.options.labels].values()
-        sessions = {part.id: part.session for part in parts}
-        published = compare(splits, sessions, labels=self.options.labels, split=self.options.split)
         return Corpus(
             tuple(dict.fromkeys(names)),
             {split: tuple(dialogues) for split, dialogues in splits.items()},
             tuple(path for part in parts for path in (part.evaluation, part.transcription)),
             tuple(reading.dropped),
             dict(reading.repaired),
-            (*reading.remarks(), *published),
+            reading.remarks(),
         )
+
+    def published(self, corpus: Corpus) -> tuple[str, ...]:
+        """Return where the numbers are not those of the release and of the literature, or which sessions are missing.
+
+        With a split or a set of labels that nothing is published of, those of the release alone are compared.
+        """
+        return compare(corpus, labels=self.options.labels, split=self.options.split)
 
     def _homes(self, parts: Iterable[Part]) -> dict[str, str]:
         """Return the split of each dialogue."""

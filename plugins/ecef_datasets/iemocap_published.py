@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from ecef_datasets.published import differences
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from ecef_cli.dialogue import Dialogue
+    from ecef_cli.components import Corpus
 
 DIALOGUES, UTTERANCES = 151, 10_039
 """Busso et al., Language Resources and Evaluation 42 (2008): 151 dialogues; the release evaluates 10,039 turns."""
@@ -63,35 +64,37 @@ _FOUR = "the literature on four emotions (5,531 utterances)"
 _SIX = "the literature's six emotions by split (7,433 utterances, 53 of them happy there alone)"
 
 
-def compare(
-    splits: Mapping[str, Sequence[Dialogue]], sessions: Mapping[str, int], *, labels: str, split: str
-) -> tuple[str, ...]:
+_SESSION = re.compile(r"Ses0([1-5])")
+
+
+def compare(corpus: Corpus, *, labels: str, split: str) -> tuple[str, ...]:
     """Return what differs from the published numbers, or which sessions are missing.
 
     Args:
-        splits: the dialogues by split.
-        sessions: the session of each dialogue, by its id.
+        corpus: what was read, or lies in the workspace.
         labels: the set of labels: `iemocap4`, `iemocap6`, or another that nothing is published of.
         split: which split it is.
     """
+    ids = [dialogue.id for dialogues in corpus.splits.values() for dialogue in dialogues]
+    sessions = {name: int(session[1]) for name in ids if (session := _SESSION.match(name))}
     missing = sorted(set(FOUR_BY_SESSION) - set(sessions.values()))
     if missing:
         names = ", ".join(f"Session{number}" for number in missing)
         return (f"not the whole release: without {names}",)
-    utterances = [u for dialogues in splits.values() for dialogue in dialogues for u in dialogue.utterances]
-    found = {"dialogues": len(sessions), "utterances": len(utterances)} | Counter(
-        u.row["raw_emotion"] for u in utterances
+    utterances = [u for dialogues in corpus.splits.values() for dialogue in dialogues for u in dialogue.utterances]
+    found = {"dialogues": len(ids), "utterances": len(utterances)} | Counter(
+        str(u.row.get("raw_emotion")) for u in utterances
     )
     lines = differences(found, {"dialogues": DIALOGUES, "utterances": UTTERANCES, **EMOTIONS}, _RELEASE)
     labelled = [u for u in utterances if u.emotion is not None]
     if labels == "iemocap4":
-        counted = Counter(what for u in labelled for what in (f"Session{sessions[u.dialogue]}", str(u.emotion)))
+        counted = Counter(what for u in labelled for what in (f"Session{sessions.get(u.dialogue)}", str(u.emotion)))
         four = {**FOUR, **{f"Session{number}": size for number, size in FOUR_BY_SESSION.items()}}
         return lines + differences(counted, four, _FOUR)
     if labels == "iemocap6" and split == "standard":
         by_split = {
             name: sum(u.emotion is not None for d in dialogues for u in d.utterances)
-            for name, dialogues in splits.items()
+            for name, dialogues in corpus.splits.items()
         }
         return lines + differences(by_split, SIX_BY_SPLIT, _SIX)
     return lines

@@ -10,8 +10,8 @@ from pydantic import Field
 from ecef_cli.components import Corpus, Dataset, Dropped, Options
 from ecef_cli.dialogue import Utterance, group
 from ecef_cli.errors import DataError, did_you_mean
-from ecef_datasets.meld_clips import CLIP_FAULTS, PUBLISHED
-from ecef_datasets.published import differences
+from ecef_datasets.meld_clips import CLIP_FAULTS
+from ecef_datasets.meld_published import compare
 from ecef_datasets.tables import (
     Table,
     candidates,
@@ -137,9 +137,11 @@ class Meld(Dataset):
                 else:
                     found[key] = utterance
             splits[split] = group(found[key] for key in sorted(found))
-        counts = {split: sum(len(dialogue.utterances) for dialogue in splits[split]) for split in FILES}
-        remarks = differences(counts, PUBLISHED, "the corpus's README")
-        return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired), remarks)
+        return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired))
+
+    def published(self, corpus: Corpus) -> tuple[str, ...]:
+        """Return where the numbers are not those of the corpus: dialogues, utterances, and those of each emotion."""
+        return compare(corpus)
 
 
 def _check_new(key: tuple[int, int], found: Mapping[tuple[int, int], Utterance], where: str) -> None:

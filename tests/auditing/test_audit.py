@@ -12,8 +12,8 @@ import pytest
 from conftest import save_toy_dataset, save_voiced_dataset, toy_dialogue, toy_recipe, voiced_recipe
 
 from ecef_cli.auditing.audit import audit_recipe, audit_run
-from ecef_cli.auditing.checks import Check
 from ecef_cli.auditing.data import check_duplicates, check_selection, check_stored
+from ecef_cli.checking.check import Check
 from ecef_cli.cli import _run as ecef
 from ecef_cli.encoders import build_encoders
 from ecef_cli.manifest import load_prepared

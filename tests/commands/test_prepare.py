@@ -276,7 +276,8 @@ def test_what_will_trouble_training_is_warned_of(prepare: Callable[..., Outcome]
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["meldd", "--source", "."], 4, "did you mean 'meld'?"),
+        (["meldd", "--source", "."], 2, "no reader is called 'meldd' (did you mean 'meld'?)"),
+        ([], 2, "READER is missing"),
         (["jsonl"], 2, "--source"),
         (["jsonl", "--source", "nowhere"], 3, "nowhere: no such file or folder"),
         (["jsonl", "--source", ".", "--option", "sed=1"], 2, "did you mean 'seed'?"),
