@@ -14,6 +14,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).parents[1]
 
+pytest_plugins = ["recorded"]
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

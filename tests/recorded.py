@@ -89,6 +89,12 @@ def recorded(folder: Path, count: int, *, split: str = "train") -> Prepared:
     return Prepared("talk", ("calm",), {split: (spoken("d", *utterances),)}, "manifest", "recordings")
 
 
+@pytest.fixture
+def recorded_talk(tmp_path: Path) -> Prepared:
+    """A dataset of sixty utterances; their recordings lie in the folder `sound`."""
+    return recorded(tmp_path / "sound", 60)
+
+
 def extraction(encoder: AudioEncoder | None = None, **changes: object) -> AudioExtraction:
     values = {
         "encoder": encoder or Energies(Energies.Options()),
@@ -147,7 +153,8 @@ def with_faults(folder: Path) -> Prepared:
     return Prepared("talk", ("calm",), {"train": (spoken("d", *pairs),)}, "manifest", "recordings")
 
 
-def use_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def small_audio_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have several batches a shard, and several shards; nothing has been encoded yet."""
     monkeypatch.setattr(audio_plan, "BATCH_SECONDS", 2.0)
     monkeypatch.setattr(audio_plan, "SHARD", 20)

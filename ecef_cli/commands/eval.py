@@ -91,7 +91,7 @@ def command(
     from ecef_cli import output
     from ecef_cli.devices import resolve_device
     from ecef_cli.evaluation.comparison import compare
-    from ecef_cli.evaluation.evaluate import evaluate_seeds
+    from ecef_cli.evaluation.evaluate import evaluate
     from ecef_cli.evaluation.groups import find_named
     from ecef_cli.evaluation.paper_tables import paper_table
     from ecef_cli.labels import read_label_set
@@ -108,10 +108,10 @@ def command(
         _make(plots)
     every = [find_named(workspace, name) for name in runs]
     reports = [
-        evaluate_seeds(
+        evaluate(
             workspace,
-            named.name,
-            named.runs,
+            *named.runs,
+            name=named.name,
             split=split,
             device=resolve_device(device),
             dataset=dataset,

@@ -53,85 +53,44 @@ class Answers:
 
 def evaluate(
     workspace: Workspace,
-    run: Run,
-    *,
+    *runs: Run,
     split: str,
     device: str,
+    name: str | None = None,
     dataset: str | None = None,
     labels: LabelSet | None = None,
     tolerance: Tolerance | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Report:
-    """Return the scores of a run on a split of a dataset; they go into its card too.
+    """Return the scores of a run on a split of a dataset, or the means of runs of one recipe with several seeds.
+
+    Intervals are over dialogues, or over dialogues and seeds: in each draw both are resampled. Each run's own scores go
+    into its folder and its card.
 
     Args:
         workspace: where the dataset is.
-        run: the run.
+        runs: one run or more.
         split: the split.
         device: where to compute.
-        dataset: the dataset; the one that the run was trained on where None.
-        labels: what the dataset's emotions and the run's labels are both made into; the run's own labels where None.
+        name: what the runs are called; the first one's name where None.
+        dataset: the dataset; the one that the runs were trained on where None.
+        labels: what the dataset's emotions and the runs' labels are both made into; the runs' own labels where None.
         tolerance: how many recordings may be broken; none where None.
         draws: resampled splits that intervals are made from.
         seed: of the resampling.
 
     Raises:
-        DataError: the dataset has no such split, no target in it, or other emotions.
-    """
-    return evaluate_seeds(
-        workspace,
-        run.folder.name,
-        (run,),
-        split=split,
-        device=device,
-        dataset=dataset,
-        labels=labels,
-        tolerance=tolerance,
-        draws=draws,
-        seed=seed,
-    )
-
-
-def evaluate_seeds(
-    workspace: Workspace,
-    name: str,
-    runs: Sequence[Run],
-    *,
-    split: str,
-    device: str,
-    dataset: str | None = None,
-    labels: LabelSet | None = None,
-    tolerance: Tolerance | None = None,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Report:
-    """Return the mean scores of runs of one recipe with several seeds; each run's own go into its card.
-
-    Intervals are over dialogues and seeds: in each draw both are resampled. Other arguments are those of `evaluate`.
-
-    Args:
-        workspace: where the dataset is.
-        name: what the runs' names begin with.
-        runs: one run or more.
-        split: the split.
-        device: where to compute.
-        dataset: the dataset.
-        labels: what emotions and labels are made into.
-        tolerance: how many recordings may be broken.
-        draws: resampled splits.
-        seed: of the resampling.
-
-    Raises:
-        DataError: as of `evaluate`, or the runs were not asked the same.
+        DataError: the dataset has no such split, no target in it, or other emotions; or the runs were not asked the
+            same.
         UsageProblem: the runs are of different recipes, or give fewer than two of the labels.
     """
+    name = name or runs[0].folder.name
     _require_one_recipe(name, runs)
     crossing = None if labels is None else Crossing.of(runs[0].labels, labels)
-    runs = [_on(run, dataset, labels) for run in runs]
     every: list[Mapping[str, Answers]] = []
     report = None
-    for run in runs:
+    for run in (_on(run, dataset, labels) for run in runs):
         found = answers(workspace, run, split=split, device=device, tolerance=tolerance, crossing=crossing)
         for task in found if every else ():
             require_same(every[0][task].targets, found[task].targets, (runs[0].folder.name, run.folder.name))

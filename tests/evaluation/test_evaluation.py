@@ -16,7 +16,7 @@ import pytest
 from ecef_cli.card import write_card
 from ecef_cli.encoders import build_encoders
 from ecef_cli.errors import DataError, PluginError, UsageProblem
-from ecef_cli.evaluation.evaluate import evaluate, evaluate_seeds
+from ecef_cli.evaluation.evaluate import evaluate
 from ecef_cli.evaluation.tables import report_tables
 from ecef_cli.metrics import score
 from ecef_cli.run import Run, open_run
@@ -154,7 +154,7 @@ def test_the_name_of_several_seeds_stands_for_their_mean(toy_workspace: Workspac
 
 
 def test_tables_of_several_seeds_say_what_is_a_mean_and_what_a_sum(toy_workspace: Workspace, seeded: list[Run]) -> None:
-    report = evaluate_seeds(toy_workspace, "noisy", seeded, split="test", device="cpu", draws=20)
+    report = evaluate(toy_workspace, *seeded, name="noisy", split="test", device="cpu", draws=20)
     titles = [table.title for table in report_tables(report)]
     assert "ERC on toy test, 36 targets in 6 dialogues, mean of 3 seeds" in titles
     assert "ERC on toy test, by emotion, mean of 3 seeds" in titles
@@ -166,9 +166,7 @@ def test_runs_of_different_recipes_are_no_seeds(toy_workspace: Workspace, seeded
     with pytest.raises(
         UsageProblem, match="noisy is no group of seeds: noisy-seed2 differs from noisy-seed1 in history"
     ):
-        evaluate_seeds(
-            toy_workspace, "noisy", [seeded[0], replace(seeded[1], recipe=changed)], split="test", device="cpu"
-        )
+        evaluate(toy_workspace, seeded[0], replace(seeded[1], recipe=changed), name="noisy", split="test", device="cpu")
 
 
 def test_several_runs_are_compared_and_beside_the_paper(

@@ -18,7 +18,6 @@ from recorded import (
     record,
     recorded,
     spoken,
-    use_small_batches,
 )
 
 from ecef_cli.audio import read_wave
@@ -27,20 +26,12 @@ from ecef_cli.errors import DataError, EcefError, PluginError
 from ecef_cli.manifest import Prepared
 from ecef_cli.workspace import locked
 
-
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_batches(monkeypatch)
+pytestmark = pytest.mark.usefixtures("small_audio_batches")
 
 
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return recorded(tmp_path / "sound", 60)
-
-
-def test_each_utterance_is_read_as_its_recording_was_encoded(tmp_path: Path, prepared: Prepared) -> None:
-    store = ensure(tmp_path, prepared)
-    for number, utterance in enumerate(prepared.splits["train"][0].utterances):
+def test_each_utterance_is_read_as_its_recording_was_encoded(tmp_path: Path, recorded_talk: Prepared) -> None:
+    store = ensure(tmp_path, recorded_talk)
+    for number, utterance in enumerate(recorded_talk.splits["train"][0].utterances):
         found = store.read("train", number)
         if utterance.audio is None:
             assert found is None
@@ -53,9 +44,9 @@ def test_each_utterance_is_read_as_its_recording_was_encoded(tmp_path: Path, pre
     assert (store.counts, store.faults) == ({"train": 60}, ())
 
 
-def test_frames_are_stored_as_the_recipe_says_and_read_as_float32(tmp_path: Path, prepared: Prepared) -> None:
-    whole = ensure(tmp_path, prepared)
-    halves = ensure(tmp_path, prepared, extraction(dtype="float16"))
+def test_frames_are_stored_as_the_recipe_says_and_read_as_float32(tmp_path: Path, recorded_talk: Prepared) -> None:
+    whole = ensure(tmp_path, recorded_talk)
+    halves = ensure(tmp_path, recorded_talk, extraction(dtype="float16"))
     assert halves.size() < whole.size()
     first, second = whole.read("train", 0).frames, halves.read("train", 0).frames
     assert second.dtype == np.float32
@@ -86,9 +77,9 @@ def test_of_a_very_long_utterance_the_end_is_read_and_that_is_said_once(tmp_path
     assert "longer" not in capsys.readouterr().err
 
 
-def test_a_number_that_no_utterance_has_is_an_error(tmp_path: Path, prepared: Prepared) -> None:
+def test_a_number_that_no_utterance_has_is_an_error(tmp_path: Path, recorded_talk: Prepared) -> None:
     with pytest.raises(DataError, match="no features of utterance 60 of train"):
-        ensure(tmp_path, prepared).read("train", 60)
+        ensure(tmp_path, recorded_talk).read("train", 60)
 
 
 def test_a_dataset_without_a_recording_is_an_error(tmp_path: Path) -> None:
@@ -100,65 +91,65 @@ def test_a_dataset_without_a_recording_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes", [{"options": {"a": 1}}, {"longest": 9.0}, {"dtype": "float16"}, {"name": "other"}], ids=str
 )
-def test_the_key_changes_with_all_that_changes_the_bytes(prepared: Prepared, changes) -> None:
-    assert extraction().key(prepared) == extraction().key(prepared)
-    assert extraction().key(prepared) != extraction(**changes).key(prepared)
-    assert extraction().key(prepared) != extraction().key(replace(prepared, recordings="others"))
-    assert extraction().key(prepared) != extraction().key(replace(prepared, key="others"))
+def test_the_key_changes_with_all_that_changes_the_bytes(recorded_talk: Prepared, changes) -> None:
+    assert extraction().key(recorded_talk) == extraction().key(recorded_talk)
+    assert extraction().key(recorded_talk) != extraction(**changes).key(recorded_talk)
+    assert extraction().key(recorded_talk) != extraction().key(replace(recorded_talk, recordings="others"))
+    assert extraction().key(recorded_talk) != extraction().key(replace(recorded_talk, key="others"))
 
 
 # ---------------------------------------------------------------------------------------------------- doing it again
 
 
-def test_a_second_run_encodes_nothing(tmp_path: Path, prepared: Prepared, capsys) -> None:
-    folder = ensure(tmp_path, prepared).folder
+def test_a_second_run_encodes_nothing(tmp_path: Path, recorded_talk: Prepared, capsys) -> None:
+    folder = ensure(tmp_path, recorded_talk).folder
     before = contents(folder)
     assert len(Energies.asked) == 48
-    ensure(tmp_path, prepared)
+    ensure(tmp_path, recorded_talk)
     assert len(Energies.asked) == 48
     assert contents(folder) == before
     assert capsys.readouterr().err.splitlines()[-1] == f"extract talk: nothing to do, features are in {folder}"
 
 
-def test_force_encodes_all_again_to_the_same_bytes(tmp_path: Path, prepared: Prepared) -> None:
-    folder = ensure(tmp_path, prepared).folder
+def test_force_encodes_all_again_to_the_same_bytes(tmp_path: Path, recorded_talk: Prepared) -> None:
+    folder = ensure(tmp_path, recorded_talk).folder
     before = contents(folder)
-    ensure(tmp_path, prepared, force=True)
+    ensure(tmp_path, recorded_talk, force=True)
     assert len(Energies.asked) == 96
     assert contents(folder) == before
 
 
-def test_a_finished_store_is_few_files(tmp_path: Path, prepared: Prepared) -> None:
-    names = sorted(contents(ensure(tmp_path, prepared).folder))
+def test_a_finished_store_is_few_files(tmp_path: Path, recorded_talk: Prepared) -> None:
+    names = sorted(contents(ensure(tmp_path, recorded_talk).folder))
     assert names == ["index.json", "plan.json", *(f"train-{n:05d}.safetensors" for n in range(len(names) - 2))]
     assert 3 <= len(names) - 2 <= 5
 
 
-def test_a_broken_shard_is_made_again(tmp_path: Path, prepared: Prepared) -> None:
-    folder = ensure(tmp_path, prepared).folder
+def test_a_broken_shard_is_made_again(tmp_path: Path, recorded_talk: Prepared) -> None:
+    folder = ensure(tmp_path, recorded_talk).folder
     before = contents(folder)
     shard = folder / "train-00001.safetensors"
     shard.write_bytes(shard.read_bytes()[:100])
-    ensure(tmp_path, prepared)
+    ensure(tmp_path, recorded_talk)
     assert 48 < len(Energies.asked) <= 68
     assert contents(folder) == before
 
 
-def test_without_its_plan_a_store_is_made_anew(tmp_path: Path, prepared: Prepared) -> None:
-    folder = ensure(tmp_path, prepared).folder
+def test_without_its_plan_a_store_is_made_anew(tmp_path: Path, recorded_talk: Prepared) -> None:
+    folder = ensure(tmp_path, recorded_talk).folder
     before = contents(folder)
     (folder / "plan.json").write_text('{"shards": 3}')
-    ensure(tmp_path, prepared)
+    ensure(tmp_path, recorded_talk)
     assert contents(folder) == before
 
 
-def test_two_processes_do_not_write_one_store(tmp_path: Path, prepared: Prepared) -> None:
-    folder = folder_of(tmp_path, prepared)
+def test_two_processes_do_not_write_one_store(tmp_path: Path, recorded_talk: Prepared) -> None:
+    folder = folder_of(tmp_path, recorded_talk)
     with locked(folder, "it"), pytest.raises(EcefError, match="in use by another process"):
-        ensure(tmp_path, prepared)
-    ensure(tmp_path, prepared)
+        ensure(tmp_path, recorded_talk)
+    ensure(tmp_path, recorded_talk)
     with locked(folder, "it"):
-        ensure(tmp_path, prepared)  # a finished store can be read whoever has it
+        ensure(tmp_path, recorded_talk)  # a finished store can be read whoever has it
 
 
 # ------------------------------------------------------------------------------------------------------- the encoder
@@ -211,11 +202,11 @@ def frames(found: list[AudioFeatures], value: object) -> list[AudioFeatures]:
         ),
     ],
 )
-def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path, prepared: Prepared, change, said: str) -> None:
+def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path, recorded_talk: Prepared, change, said: str) -> None:
     with pytest.raises(PluginError, match=said):
-        ensure(tmp_path, prepared, extraction(Odd(change), dtype="float16"))
+        ensure(tmp_path, recorded_talk, extraction(Odd(change), dtype="float16"))
 
 
-def test_errors_of_ecef_itself_pass_unchanged(tmp_path: Path, prepared: Prepared) -> None:
+def test_errors_of_ecef_itself_pass_unchanged(tmp_path: Path, recorded_talk: Prepared) -> None:
     with pytest.raises(EcefError, match="no such model"):
-        ensure(tmp_path, prepared, extraction(Broken(0, EcefError("no such model"))))
+        ensure(tmp_path, recorded_talk, extraction(Broken(0, EcefError("no such model"))))

@@ -18,8 +18,6 @@ from recorded import (
     noise,
     one_of_each_fault,
     record,
-    recorded,
-    use_small_batches,
     with_faults,
 )
 
@@ -27,15 +25,7 @@ from ecef_cli.errors import DataError
 from ecef_cli.features.store import AudioStore
 from ecef_cli.manifest import Prepared
 
-
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_batches(monkeypatch)
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return recorded(tmp_path / "sound", 60)
+pytestmark = pytest.mark.usefixtures("small_audio_batches")
 
 
 @pytest.fixture
@@ -110,19 +100,19 @@ def test_a_mended_recording_is_encoded_alone(tmp_path: Path, faulty: Prepared, c
 
 
 def test_recordings_that_were_all_out_of_reach_are_encoded_once_they_are_back(
-    tmp_path: Path, prepared: Prepared
+    tmp_path: Path, recorded_talk: Prepared
 ) -> None:
     (tmp_path / "sound").rename(tmp_path / "away")
     with pytest.raises(DataError, match="48 of 48 recordings"):
-        ensure(tmp_path, prepared)
-    assert ensure(tmp_path, prepared, tolerate="100%").rate is None
+        ensure(tmp_path, recorded_talk)
+    assert ensure(tmp_path, recorded_talk, tolerate="100%").rate is None
     (tmp_path / "away").rename(tmp_path / "sound")
 
     broken = Broken(at=20, error=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
-        ensure(tmp_path, prepared, extraction(broken))
-    ensure(tmp_path, prepared)
+        ensure(tmp_path, recorded_talk, extraction(broken))
+    ensure(tmp_path, recorded_talk)
     assert len(Energies.asked) < 48 + 4
-    store = ensure(tmp_path, prepared)
+    store = ensure(tmp_path, recorded_talk)
     assert (store.faults, store.rate) == ((), 10.0)
     assert all(store.read("train", n) is None for n in range(3, 60, 5))

@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
-from recorded import Broken, Energies, contents, ensure, extraction, folder_of, recorded, use_small_batches, with_faults
+from killed import kill_when
+from recorded import Broken, Energies, contents, ensure, extraction, folder_of, with_faults
 
 from ecef_cli.manifest import Prepared
 
 TESTS = Path(__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    use_small_batches(monkeypatch)
-
-
-@pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
-    return recorded(tmp_path / "sound", 60)
+pytestmark = pytest.mark.usefixtures("small_audio_batches")
 
 
 def test_an_interrupted_extraction_loses_one_batch_and_goes_on_to_the_same_bytes(
-    tmp_path: Path, prepared: Prepared, capsys
+    tmp_path: Path, recorded_talk: Prepared, capsys
 ) -> None:
-    whole = ensure(tmp_path / "whole", prepared)
+    whole = ensure(tmp_path / "whole", recorded_talk)
     for at in range(14, 48, 11):
         Energies.asked.clear()
         with pytest.raises(KeyboardInterrupt):
-            ensure(tmp_path / str(at), prepared, extraction(Broken(at, KeyboardInterrupt())))
+            ensure(tmp_path / str(at), recorded_talk, extraction(Broken(at, KeyboardInterrupt())))
         done = len(Energies.asked)
         capsys.readouterr()
-        again = ensure(tmp_path / str(at), prepared)
+        again = ensure(tmp_path / str(at), recorded_talk)
         assert f"going on, {done} of 48 utterances are there" in capsys.readouterr().err
         assert len(Energies.asked) == 48
         assert contents(again.folder) == contents(whole.folder)
@@ -102,24 +93,14 @@ ensure_audio_features(Workspace(Path({root!r})), prepared, what, tolerance=Toler
 
 
 @pytest.mark.parametrize("parts", [3, 6])
-def test_a_killed_extraction_goes_on_to_the_same_bytes(tmp_path: Path, prepared: Prepared, parts: int) -> None:
-    whole = contents(ensure(tmp_path / "whole", prepared).folder)
-    folder = folder_of(tmp_path / "killed", prepared)
+def test_a_killed_extraction_goes_on_to_the_same_bytes(tmp_path: Path, recorded_talk: Prepared, parts: int) -> None:
+    whole = contents(ensure(tmp_path / "whole", recorded_talk).folder)
+    folder = folder_of(tmp_path / "killed", recorded_talk)
     script = SLOW.format(tests=str(TESTS), sound=str(tmp_path / "sound"), root=str(tmp_path / "killed"))
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
-    try:
-        deadline = time.monotonic() + 60
-        while len(list(folder.glob("train-*"))) < parts:
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+    kill_when(lambda: len(list(folder.glob("train-*"))) >= parts, script)
     assert not (folder / "index.json").exists()
     (folder / ".tmpGamJSF").touch()  # safetensors writes to such files first
     (folder / ".train-00000-0001.part.x1y2.part").touch()
     Energies.asked.clear()
-    assert contents(ensure(tmp_path / "killed", prepared).folder) == whole
+    assert contents(ensure(tmp_path / "killed", recorded_talk).folder) == whole
     assert len(Energies.asked) < 48

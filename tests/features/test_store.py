@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from killed import kill_when
 
 from ecef_cli.components import Options, TextEncoder, TextFeatures, TextWindow
 from ecef_cli.dialogue import Dialogue, Utterance
@@ -146,7 +144,7 @@ def test_an_interrupted_extraction_loses_one_batch_and_goes_on_to_the_same_bytes
 
 SLOW = """
 import sys, time
-sys.path.insert(0, {here!r})
+sys.path[:0] = {here!r}
 from pathlib import Path
 import test_store
 from ecef_cli.features import extraction
@@ -175,18 +173,8 @@ def extract_all(root: Path, encoder: TextEncoder) -> FeatureStore:
 def test_a_killed_extraction_goes_on_to_the_same_bytes(tmp_path: Path, prepared: Prepared, parts: int) -> None:
     whole = contents(extract_all(tmp_path / "whole", Lengths(Options())).folder)
     folder = Workspace(tmp_path).dataset("talk") / "features" / what().key(prepared)
-    script = SLOW.format(here=str(Path(__file__).parent), root=str(tmp_path))
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
-    try:
-        deadline = time.monotonic() + 60
-        while len(list(folder.glob("train-*"))) < parts:
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-    finally:
-        process.kill()
-        process.wait()
-        process.stderr.close()
+    script = SLOW.format(here=[str(Path(__file__).parents[n]) for n in (0, 1)], root=str(tmp_path))
+    kill_when(lambda: len(list(folder.glob("train-*"))) >= parts, script)
     assert not (folder / "index.json").exists()
     Lengths.calls = 0
     assert contents(extract_all(tmp_path, Lengths(Options())).folder) == whole
