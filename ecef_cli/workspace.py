@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from ecef_cli.errors import DataError, EcefError, UsageProblem, did_you_mean
 
@@ -126,6 +126,10 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
     Where the system knows no file locks, nothing is kept out.
 
+    Args:
+        path: the file or folder, which need not exist.
+        what: what it is, for the error.
+
     Raises:
         EcefError: another process has it.
     """
@@ -136,15 +140,33 @@ def locked(path: Path, what: str) -> Iterator[None]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.parent / f".{path.name}.lock"
-    with lock.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise EcefError(f"{what} is in use by another process", hint="wait until it has ended") from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    while True:
+        with lock.open("a+") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                who = ", ".join(filter(None, ("another process", handle.read().strip())))
+                raise EcefError(f"{what} is in use by {who}", hint="wait until it has ended") from None
+            # Who held it may have removed the file since it was opened here. Then its lock keeps nobody out: the next
+            # process makes a new file and locks that.
+            if not _is_still(handle, lock):
+                continue
+            handle.truncate(0)
+            handle.write(f"{os.getpid()} on {os.uname().nodename}\n")
+            handle.flush()
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)  # before it is released: afterwards it may be another's
+            return
+
+
+def _is_still(handle: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _umask() -> int:
