@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.dialogue import Dialogue, read_dialogues, to_json, to_row
 from ecef_cli.errors import DataError
-from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, replacing
+from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -84,7 +82,7 @@ def load_prepared(workspace: Workspace, name: str) -> Prepared:
     facts = read_facts(folder)
     splits = {}
     for split, stated in facts["manifests"].items():
-        path = manifest_path(folder, split)
+        path = manifest_path(folder, split, stated)
         if not path.is_file() or checksum(path) != stated:
             hint = "prepare it again with --force"
             raise DataError("the manifest is not the one that was prepared", where=str(path), hint=hint)
@@ -112,14 +110,28 @@ def _is_whole(facts: Mapping[str, Any]) -> bool:
         isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
         and isinstance(manifests, dict)
+        and bool(manifests)
         and manifests.keys() <= set(SPLITS)
+        and all(isinstance(digest, str) for digest in manifests.values())
         and isinstance(numbers, dict)
     )
 
 
-def manifest_path(folder: Path, split: str) -> Path:
-    """Return where the manifest of a split lies in a dataset's folder."""
-    return folder / "manifest" / f"{split}.jsonl"
+def manifest_path(folder: Path, split: str, digest: str = "") -> Path:
+    """Return where the manifest of a split lies in a dataset's folder.
+
+    Args:
+        folder: the dataset's folder.
+        split: its split.
+        digest: the checksum that `dataset.json` states. Where a command was killed before that manifest was in its
+            place, it still lies where it was written.
+    """
+    waiting = _waiting_path(folder, split, digest)
+    return waiting if digest and waiting.is_file() else folder / "manifest" / f"{split}.jsonl"
+
+
+def _waiting_path(folder: Path, split: str, digest: str) -> Path:
+    return folder / "manifest" / f".{split}-{digest[:16]}.jsonl"
 
 
 def manifest_texts(corpus: Corpus) -> dict[str, str]:
@@ -137,7 +149,10 @@ def text_checksum(text: str) -> str:
 
 
 def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Write manifests and `dataset.json`; the latter takes its place last, so that it vouches for the rest.
+    """Write manifests and `dataset.json`.
+
+    A process that is killed leaves the dataset as it was, or the new one: the manifests are written beside those of
+    before, the one rename of `dataset.json` decides, and then the manifests take their places (`manifest_path`).
 
     Args:
         workspace: where to write.
@@ -157,20 +172,29 @@ def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mappin
         "manifests": {split: text_checksum(text) for split, text in texts.items()},
         **facts,
     }
-    with ExitStack() as renames:
-        # Everything is written before anything is renamed; the stack renames what was entered first last.
-        _write(renames, folder / "dataset.json", json.dumps(stated, indent=2, ensure_ascii=False) + "\n")
-        for split, text in texts.items():
-            _write(renames, manifest_path(folder, split), text)
-    for path in (folder / "manifest").glob("*.jsonl"):
-        if path.stem not in texts:
-            path.unlink()
+    for split, text in texts.items():
+        write_text(_waiting_path(folder, split, stated["manifests"][split]), text)
+    write_json(folder / "dataset.json", stated)
+    settle(folder, stated["manifests"])
     return stated
 
 
-def _write(renames: ExitStack, path: Path, text: str) -> None:
-    part = renames.enter_context(replacing(path))
-    part.write_text(text, encoding="utf-8", newline="\n")
+def settle(folder: Path, manifests: Mapping[str, str]) -> None:
+    """Bring the manifests of a dataset to their places, and remove what killed commands have left.
+
+    Args:
+        folder: the dataset's folder, of which no other process is at work.
+        manifests: by split the checksum that `dataset.json` states.
+    """
+    places = {split: manifest_path(folder, split) for split in manifests}
+    for split, digest in manifests.items():
+        waiting = _waiting_path(folder, split, digest)
+        if waiting.is_file():
+            waiting.replace(places[split])
+    left = (*folder.glob("manifest/*.jsonl"), *folder.glob("manifest/.*.part"), *folder.glob(".dataset.json.*.part"))
+    for path in left:
+        if path not in places.values():
+            path.unlink()
 
 
 def counts(corpus: Corpus) -> dict[str, dict[str, Any]]:

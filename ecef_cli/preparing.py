@@ -11,20 +11,20 @@ from ecef_cli.checking.dataset import check_corpus, check_published
 from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, did_you_mean
 from ecef_cli.fetching.place import Place
 from ecef_cli.findings import findings, split_dialogues
-from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, text_checksum
+from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, settle, text_checksum
 from ecef_cli.recipe import build_component
 from ecef_cli.recordings import listen
 from ecef_cli.registry import get_registry
-from ecef_cli.settings import parse_yaml
+from ecef_cli.settings import parse_value
 from ecef_cli.tolerance import Tolerance
-from ecef_cli.workspace import SPLITS, checksum
+from ecef_cli.workspace import SPLITS, checksum, locked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from ecef_cli.checking.check import Check
-    from ecef_cli.components import Corpus, Dataset, Dropped
+    from ecef_cli.components import Corpus, Dataset, Dropped, Options
     from ecef_cli.recordings import Listening
     from ecef_cli.workspace import Workspace
 
@@ -73,6 +73,7 @@ def prepare(
 
     Raises:
         DataError: the sources are broken, or hold more broken rows than are tolerated.
+        EcefError: another process is at the dataset.
         PluginError: the reader cannot be loaded, or breaks its contract.
         RecipeError: an option is wrong.
         UsageProblem: no reader is called so, or a dataset of this name was prepared from something else.
@@ -80,60 +81,83 @@ def prepare(
     name = name or reader
     folder = workspace.dataset(name)
     tolerance = Tolerance.parse(tolerate)
-    component = _build(reader, parse_options(options))
+    component = _build(reader, options)
     if not sources and not download:
         raise UsageProblem("there is nothing to read", hint="give --source, or --download where the reader can")
-    place = Place(folder, workers or os.cpu_count() or 1, output.Progress, output.note)
-    if download:
-        sources = (*sources, *component.download(place))
-    corpus = component.collect(sources, place)
-    _check_contract(reader, corpus)
-    _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
-    heard = listen(corpus)
-    corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
-    _check_tolerance(corpus, tolerance, heard.muted)
-    published = check_published(component, corpus)
-    names = _source_names(sources, corpus.sources)
-    origin = {
-        "reader": reader,
-        "reader_version": component.version,
-        **({"reader_identity": component.identity()} if component.identity() else {}),
-        "options": component.options.decisive(),
-        "sources": {label: checksum(path) for path, label in names.items()},
-    }
-    if not force and (folder / "dataset.json").exists():
-        stated = read_facts(folder)
-        # Where the origin differs, so do the rows, which then is no news.
-        differences = (*_origin_differences(stated, origin),) or (*_row_differences(folder, stated, heard),)
-        if differences:
-            raise UsageProblem(
-                f"the dataset {name!r} in {folder} differs: {'; '.join(differences)}",
-                hint="--force replaces it, --name makes one beside it",
-            )
-        # A dataset that was prepared before recordings were looked at lacks what is known of them.
-        told = heard.facts is None or "recordings" in stated
-        if told and all(manifest_path(folder, split).exists() for split in stated["manifests"]):
-            checks = (*check_corpus(folder, stated, corpus, heard.files), published)
-            return Preparation(folder, stated, changed=False, checks=checks)
-    recordings = {} if heard.facts is None else {"recordings": heard.facts}
-    unlike = {"published": [str(problem) for problem in published.problems]} if published.problems else {}
-    found = {**findings(corpus, names, heard.muted), **unlike, **recordings}
-    facts = save_prepared(workspace, name, corpus, {**origin, **found})
-    checks = (*check_corpus(folder, facts, corpus, heard.files), published)
-    return Preparation(folder, facts, changed=True, checks=checks)
+    give_way = _give_way(folder, name, force=force)
+    place = Place(folder, workers or os.cpu_count() or 1, output.Progress, output.note, give_way)
+    with locked(folder, f"the dataset {name!r}"):
+        if download:
+            sources = (*sources, *component.download(place))
+        corpus = component.collect(sources, place)
+        _check_contract(reader, corpus)
+        _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
+        heard = listen(corpus)
+        corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
+        _check_tolerance(corpus, tolerance, heard.muted)
+        published = check_published(component, corpus)
+        names = _source_names(sources, corpus.sources)
+        origin = {
+            "reader": reader,
+            "reader_version": component.version,
+            **({"reader_identity": component.identity()} if component.identity() else {}),
+            "options": component.options.decisive(),
+            "sources": {label: checksum(path) for path, label in names.items()},
+        }
+        if not force and (folder / "dataset.json").exists():
+            stated = read_facts(folder)
+            # Where the origin differs, so do the rows, which then is no news.
+            differences = (*_origin_differences(stated, origin),) or (*_row_differences(folder, stated, heard),)
+            if differences:
+                raise _differs(folder, name, "; ".join(differences))
+            # A dataset that was prepared before recordings were looked at lacks what is known of them.
+            told = heard.facts is None or "recordings" in stated
+            if told and all(manifest_path(folder, *of).exists() for of in stated["manifests"].items()):
+                settle(folder, stated["manifests"])
+                checks = (*check_corpus(folder, stated, corpus, heard.files), published)
+                return Preparation(folder, stated, changed=False, checks=checks)
+        recordings = {} if heard.facts is None else {"recordings": heard.facts}
+        unlike = {"published": [str(problem) for problem in published.problems]} if published.problems else {}
+        found = {**findings(corpus, names, heard.muted), **unlike, **recordings}
+        facts = save_prepared(workspace, name, corpus, {**origin, **found})
+        checks = (*check_corpus(folder, facts, corpus, heard.files), published)
+        return Preparation(folder, facts, changed=True, checks=checks)
 
 
-def _build(reader: str, options: Mapping[str, Any]) -> Dataset:
+def _give_way(folder: Path, name: str, *, force: bool) -> Callable[[], None]:
+    def give_way() -> None:
+        stated = folder / "dataset.json"
+        if not stated.exists():
+            return
+        if not force:
+            raise _differs(folder, name, "its recordings were made of other files")
+        # What it says of its recordings is about to be no longer so. If this ends early, there is no dataset.
+        stated.unlink()
+
+    return give_way
+
+
+def _differs(folder: Path, name: str, how: str) -> UsageProblem:
+    hint = "--force replaces it, --name makes one beside it"
+    return UsageProblem(f"the dataset {name!r} in {folder} differs: {how}", hint=hint)
+
+
+def _build(reader: str, options: Iterable[str]) -> Dataset:
     registry = get_registry()
     names = [entry.name for entry in registry.entries("dataset")]
     # Where a plugin failed to load, the reader may be one of its own.
     if reader not in names and not registry.broken:
         raise UsageProblem(f"no reader is called {reader!r}", hint=did_you_mean(reader, names))
-    return cast("Dataset", build_component("dataset", reader, options))
+    values = parse_options(options, registry.find("dataset", reader).load().Options)
+    return cast("Dataset", build_component("dataset", reader, values))
 
 
-def parse_options(options: Iterable[str]) -> dict[str, Any]:
-    """Return options spelled `key=value` as values; each value is read as YAML.
+def parse_options(options: Iterable[str], model: type[Options]) -> dict[str, Any]:
+    """Return options spelled `key=value` as values; each is read as YAML, unless the option takes text.
+
+    Args:
+        options: the options.
+        model: which options there are, and of which types.
 
     Raises:
         RecipeError: an option has no `=` or no key, or stands twice.
@@ -146,7 +170,8 @@ def parse_options(options: Iterable[str]) -> dict[str, Any]:
             raise RecipeError(f"--option {option!r}: write it as key=value")
         if key in values:
             raise RecipeError(f"--option {option!r}: {key} stands twice")
-        values[key] = parse_yaml(text, f"--option {option!r}")
+        known = model.model_fields.get(key)
+        values[key] = parse_value(text, known.annotation if known else None, f"--option {option!r}")
     return values
 
 
@@ -215,7 +240,7 @@ def _by_file(sources: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
 
 def _row_differences(folder: Path, stated: Mapping[str, Any], heard: Listening) -> Iterator[str]:
     for split, digest in stated["manifests"].items():
-        path = manifest_path(folder, split)
+        path = manifest_path(folder, split, digest)
         if path.exists() and checksum(path) != digest:
             yield f"its manifest of {split} was changed by hand"
     now = {split: text_checksum(text) for split, text in manifest_texts(heard.corpus).items()}

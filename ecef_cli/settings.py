@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
 
@@ -50,6 +53,50 @@ def parse_yaml(text: str, where: str) -> Any:
         raise RecipeError(f"{where}{line}: not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def parse_value(text: str, annotation: Any, where: str) -> Any:
+    """Return what a text given for a setting means: itself where the setting takes text, else what it is as YAML.
+
+    YAML would read a column called `2024` or `yes`, and a checksum of digits, as a number or a truth value. A text may
+    stand in quotes, and `null` is nothing where the setting may be nothing.
+
+    Args:
+        text: what was given.
+        annotation: the type of the setting.
+        where: where it was given, for errors.
+
+    Raises:
+        RecipeError: it is no YAML, where it had to be.
+    """
+    kinds = set(_kinds(annotation))
+    if not kinds or not kinds <= {str, Path, list, NoneType}:
+        return parse_yaml(text, where)
+    plain = text.strip(" ")
+    if NoneType in kinds and plain in _NOTHING:
+        return None
+    if plain.startswith(("'", '"')) or (list in kinds and plain.startswith("[")):
+        with suppress(yaml.YAMLError):
+            return yaml.load(plain, Loader=yaml.BaseLoader)  # noqa: S506 - knows nothing but text
+    return plain
+
+
+_NOTHING = {"", "~", "null", "Null", "NULL"}
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """Yield the types that a value of a type may have; of a list, also those of what stands in it."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from _kinds(inner[0])
+    elif origin is Literal:
+        yield from map(type, inner)
+    elif origin in {Union, UnionType, list}:
+        yield from (list,) if origin is list else ()
+        for each in inner:
+            yield from _kinds(each)
+    else:
+        yield annotation
 
 
 def lines_of(text: str) -> dict[str, int]:

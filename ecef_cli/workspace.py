@@ -178,7 +178,7 @@ def _umask() -> int:
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole."""
     with replacing(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
