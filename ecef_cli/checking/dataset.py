@@ -58,7 +58,7 @@ def check_folder(folder: Path) -> list[Check]:
     corpus = restored_corpus(facts, rows)
     files = decode(u.audio for utterances in rows.values() for u in utterances if u.audio is not None)
     well = f"{sum(map(len, rows.values())):,} rows"
-    readable = searched("every row can be read", broken, well=well, wrong=("row cannot be", "rows cannot be"))
+    readable = searched("every row can be read", broken, well=well, wrong=("row cannot be read", "rows cannot be read"))
     try:
         published = check_published(restored_reader(facts), corpus)
     except EcefError as error:
@@ -95,7 +95,7 @@ def _read_rows(folder: Path, facts: Mapping[str, Any]) -> tuple[dict[str, Sequen
     rows: dict[str, Sequence[Utterance]] = {}
     broken: list[Problem] = []
     for split in (split for split in SPLITS if split in facts["manifests"]):
-        path = manifest_path(folder, split)
+        path = manifest_path(folder, split, facts["manifests"][split])
         found: list[Utterance] = []
         if path.is_file():
             with open_utterances(path) as utterances:
@@ -110,14 +110,14 @@ def _read_rows(folder: Path, facts: Mapping[str, Any]) -> tuple[dict[str, Sequen
 
 def _check_manifests(folder: Path, facts: Mapping[str, Any]) -> Check:
     stated = facts["manifests"]
-    wrong = ("is not", "are not")
+    wrong = ("manifest is not the one that was prepared", "manifests are not those that were prepared")
     well = f"{len(stated)} {'has its' if len(stated) == 1 else 'have their'} checksum"
     return searched("manifests are those that were prepared", _other_manifests(folder, stated), well=well, wrong=wrong)
 
 
 def _other_manifests(folder: Path, stated: Mapping[str, Any]) -> Iterator[Problem]:
     for split, digest in stated.items():
-        path = manifest_path(folder, split)
+        path = manifest_path(folder, split, digest)
         if not path.is_file():
             yield Problem("the manifest is missing", str(path))
         elif checksum(path) != digest:
@@ -126,12 +126,12 @@ def _other_manifests(folder: Path, stated: Mapping[str, Any]) -> Iterator[Proble
     for path in sorted((folder / "manifest").glob("*")):
         # What begins with a dot is what a killed command had begun.
         if path not in known and not path.name.startswith("."):
-            yield Problem("dataset.json knows of no such manifest", str(path))
+            yield Problem("dataset.json knows of no such manifest; `ecef prepare` removes it", str(path))
 
 
 def _check_counts(facts: Mapping[str, Any], corpus: Corpus) -> Check:
     problems = tuple(_other_counts(facts["counts"], counts(corpus)))
-    wrong = ("number is another", "numbers are others")
+    wrong = ("number is another than stated", "numbers are others than stated")
     return searched("dataset.json counts what the manifests hold", problems, well="the numbers agree", wrong=wrong)
 
 
@@ -148,7 +148,7 @@ def _other_counts(stated: Mapping[str, Any], found: Mapping[str, Mapping[str, An
         for key, said, number in pairs:
             # A dataset of an earlier version does not say everything.
             if said is not None and said != number:
-                yield Problem(f"{key} in {split}: {said} stated, {number:,} there")
+                yield Problem(f"{key} in {split}: {said} stated, {number} there")
 
 
 def check_published(reader: Dataset, corpus: Corpus) -> Check:
@@ -160,5 +160,5 @@ def check_published(reader: Dataset, corpus: Corpus) -> Check:
         return Check(_PUBLISHED, "noted", " ".join(problem.split()))
     if lines is None:
         return Check(_PUBLISHED, "not measured", "the reader knows of none")
-    wrong = ("difference", "differences")
+    wrong = ("line of differences", "lines of differences")
     return searched(_PUBLISHED, map(Problem, lines), well="all that are known", wrong=wrong, status="noted")

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 def restored_corpus(facts: Mapping[str, Any], rows: Rows) -> Corpus:
     """Return the corpus that the rows of the manifests and `dataset.json` describe; its sources are not known."""
+    repaired, remarks = facts.get("repaired"), facts.get("remarks")
     return Corpus(
         tuple(facts["labels"]),
         {split: group(utterances) for split, utterances in rows.items()},
         (),
         dropped=tuple(_dropped(facts.get("dropped"))),
-        repaired=facts.get("repaired") or {},
-        remarks=tuple(facts.get("remarks") or ()),
+        repaired=repaired if isinstance(repaired, dict) else {},
+        remarks=tuple(remarks) if isinstance(remarks, list) else (),
         muted=tuple(_dropped(facts.get("muted"))),
     )
 
@@ -33,8 +34,9 @@ def restored_corpus(facts: Mapping[str, Any], rows: Rows) -> Corpus:
 def _dropped(stated: object) -> Iterator[Dropped]:
     for item in stated if isinstance(stated, list) else ():
         if isinstance(item, dict):
+            emotions = item.get("emotions")
             split, name, reason, where = (str(item.get(key, "")) for key in ("split", "item", "reason", "where"))
-            yield Dropped(split, name, reason, where, emotions=tuple(item.get("emotions") or ()))
+            yield Dropped(split, name, reason, where, emotions=tuple(emotions) if isinstance(emotions, list) else ())
 
 
 def restored_reader(facts: Mapping[str, Any]) -> Dataset:

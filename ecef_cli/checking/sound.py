@@ -37,7 +37,7 @@ def check_recordings(rows: Iterable[Utterance], files: Files, facts: Mapping[str
         stated: where `dataset.json` lies.
     """
     heard = [utterance for utterance in rows if utterance.audio is not None]
-    return [_readable(heard, files), _unchanged(files, facts, stated), _long_enough(heard, files)]
+    return [_readable(heard, files), _unchanged(heard, files, facts, stated), _long_enough(heard, files)]
 
 
 def _readable(heard: Sequence[Utterance], files: Files) -> Check:
@@ -62,7 +62,7 @@ def _unusable(heard: Iterable[Utterance], files: Files) -> Iterator[Problem]:
             yield Problem(f"recording {utterance.audio}: {error.problem}", utterance.where)
 
 
-def _unchanged(files: Files, facts: Mapping[str, Any], stated: Path) -> Check:
+def _unchanged(heard: Iterable[Utterance], files: Files, facts: Mapping[str, Any], stated: Path) -> Check:
     name = "recordings are those that were prepared"
     known = facts.get("recordings")
     if not isinstance(known, dict) or "digest" not in known:
@@ -73,19 +73,20 @@ def _unchanged(files: Files, facts: Mapping[str, Any], stated: Path) -> Check:
         return Check(name, "not measured", f"{len(files) - len(whole):,} of {len(files):,} cannot be read")
     if digest(whole) == known["digest"]:
         return Check(name, "passed", f"{len(files):,} {'file has' if len(files) == 1 else 'files have'} their checksum")
-    younger = tuple(Problem(f"{path} was written after dataset.json") for path in sorted(_younger(files, stated)))
+    younger = tuple(_younger(heard, stated))
     found = "their paths or their bytes are others"
     if not younger:
         found += ", and no file is younger than dataset.json"
     return Check(name, "failed", found, younger)
 
 
-def _younger(files: Iterable[Path], stated: Path) -> Iterator[Path]:
-    """Yield the files that were written after another, which is all that one checksum of them all can tell."""
+def _younger(heard: Iterable[Utterance], stated: Path) -> Iterator[Problem]:
+    """Yield the recordings that were written after `dataset.json`; one checksum of them all tells no more."""
     limit = stated.stat().st_mtime_ns
-    for path in files:
-        if path.stat().st_mtime_ns > limit:
-            yield path
+    rows = {utterance.audio: utterance.where for utterance in heard}
+    for path, where in rows.items():
+        if path is not None and path.stat().st_mtime_ns > limit:
+            yield Problem(f"recording {path}: was written after dataset.json", where)
 
 
 def _long_enough(heard: Sequence[Utterance], files: Files) -> Check:
@@ -106,7 +107,8 @@ def _long_enough(heard: Sequence[Utterance], files: Files) -> Check:
         if abs(seconds - stated) > max(OFF, OFF_SHARE * stated)
     )
     allowed = f"to {OFF:g} s or {OFF_SHARE:.0%}"
-    wrong = (f"recording does not, {allowed}", f"recordings do not, {allowed}")
+    off = f"more than {OFF:g} s and {OFF_SHARE:.0%} off what the corpus says"
+    wrong = (f"recording is {off}", f"recordings are {off}")
     return searched(name, problems, well=f"{len(compared):,} do, {allowed}", wrong=wrong, status="noted")
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ecef_cli.checking.restoring import restored_corpus
 from ecef_cli.components import Corpus
-from ecef_cli.dialogue import parse_row, to_json, to_row
+from ecef_cli.dialogue import Utterance, parse_row, read_utterances, to_json, to_row
+from ecef_cli.findings import findings
+from ecef_cli.manifest import manifest_texts
 from ecef_cli.testing.requirements import check_identity, require
 from ecef_cli.workspace import SPLITS
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ecef_cli.components import Dataset
-    from ecef_cli.dialogue import Dialogue, Utterance
+    from ecef_cli.dialogue import Dialogue
 
 
 def check_dataset(dataset: Dataset, sources: Sequence[Path]) -> Corpus:
@@ -51,7 +54,26 @@ def check_dataset(dataset: Dataset, sources: Sequence[Path]) -> Corpus:
         all(isinstance(n, int) and n > 0 for n in corpus.repaired.values()),
         "repaired must map what was mended to how often",
     )
+    _check_published(dataset, corpus)
     return corpus
+
+
+def _check_published(dataset: Dataset, corpus: Corpus) -> None:
+    told = dataset.published(corpus)
+    require(
+        told is None or (isinstance(told, tuple) and all(isinstance(line, str) for line in told)),
+        "published() must return a tuple of lines, or None",
+    )
+    manifests = {split: text.encode().split(b"\n") for split, text in manifest_texts(corpus).items()}
+    rows = {
+        split: [u for u in read_utterances(lines, name=split, dialogue=split) if isinstance(u, Utterance)]
+        for split, lines in manifests.items()
+    }
+    facts = {"labels": list(corpus.labels), **findings(corpus, {})}
+    require(
+        dataset.published(restored_corpus(facts, rows)) == told,
+        "published() tells something else of the corpus when it is made of its manifests and dataset.json",
+    )
 
 
 def _check_dialogue(dialogue: Dialogue, labels: tuple[str, ...]) -> None:

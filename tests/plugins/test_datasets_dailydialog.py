@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,12 +158,16 @@ def test_dialogues_of_train_may_be_left_out_of_dev_and_test(tmp_path: Path) -> N
     ]
 
 
+def as_published() -> list[tuple[str, str]]:
+    """Return dialogues such that all that the paper counts is so; the first 200 read like one that comes later each."""
+    emotions = [str(LABELS.index(label)) for label, number in EMOTIONS.items() for _ in range(number)]
+    parts = [emotions[n::13_118] for n in range(13_118)]
+    return [(" ".join([f"Hi {n % 10_953} . __eou__"] * len(part)), " ".join(part)) for n, part in enumerate(parts)]
+
+
 def test_numbers_are_compared_with_those_of_the_paper(tmp_path: Path) -> None:
     assert (sum(DIALOGUES.values()), sum(EMOTIONS.values())) == (13_118, 102_979)
-    emotions = [str(LABELS.index(label)) for label, number in EMOTIONS.items() for _ in range(number)]
-    dialogues = [
-        (" ".join(["Hi . __eou__"] * len(part)), " ".join(part)) for n in range(13_118) if (part := emotions[n::13_118])
-    ]
+    dialogues = as_published()
     write(tmp_path, train=dialogues[2000:], validation=dialogues[:1000], test=dialogues[1000:2000])
     assert reader().published(read(tmp_path)) == ()
     write(tmp_path, train=dialogues[2001:], validation=dialogues[:1000], test=dialogues[1000:2000])
@@ -170,6 +175,32 @@ def test_numbers_are_compared_with_those_of_the_paper(tmp_path: Path) -> None:
     [remark] = reader().published(read(tmp_path))
     assert remark.startswith("numbers that are not those of the paper: dialogues in train 11,117 for 11,118, ")
     assert f"no emotion {85_572 - lost.count('0'):,} for 85,572" in remark
+
+
+def test_what_is_left_out_as_a_duplicate_counts_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dialogues = as_published()
+    source = write(tmp_path, train=dialogues[2000:], validation=dialogues[:1000], test=dialogues[1000:2000])
+    work = tmp_path / "work"
+    prepare = ["--workspace", str(work), "prepare"]
+    assert _run([*prepare, "dailydialog", "--source", str(source), "--option", "duplicates=drop"]) == 0
+    said = capsys.readouterr().err
+    assert "dropped 200: the same dialogue is in train" in said
+    assert "numbers that are not" not in said
+    path = work / "dailydialog" / "dataset.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    assert sum(len(item["emotions"]) for item in facts["dropped"]) > 200
+    assert _run([*prepare, "--check", "dailydialog"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["status"] == "passed"
+    for item in facts["dropped"]:  # a dataset of an earlier version does not say what it left out
+        del item["emotions"]
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    assert _run([*prepare, "--check", "dailydialog"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["status"] == "passed"
+    path.write_text(json.dumps({**facts, "dropped": facts["dropped"][1:]}), encoding="utf-8")
+    assert _run([*prepare, "--check", "dailydialog"]) == 0
+    assert "dialogues in dev 999 for 1,000" in capsys.readouterr().out
 
 
 def test_prepare_reports_duplicates_and_drops_them_when_asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -396,6 +397,25 @@ def test_the_whole_release_is_compared_with_what_is_published(tmp_path: Path) ->
 def test_a_part_of_the_release_is_said_to_be_one(release: Path) -> None:
     [line] = published(release / "Session1", release / "Session5")
     assert line == "not the whole release: without Session2, Session3, Session4"
+
+
+@pytest.mark.parametrize("options", [["split=standard"], ["split=loso2", "seed=3"], ["labels=iemocap6"]])
+def test_a_prepared_release_is_compared_again_with_the_options_that_it_had(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    release = tmp_path / "IEMOCAP_full_release"
+    for name, turns in whole_release():
+        write_dialogue(release, name, turns)
+    work = ["--workspace", str(tmp_path / "work"), "prepare"]
+    given = [part for option in options for part in ("--option", option)]
+    assert _run([*work, "iemocap", "--source", str(release), "--option", "audio=false", *given]) == 0
+    facts = json.loads((tmp_path / "work" / "iemocap" / "dataset.json").read_text())
+    said = capsys.readouterr().err
+    assert all(f"warning: {line}" in said for line in facts.get("published", ()))
+    assert _run([*work, "--check", "iemocap"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["problems"] == facts.get("published", [])
+    assert found["status"] == ("noted" if "labels=iemocap6" in options else "passed")
 
 
 @pytest.mark.parametrize("options", [{"labels": "iemocap5"}, {"split": "loso6"}, {"dev": 0.2}, {"seed": 1}, {"x": 1}])

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecef_cli.components import Corpus, Dataset, Options
+from ecef_cli.components import Corpus, Dataset, Dropped, Options
 from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.errors import DataError
 from ecef_cli.testing import check_dataset
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def utterance(number: int = 1, **changes: Any) -> Utterance:
@@ -52,6 +53,54 @@ def test_the_built_in_reader_passes_on_a_dialogue_file(tmp_path: Path) -> None:
     found = build_component("dataset", "jsonl", {})
     assert isinstance(found, Dataset)
     assert set(check_dataset(found, [tmp_path]).labels) == {"joy", "anger"}
+
+
+class Compared(Dataset):
+    """Reads what it is made with, and compares it in a way of its own."""
+
+    def __init__(self, whole: Corpus, tell: Callable[[Corpus], Any]) -> None:
+        super().__init__(Options())
+        self._whole, self._tell = whole, tell
+
+    def read(self, sources: Sequence[Path]) -> Corpus:
+        return self._whole
+
+    def published(self, whole: Corpus) -> Any:
+        return self._tell(whole)
+
+
+@pytest.mark.parametrize(
+    ("tell", "sentence"),
+    [
+        (lambda _: "a line", "must return a tuple of lines"),
+        (lambda _: (1,), "must return a tuple of lines"),
+        (
+            lambda whole: tuple(path.name for path in whole.sources),
+            "tells something else of the corpus when",
+        ),
+        (lambda whole: tuple(str(lost.error) for lost in whole.dropped), "tells something else of the corpus when"),
+    ],
+)
+def test_a_comparison_that_does_not_work_on_a_prepared_dataset_is_found(
+    tell: Callable[[Corpus], Any], sentence: str
+) -> None:
+    lost = Dropped("train", "d/3", "no text", "x:3", DataError("no text"))
+    with pytest.raises(AssertionError, match=sentence):
+        check_dataset(Compared(corpus(dropped=(lost,)), tell), [])
+
+
+def test_a_comparison_of_counts_passes_and_sees_the_same_of_a_prepared_dataset() -> None:
+    seen: list[tuple[object, ...]] = []
+
+    def tell(whole: Corpus) -> tuple[str, ...]:
+        said = [(u.emotion, u.row.get("raw")) for ds in whole.splits.values() for d in ds for u in d.utterances]
+        seen.append((whole.labels, said, [(d.reason, d.emotions) for d in whole.dropped]))
+        return ("1 for 2",)
+
+    left = Dropped("test", "e", "the same as another", "x:9", emotions=("joy", None))
+    check_dataset(Compared(corpus(utterance(row={"raw": 7}), dropped=(left,)), tell), [])
+    assert len(seen) == 2
+    assert seen[0] == seen[1] == (("joy", "anger"), [("joy", 7)], [("the same as another", ("joy", None))])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,294 @@
+"""`ecef prepare --check`, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from recorded import record
+
+from ecef_cli.cli import _run
+
+MANIFESTS, READABLE, COUNTS = (
+    "manifests are those that were prepared",
+    "every row can be read",
+    "dataset.json counts what the manifests hold",
+)
+IDS, ORDER = "dialogues and utterances stand once and together", "rows do not go back in time"
+KNOWN, OCCUR = "every emotion is a label", "every label occurs, in train too"
+HEARD, SAME, LONG = (
+    "every recording can be read",
+    "recordings are those that were prepared",
+    "recordings last as long as the corpus says",
+)
+NUMBERS = "numbers are those that are published"
+EVERY = (MANIFESTS, READABLE, COUNTS, IDS, ORDER, KNOWN, OCCUR, HEARD, SAME, LONG, NUMBERS)
+
+ROWS = [
+    {"text": "one", "emotion": "calm", "audio": "a.flac", "start": 0.0, "end": 1.0},
+    {"text": "two", "emotion": "angry", "audio": "a.flac", "start": 1.5},
+    {"text": "three", "emotion": "calm", "audio": "b.flac", "dialogue_start": 10.0, "dialogue_end": 11.0},
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def checks(self) -> dict[str, dict[str, object]]:
+        return {row["check"]: row for row in map(json.loads, self.out.splitlines())}
+
+    def status(self, *statuses: str) -> set[str]:
+        return {name for name, row in self.checks.items() if row["status"] in statuses}
+
+    def problems(self, name: str) -> list[str]:
+        return self.checks[name]["problems"]
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    """Three dialogues with two recordings, one of which is of one utterance alone."""
+    folder = tmp_path / "calls"
+    record(folder / "a.flac", 3.0, seed=1)
+    record(folder / "b.flac", 1.0, seed=2)
+    for split, rows in (("train", ROWS), ("dev", [{"text": "x", "emotion": "calm"}]), ("test", ROWS[:1])):
+        lines = "".join(json.dumps({"dialogue": split, "speaker": "A", **row}) + "\n" for row in rows)
+        (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def prepare(work: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        code = _run(["--workspace", str(work), "prepare", *map(str, arguments)])
+        return Outcome(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def dataset(prepare: Callable[..., Outcome], work: Path, calls: Path) -> Path:
+    done = prepare("jsonl", "--source", calls)
+    assert done.code == 0, done.err
+    # Files that were written before stay older than it, however coarse the clock.
+    os.utime(work / "jsonl" / "dataset.json", (2e9, 2e9))
+    return work / "jsonl"
+
+
+def manifest(dataset: Path, split: str = "train") -> Path:
+    return dataset / "manifest" / f"{split}.jsonl"
+
+
+def rewrite(path: Path, change: Callable[[list[dict[str, object]]], object]) -> None:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    change(rows)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_a_sound_dataset_passes_by_its_name_and_by_its_folder(
+    prepare: Callable[..., Outcome], dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in dataset.rglob("*")}
+    done = prepare("--check", "jsonl")
+    assert (done.code, done.err) == (0, "")
+    assert tuple(done.checks) == EVERY
+    assert done.status("not measured") == {NUMBERS}
+    assert done.status("passed") == set(EVERY) - {NUMBERS}
+    monkeypatch.chdir(dataset.parent)
+    for name in (dataset, "./jsonl", "jsonl"):
+        assert prepare("--check", name).status("failed", "noted") == set()
+    assert {path: path.stat().st_mtime_ns for path in dataset.rglob("*")} == before, "nothing is written"
+
+
+def test_a_row_changed_by_hand_fails_with_all_that_follows_from_it(
+    prepare: Callable[..., Outcome], dataset: Path
+) -> None:
+    path = manifest(dataset)
+    rewrite(path, lambda rows: rows[1].update(emotion="angy", start=0.0) or rows[0].update(start=0.5))
+    done = prepare("--check", "jsonl")
+    assert done.code == 3
+    assert done.err.startswith(f"ecef: {dataset}: 3 of 11 checks failed: {MANIFESTS}; {COUNTS}; {KNOWN}")
+    assert len(done.err.splitlines()) == 1
+    assert done.problems(MANIFESTS) == [f"{path}: the manifest has been changed"]
+    assert done.problems(COUNTS) == ["angry in train: 1 stated, 0 there"]
+    assert done.problems(KNOWN) == [f"{path}:2: train/2 has the emotion 'angy', which is no label"]
+    assert done.problems(ORDER) == [f"{path}:2: train/2 has start 0 s, the row before it 0.5 s"]
+    assert done.problems(OCCUR) == ["no utterance is 'angry'"]
+    assert done.status("noted") == {ORDER, OCCUR}
+
+
+def test_ids_that_stand_twice_in_two_splits_or_apart_are_all_listed(
+    prepare: Callable[..., Outcome], dataset: Path
+) -> None:
+    path = manifest(dataset)
+    other = {"dialogue": "dev", "utterance": 1, "speaker": "A", "text": "x", "emotion": "calm"}
+    rewrite(path, lambda rows: rows.extend([other, dict(rows[0])]))
+    done = prepare("--check", "jsonl")
+    assert done.code == 3
+    assert done.problems(IDS) == [
+        f"{path}:5: the dialogue 'train' goes on here, after another has begun",
+        f"{path}:5: dialogue 'train', utterance 1 stands here again, first at {path}:1",
+        f"{manifest(dataset, 'dev')}:1: the dialogue 'dev' is in dev here and in train at {path}:4",
+    ]
+
+
+def test_manifests_that_are_missing_stray_or_broken_are_named(prepare: Callable[..., Outcome], dataset: Path) -> None:
+    manifest(dataset, "dev").rename(manifest(dataset, "valid"))
+    (dataset / "manifest" / ".train.jsonl.x.part").write_text("what a killed command had begun")
+    with manifest(dataset).open("a") as stream:
+        stream.write('{"text": \n{"text": "x", "speaker": 3}\n')
+    done = prepare("--check", "jsonl")
+    assert done.code == 3
+    assert done.problems(MANIFESTS) == [
+        f"{manifest(dataset)}: the manifest has been changed",
+        f"{manifest(dataset, 'dev')}: the manifest is missing",
+        f"{manifest(dataset, 'valid')}: dataset.json knows of no such manifest; `ecef prepare` removes it",
+    ]
+    assert done.problems(READABLE) == [
+        f"{manifest(dataset)}:4: not JSON: Expecting value at column 9",
+        f"{manifest(dataset)}:5: 'speaker' must be a string, not 3",
+    ]
+
+
+def test_a_manifest_that_a_killed_command_left_beside_its_place_is_the_one_that_was_prepared(
+    prepare: Callable[..., Outcome], dataset: Path
+) -> None:
+    digest = json.loads((dataset / "dataset.json").read_text())["manifests"]["train"]
+    manifest(dataset).rename(manifest(dataset, f".train-{digest[:16]}"))
+    done = prepare("--check", "jsonl")
+    assert (done.code, done.checks[COUNTS]["status"]) == (0, "passed")
+
+
+def test_recordings_that_are_gone_or_cut_off_are_named_with_their_rows(
+    prepare: Callable[..., Outcome], dataset: Path, calls: Path
+) -> None:
+    (calls / "a.flac").unlink()
+    whole = (calls / "b.flac").read_bytes()
+    (calls / "b.flac").write_bytes(whole[: len(whole) // 2])
+    done = prepare("--check", "jsonl")
+    assert (done.code, done.status("failed")) == (3, {HEARD})
+    first, second, third, fourth = done.problems(HEARD)
+    gone = f"recording {calls / 'a.flac'}: there is no such file"
+    assert [first, second, fourth] == [
+        f"{manifest(dataset)}:1: {gone}",
+        f"{manifest(dataset)}:2: {gone}",
+        f"{manifest(dataset, 'test')}:1: {gone}",
+    ]
+    assert third.startswith(f"{manifest(dataset)}:3: recording {calls / 'b.flac'}: the file is cut off or damaged")
+    assert done.checks[SAME]["found"] == "2 of 2 cannot be read"
+
+
+def test_a_recording_that_was_replaced_is_another_one_and_too_long(
+    prepare: Callable[..., Outcome], dataset: Path, calls: Path
+) -> None:
+    path = record(calls / "b.flac", 2.5, seed=7)
+    os.utime(path, (2e9 + 5, 2e9 + 5))
+    done = prepare("--check", "jsonl")
+    assert (done.code, done.status("failed"), done.status("noted")) == (3, {SAME}, {LONG})
+    assert done.problems(SAME) == [f"{manifest(dataset)}:3: recording {path}: was written after dataset.json"]
+    assert done.problems(LONG) == [f"{manifest(dataset)}:3: recording {path}: lasts 2.50 s, the corpus says 1.00 s"]
+
+
+def test_a_segment_that_reaches_beyond_its_recording_fails(
+    prepare: Callable[..., Outcome], dataset: Path, calls: Path
+) -> None:
+    rewrite(manifest(dataset), lambda rows: rows[0].update(end=9))
+    [problem] = prepare("--check", "jsonl").problems(HEARD)
+    assert problem == (
+        f"{manifest(dataset)}:1: recording {calls / 'a.flac'}: "
+        "the segment ends at 9 s, but the recording lasts from 0 s to 3 s"
+    )
+
+
+def test_a_table_shows_the_first_few_problems_in_rows_of_their_own(
+    prepare: Callable[..., Outcome], dataset: Path
+) -> None:
+    rewrite(manifest(dataset), lambda rows: rows.extend({**rows[0], "utterance": n, "emotion": "?"} for n in "abcde"))
+    lines = prepare("--check", "jsonl", "--format", "table").out.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith(KNOWN))
+    assert "failed" in lines[at]
+    assert lines[at].endswith("5 rows have an emotion that is no label")
+    assert [line.strip().partition(": ")[0] for line in lines[at + 1 : at + 5]] == [
+        *(f"- {manifest(dataset)}:{n}" for n in (4, 5, 6)),
+        "- … and 2 more; --format json lists all",
+    ]
+    listed = json.loads(prepare("--check", "jsonl", "--format", "json").out)
+    assert len(next(row for row in listed if row["check"] == KNOWN)["problems"]) == 5
+
+
+def test_a_dataset_of_an_earlier_version_is_checked_for_what_it_says(
+    prepare: Callable[..., Outcome], dataset: Path
+) -> None:
+    path = dataset / "dataset.json"
+    facts = json.loads(path.read_text())
+    kept = {key: facts[key] for key in ("labels", "counts", "manifests")}
+    del kept["counts"]["train"]["recordings"]
+    path.write_text(json.dumps(kept))
+    done = prepare("--check", "jsonl")
+    assert (done.code, done.err) == (0, "")
+    assert done.checks[SAME]["found"].startswith("dataset.json keeps no checksum of them")
+    assert done.checks[NUMBERS]["found"] == "dataset.json names no reader"
+    assert done.status("not measured") == {SAME, NUMBERS}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"labels": 3, "counts": {}, "manifests": {"train": ""}}',
+        '{"labels": ["a"], "counts": {}, "manifests": {}}',
+        '{"labels": ["a"], "counts": {}, "manifests": []}',
+        '{"labels": ["a"], "counts": {}, "manifests": {"../x": "y"}}',
+    ],
+)
+def test_a_broken_description_is_one_line(prepare: Callable[..., Outcome], dataset: Path, text: str) -> None:
+    (dataset / "dataset.json").write_text(text)
+    done = prepare("--check", "jsonl")
+    assert (done.code, done.out) == (3, "")
+    [line] = done.err.splitlines()
+    assert line.startswith(f"ecef: {dataset / 'dataset.json'}: ")
+
+
+def test_what_is_no_dataset_is_said_in_one_line(
+    prepare: Callable[..., Outcome], dataset: Path, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    for subject, code, said in (
+        ("empty", 3, "empty: is no prepared dataset"),
+        ("calls", 3, "calls: is no prepared dataset"),
+        ("./nowhere", 3, "nowhere: no such folder"),
+        ("jsonI", 3, "did you mean 'jsonl'?"),
+        (calls / "dev.jsonl", 2, "is no folder"),
+        ("a b", 2, "cannot be the name of a dataset"),
+    ):
+        done = prepare("--check", subject)
+        assert (done.code, done.out, len(done.err.splitlines())) == (code, "", 1), subject
+        assert said in done.err
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["jsonl", "--source=x", "--tolerate=0", "--force", "--download", "--name=x", "--option=a=b", "--workers=2"],
+)
+def test_options_that_prepare_something_do_not_go_with_it(
+    prepare: Callable[..., Outcome], dataset: Path, argument: str
+) -> None:
+    done = prepare("--check", "jsonl", argument)
+    assert (done.code, done.out) == (2, "")
+    assert "--check goes with --format alone, not with " in done.err

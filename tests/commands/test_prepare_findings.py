@@ -1,0 +1,161 @@
+"""What `ecef prepare` says of what it has just prepared, and of readers that it cannot have."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from recorded import record
+
+from ecef_cli.cli import _run
+from ecef_cli.registry import get_registry
+
+ROWS = [
+    {"text": "one", "emotion": "calm", "audio": "a.flac", "start": 2.0, "end": 3.0},
+    {"text": "two", "emotion": "angry", "audio": "a.flac", "start": 1.5},
+    {"text": "three", "emotion": "calm", "audio": "b.flac", "dialogue_start": 10.0, "dialogue_end": 19.0},
+]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Path:
+    """Three dialogues with two recordings, of which one is shorter than its row says."""
+    folder = tmp_path / "calls"
+    record(folder / "a.flac", 3.0, seed=1)
+    record(folder / "b.flac", 1.0, seed=2)
+    for split, rows in (("train", ROWS), ("dev", ROWS[:1]), ("test", ROWS[:1])):
+        lines = "".join(json.dumps({"dialogue": split, "speaker": "A", **row}) + "\n" for row in rows)
+        (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def prepare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        code = _run(["--workspace", str(tmp_path / "work"), "prepare", *map(str, arguments)])
+        return Outcome(code, *capsys.readouterr())
+
+    return run
+
+
+def test_after_prepare_the_same_is_said_without_looking_at_a_recording_again(
+    prepare: Callable[..., Outcome], calls: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Path] = []
+    monkeypatch.setattr("ecef_cli.recordings.checksum", lambda path: looked.append(path) or "0")
+    monkeypatch.setattr("ecef_cli.audio.decode", looked.append)
+    first = prepare("jsonl", "--source", calls, "--option", "labels=calm,angry,sad")
+    assert first.code == 0
+    assert sorted(looked) == [calls / "a.flac", calls / "b.flac"], "each file once, for its checksum"
+    warnings = [
+        "warning: 1 row begins before the row before it (train.jsonl:2)",
+        "warning: no utterance is 'sad'",
+        "warning: 1 recording is more than 0.5 s and 10% off what the corpus says (train.jsonl:3)",
+    ]
+    assert [line for line in first.err.splitlines() if line.startswith("warning")] == warnings
+    again = prepare("jsonl", "--source", calls, "--option", "labels=calm,angry,sad")
+    assert again.err.splitlines()[0].startswith("nothing to do")
+    assert [line for line in again.err.splitlines() if line.startswith("warning")] == warnings
+
+
+def test_where_more_is_wrong_than_is_said_it_is_said_how_to_see_it(
+    prepare: Callable[..., Outcome], calls: Path, tmp_path: Path
+) -> None:
+    rows = [{"speaker": "A", "text": "x", "emotion": "calm", "dialogue_start": float(9 - n)} for n in range(6)]
+    (calls / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = prepare("jsonl", "--source", calls)
+    where = "train.jsonl:2, train.jsonl:3, train.jsonl:4, …"
+    assert f"warning: 5 rows begin before the row before them ({where})" in done.err
+    assert f"`ecef prepare --check {tmp_path / 'work' / 'jsonl'}` lists all of these" in done.err
+
+
+def test_meld_is_as_published_but_for_rows_that_go_back_in_time(
+    prepare: Callable[..., Outcome], shared_data: Path, tmp_path: Path
+) -> None:
+    done = prepare("meld", "--source", shared_data / "meld")
+    warnings = [line for line in done.err.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("warning: 31 rows begin before the row before them (train_sent_emo.csv:")
+    checks = {row["check"]: row for row in map(json.loads, prepare("--check", "meld").out.splitlines())}
+    assert [name for name, row in checks.items() if row["status"] in {"failed", "noted"}] == [
+        "rows do not go back in time"
+    ]
+    assert checks["numbers are those that are published"]["status"] == "passed"
+    less = shutil.copytree(shared_data / "meld", tmp_path / "less")
+    lines = (less / "dev_sent_emo.csv").read_bytes().splitlines(keepends=True)
+    (less / "dev_sent_emo.csv").write_bytes(b"".join(lines[:-1]))
+    done = prepare("meld", "--source", less, "--name", "less")
+    assert "warning: numbers that are not those of the official tables: utterances in dev 1,108 for 1,109, " in done.err
+    facts = json.loads((tmp_path / "work" / "less" / "dataset.json").read_text(encoding="utf-8"))
+    assert len(facts["published"]) == 1
+
+
+READER = """
+from ecef_cli import hookimpl
+
+@hookimpl
+def ecef_register_datasets(register):
+    register("calls", "calls_at_test:Calls")
+"""
+CALLS = """
+from ecef_datasets.jsonl import JsonLines
+
+class Calls(JsonLines):
+    def published(self, corpus):
+        return {published}
+"""
+
+
+@pytest.mark.parametrize(
+    ("published", "said"),
+    [
+        ("None", None),
+        ("()", None),
+        ("tuple(f'no {word}' for word in 'abcde')", "no a\nwarning: no b\nwarning: no c\nwarning: … and 2 more"),
+        ("1 / 0", "the reader fails to compare its numbers with those published: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_a_third_party_s_reader_finds_is_said(
+    prepare: Callable[..., Outcome], calls: Path, install: Callable[..., None], published: str, said: str | None
+) -> None:
+    install("calls-dist", READER, calls_at_test=CALLS.format(published=published))
+    (calls / "train.jsonl").write_text('{"speaker": "A", "text": "x", "emotion": "calm"}\n')
+    done = prepare("calls", "--source", calls)
+    assert done.code == 0
+    if said is None:
+        assert "warning: no" not in done.err.replace("warning: no utterance of", "")
+    else:
+        assert f"warning: {said}" in done.err
+    found = json.loads(prepare("--check", "calls").out.splitlines()[-1])
+    assert found["status"] == {"None": "not measured", "()": "passed"}.get(published, "noted")
+
+
+def test_a_misspelt_reader_is_a_slip_unless_a_plugin_that_failed_may_have_it(
+    prepare: Callable[..., Outcome], install: Callable[..., None]
+) -> None:
+    slip = prepare("medl", "--source", "x")
+    assert (slip.code, slip.err) == (2, "ecef: no reader is called 'medl' (did you mean 'meld'?)\n")
+    install("broken-dist", "import nowhere_at_all")
+    get_registry.cache_clear()
+    assert prepare("medl", "--source", "x").code == 4
+
+
+def test_a_reader_that_cannot_be_loaded_is_the_plugin_s_fault(
+    prepare: Callable[..., Outcome], install: Callable[..., None]
+) -> None:
+    install("calls-dist", READER, calls_at_test="import nowhere_at_all")
+    done = prepare("calls", "--source", "x")
+    assert done.code == 4
+    assert "dataset 'calls' of calls-dist cannot be loaded" in done.err
