@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from ecef_cli.recipe import Block, Recipe
     from ecef_cli.workspace import Workspace
 
-_BUNDLED = Path(__file__).parent / "bundled"
+BUNDLED = "bundled"
+"""What the run that comes with ecef is called."""
 _PACKAGES = (
     "ecef-cli",
     "accelerate",
@@ -209,7 +210,7 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
     folder = Path(name_or_path)
     if len(folder.parts) > 1 or name_or_path.startswith(".") or (folder / "recipe.yaml").is_file():
         return open_run(folder)
-    if name_or_path == _BUNDLED.name:
+    if name_or_path == BUNDLED:
         return bundled_run()
     known = workspace.runs()
     if name_or_path not in known:
@@ -223,7 +224,7 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
 
 def bundled_run() -> Run:
     """Return the run that comes with ecef."""
-    return open_run(_BUNDLED)
+    return open_run(Path(__file__).parent / BUNDLED)
 
 
 def environment() -> dict[str, Any]:

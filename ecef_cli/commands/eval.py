@@ -95,6 +95,7 @@ def command(
     from ecef_cli.evaluation.groups import find_named
     from ecef_cli.evaluation.paper_tables import paper_table
     from ecef_cli.labels import read_label_set
+    from ecef_cli.run import BUNDLED
     from ecef_cli.tolerance import Tolerance
 
     if paper is not None and label_map is not None:
@@ -119,8 +120,9 @@ def command(
             tolerance=Tolerance.parse(tolerate),
             draws=draws,
             seed=seed,
+            keep=name != BUNDLED,  # whose folder is part of an installation
         )
-        for named in every
+        for name, named in zip(runs, every, strict=True)
     ]
     table = paper_table(paper, reports) if paper else None
     comparison = compare(reports) if len(reports) > 1 and table is None else None

@@ -62,11 +62,11 @@ def evaluate(
     tolerance: Tolerance | None = None,
     draws: int = DRAWS,
     seed: int = 0,
+    keep: bool = True,
 ) -> Report:
     """Return the scores of a run on a split of a dataset, or the means of runs of one recipe with several seeds.
 
-    Intervals are over dialogues, or over dialogues and seeds: in each draw both are resampled. Each run's own scores go
-    into its folder and its card.
+    Intervals are over dialogues, or over dialogues and seeds: in each draw both are resampled.
 
     Args:
         workspace: where the dataset is.
@@ -79,6 +79,7 @@ def evaluate(
         tolerance: how many recordings may be broken; none where None.
         draws: resampled splits that intervals are made from.
         seed: of the resampling.
+        keep: whether each run's own scores go into its folder and its card.
 
     Raises:
         DataError: the dataset has no such split, no target in it, or other emotions; or the runs were not asked the
@@ -95,7 +96,8 @@ def evaluate(
         for task in found if every else ():
             require_same(every[0][task].targets, found[task].targets, (runs[0].folder.name, run.folder.name))
         report = _report(run.folder.name, (run,), [found], split, draws, seed, crossing)
-        _keep(run, report)
+        if keep:
+            _keep(run, report)
         every.append(found)
     return report if report is not None and len(runs) == 1 else _report(name, runs, every, split, draws, seed, crossing)
 

@@ -122,6 +122,19 @@ def test_what_is_written_down_has_intervals_bins_and_verdicts(toy_workspace: Wor
     assert stored["protocol"].startswith("the emotion of the next utterance")
 
 
+def test_the_folder_of_the_model_that_comes_with_ecef_stays_as_it_is(toy_workspace: Workspace) -> None:
+    from ecef_cli.run import bundled_run
+
+    folder = bundled_run().folder
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    done = run_ecef(
+        *("--workspace", toy_workspace.root, "eval", "bundled", "--dataset", "toy", "--draws", "20", "--device", "cpu")
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["tasks"]) == {"erc", "epc"}
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
 @pytest.fixture(scope="module")
 def seeded(toy_workspace: Workspace, toy_run: Run) -> list[Run]:
     """Three runs as `ecef train --seeds 3` names them, whose weights differ a little."""
