@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -187,6 +188,10 @@ def _check_contract(reader: str, corpus: Corpus) -> None:
             problem = f"the reader {reader!r} gave the dialogue {dialogue.id!r} twice, in {homes[dialogue.id]}"
             raise PluginError(f"{problem} and in {split}")
         homes[dialogue.id] = split
+        ids = Counter(str(utterance.utterance) for utterance in dialogue.utterances)
+        twice, times = ids.most_common(1)[0] if ids else ("", 0)
+        if times > 1:
+            raise PluginError(f"the reader {reader!r} gave the utterance {twice!r} of dialogue {dialogue.id!r} twice")
         for utterance in dialogue.utterances:
             if utterance.emotion is not None and utterance.emotion not in corpus.labels:
                 problem = f"the reader {reader!r} gave an emotion {utterance.emotion!r} that is no label"

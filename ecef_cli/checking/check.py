@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ecef_cli import output
 from ecef_cli.errors import DataError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def detailed(checks: Iterable[Check], form: str) -> list[dict[str, Any]]:
     rows = []
     for check in checks:
         rows.append(check.as_dict())
-        more = [str(problem) for problem in check.problems[:SHOWN]]
+        more = [output.shortened(str(problem)) for problem in check.problems[:SHOWN]]
         if len(check.problems) > SHOWN:
             more.append(f"… and {len(check.problems) - SHOWN:,} more; --format json lists all")
         rows += [{"check": "", "status": "", "found": f"- {line}"} for line in more]

@@ -57,25 +57,25 @@ def _misplaced(rows: Rows) -> Iterator[Problem]:
 
 def check_order(rows: Rows) -> Check:
     """Return whether the rows of each dialogue begin one after the other, on each clock that they state."""
-    timed = sum(any(True for _ in _times(utterance)) for utterances in rows.values() for utterance in utterances)
     name = "rows do not go back in time"
+    timed, problems = 0, []
+    for utterances in rows.values():
+        last: dict[tuple[str, Hashable], float] = {}
+        for utterance in utterances:
+            times = tuple(_times(utterance))
+            timed += bool(times)
+            for key, clock, seconds in times:
+                before = last.get((utterance.dialogue, clock), seconds)
+                last[utterance.dialogue, clock] = seconds
+                if seconds < before:
+                    label = f"{utterance.dialogue}/{utterance.utterance}"
+                    text = f"{label} has {key} {seconds:g} s, the row before it {before:g} s"
+                    problems.append(Problem(text, utterance.where))
     if not timed:
         return Check(name, "not measured", "no row says when it begins")
     wrong = ("row begins before the row before it", "rows begin before the row before them")
-    problems = (problem for utterances in rows.values() for problem in _late(utterances))
     # Some corpora number their utterances so; what the reader made of it is what was asked for.
     return searched(name, problems, well=f"{timed:,} rows say when they begin", wrong=wrong, status="noted")
-
-
-def _late(utterances: Sequence[Utterance]) -> Iterator[Problem]:
-    last: dict[tuple[str, Hashable], float] = {}
-    for utterance in utterances:
-        for key, clock, seconds in _times(utterance):
-            before = last.get((utterance.dialogue, clock), seconds)
-            if seconds < before:
-                name = f"{utterance.dialogue}/{utterance.utterance}"
-                yield Problem(f"{name} has {key} {seconds:g} s, the row before it {before:g} s", utterance.where)
-            last[utterance.dialogue, clock] = seconds
 
 
 def _times(utterance: Utterance) -> Iterator[tuple[str, Hashable, float]]:
