@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
 from ecef_cli.errors import DataError, EcefError
-from ecef_datasets.clips import convert, note_of
+from ecef_datasets.clips import convert, note_of, same_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,27 +36,29 @@ class ClipPool:
         folder: where the files go.
         workers: how many are made at once.
         done: is called after each.
+        give_way: is called before the file of another recording is replaced.
 
     Attributes:
         seconds: how long each recording is that is there.
         faults: what is wrong with each that could not be made.
         made: how many were decoded, and not there already.
+        damaged: how many of these were there, and not whole.
     """
 
-    def __init__(self, folder: Path, workers: int, done: Callable[[], None]) -> None:
-        self._folder, self._done = folder, done
+    def __init__(self, folder: Path, workers: int, done: Callable[[], None], give_way: Callable[[], None]) -> None:
+        self._folder, self._done, self._give_way = folder, done, give_way
         self._workers, self._begun = workers, 0
         self._thread = ThreadPoolExecutor(1)
         self._processes: ProcessPoolExecutor | None = None
         self._pending: deque[tuple[Clip, Future[float]]] = deque()
         self.seconds: dict[Clip, float] = {}
         self.faults: dict[Clip, str] = {}
-        self.made = 0
+        self.made = self.damaged = 0
 
     def has(self, clip: Clip, note: str) -> bool:
         """Tell whether the file of a recording is there, made of what the note says."""
         found = note_of(self._folder / clip.path)
-        if found is None or found[0] != note:
+        if found is None or not same_source(found[0], note):
             return False
         if clip not in self.seconds:
             self.seconds[clip] = found[1]
@@ -67,11 +69,16 @@ class ClipPool:
         """Make the file of a recording; waits while too many are under way.
 
         Raises:
-            EcefError: one of those before could not be written.
+            EcefError: one of those before could not be written, or the file of another recording is to stay.
         """
+        target = self._folder / clip.path
+        if target.exists():
+            if note_of(target) is None:
+                self.damaged += 1
+            else:
+                self._give_way()
         while len(self._pending) >= WAITING * self._workers:
             self._settle()
-        target = self._folder / clip.path
         target.parent.mkdir(parents=True, exist_ok=True)
         self._pending.append((clip, self._executor().submit(_made, sound, target, note)))
 

@@ -57,21 +57,46 @@ def convert(sound: bytes | Path, target: Path, note: str) -> None:
 
 
 def note_of(path: Path) -> tuple[str, float] | None:
-    """Return the note of a file that `convert` made, and its seconds; None where there is none that is whole."""
+    """Return the note of a file that `convert` made, and its seconds; None where there is no whole recording.
+
+    The note is empty where another program, or another version of this one, made it. The files are not brought to the
+    disk one by one, which would take as long as to decode them; so after a power failure one may be empty, cut off, or
+    end in zeros. None of these has a last sample that can be read.
+    """
     import soundfile
 
     try:
         with soundfile.SoundFile(path) as file:
             comment, seconds = str(file.comment), file.frames / file.samplerate
+            file.seek(file.frames - 1)
+            whole = len(file.read(1)) == 1
     except (soundfile.LibsndfileError, OSError):
         return None
     note = comment.removeprefix(_stamp(""))
-    return (note, seconds) if note != comment else None
+    return (note if note != comment else "", seconds) if whole else None
+
+
+def source_note(size: int, modified: int, checksum: int | None = None) -> str:
+    """Return what tells one recording from another.
+
+    Args:
+        size: its bytes.
+        modified: when it was last changed, seconds since 1970; archives and file systems both keep this and the size.
+        checksum: the CRC-32 of its bytes, where they were read.
+    """
+    return f"{size} {modified}" if checksum is None else f"{size} {modified} {checksum:08x}"
+
+
+def same_source(one: str, other: str) -> bool:
+    """Tell whether two notes are of one recording, as far as both of them say."""
+    first, second = one.split(), other.split()
+    both = min(len(first), len(second))
+    return both > 1 and first[:both] == second[:both]
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes had begun to write below a folder, of which no other process is at work."""
-    for path in folder.glob(f"*/.*{_PART}"):
+    """Remove what killed processes had begun to write in a folder, of which no other process is at work."""
+    for path in (*folder.glob(f".*{_PART}"), *folder.glob(f"*/.*{_PART}")):
         path.unlink(missing_ok=True)
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
-
 from ecef_cli.errors import DataError, EcefError
 from ecef_cli.fetching.archives import Member, members
 from ecef_cli.fetching.partial import check_room
 from ecef_datasets.clip_pool import ClipPool
-from ecef_datasets.clips import sweep
+from ecef_datasets.clips import source_note, sweep
 from ecef_datasets.meld_clips import Clip, clip_of
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ class Recorded:
 
 @dataclass(slots=True)
 class _Contents:
-    """What an archive was found to hold, so that it need not be read again: notes of clips, faults, tables."""
+    """What an archive was found to hold, so that it need not be read again: notes of clips, faults, sums of tables."""
 
     notes: dict[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
-    tables: list[str] = field(default_factory=list)
+    tables: dict[str, str] = field(default_factory=dict)
 
 
 def record(found: Found, tables: Collection[str], place: Place) -> Recorded:
@@ -70,11 +70,13 @@ def record(found: Found, tables: Collection[str], place: Place) -> Recorded:
 
     Raises:
         DataError: an archive is damaged or hostile.
-        EcefError: another process is at it, or the disk is full.
+        EcefError: the disk is full, or recordings of other sources are to stay.
     """
     folder = place.folder / RECORDINGS
-    with _alone(folder):
+    with _written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
+        sweep(place.folder / TABLES)
         packed = sum(path.stat().st_size for path in found.archives)
         if packed and not any(folder.glob("*/*.flac")):
             check_room(folder, packed // SMALLER, "the recordings", "make room, or put the workspace elsewhere")
@@ -100,9 +102,8 @@ class _Work:
         with self._place.progress(len(clips), "decoding", "clips") as bar, self._pool(bar) as pool:
             for clip, path in sorted(clips.items()):
                 stat = path.stat()
-                note = _note(stat.st_size, int(stat.st_mtime))
-                if not pool.has(clip, note):
-                    pool.add(clip, note, path)
+                if not pool.has(clip, source_note(stat.st_size, int(stat.st_mtime))):
+                    pool.add(clip, source_note(stat.st_size, int(stat.st_mtime), _crc(path)), path)
             self._take(pool)
 
     def archive(self, path: Path) -> None:
@@ -123,9 +124,10 @@ class _Work:
     def _member(self, path: Path, member: Member, pool: ClipPool, contents: _Contents) -> None:
         parts = member.name.split("/")
         if parts[-1] in self._wanted:
-            contents.tables.append(parts[-1])
+            table = member.read()
+            contents.tables[parts[-1]] = hashlib.sha256(table).hexdigest()
             if parts[-1] not in self._tables:
-                _write(self._tables_folder / parts[-1], member.read())
+                _write(self._tables_folder / parts[-1], table)
                 self._tables[parts[-1]] = self._tables_folder / parts[-1]
             return
         clip = clip_of(parts)
@@ -135,19 +137,25 @@ class _Work:
             raise DataError(
                 f"the recording of {clip} is there twice, the second time as {member.name}", where=str(path)
             )
-        note = contents.notes[clip.path] = _note(member.size, member.modified)
-        if clip not in self._seconds and not pool.has(clip, note):
-            pool.add(clip, note, member.read())
+        contents.notes[clip.path] = source_note(member.size, member.modified)
+        if clip in self._seconds:
+            return
+        # Of an archive that is damaged, a clip may have come out that only its checksum tells from the right one.
+        sound = member.read()
+        note = contents.notes[clip.path] = source_note(member.size, member.modified, zlib.crc32(sound))
+        if not pool.has(clip, note):
+            pool.add(clip, note, sound)
 
     def _all_there(self, known: Mapping[str, Any]) -> bool:
         """Take what an archive gave before, where all of it is still there."""
         try:
-            tables = {name: self._tables_folder / name for name in known["tables"]}
+            tables = {self._tables_folder / name: digest for name, digest in known["tables"].items()}
             clips = {_clip(path): note for path, note in known["notes"].items()}
             faults = {_clip(path): fault for path, fault in known["faults"].items()}
         except (KeyError, TypeError, AttributeError):
             return False  # of another version
-        if not all(path.is_file() for path in tables.values()):
+        # An archive of another name may have brought tables since, and been refused.
+        if not all(path.is_file() and _sum(path) == digest for path, digest in tables.items()):
             return False
         with self._pool(None) as pool:
             for clip, note in clips.items():
@@ -155,7 +163,7 @@ class _Work:
                     return False
             self._take(pool)
         self._faults |= {clip: fault for clip, fault in faults.items() if clip not in self._seconds}
-        self._tables = {**tables, **self._tables}
+        self._tables = {**{path.name: path for path in tables}, **self._tables}
         return True
 
     def result(self) -> Recorded:
@@ -172,13 +180,15 @@ class _Work:
             if bar is not None:
                 bar.reach(count)
 
-        return ClipPool(self._folder, self._place.workers, done)
+        return ClipPool(self._folder, self._place.workers, done, self._place.give_way)
 
     def _take(self, pool: ClipPool) -> None:
         pool.finish()
         self._seconds |= pool.seconds
         self._faults |= pool.faults
         self._made += pool.made
+        if pool.damaged:
+            self._place.say(f"recordings in {self._folder} that were damaged, and are made again: {pool.damaged:,}")
 
     @property
     def _contents_path(self) -> Path:
@@ -192,11 +202,6 @@ class _Work:
         return known if isinstance(known, dict) else {}
 
 
-def _note(size: int, modified: int) -> str:
-    """Return what tells one recording from another without reading it: archives and file systems both keep these."""
-    return f"{size} {modified}"
-
-
 def _clip(path: str) -> Clip:
     clip = clip_of(path.split("/"))
     if clip is None:
@@ -208,15 +213,26 @@ def _plain(contents: _Contents) -> dict[str, Any]:
     return {"notes": contents.notes, "faults": contents.faults, "tables": contents.tables}
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder, so that whatever is half-written in it is nobody's."""
+def _crc(path: Path) -> int | None:
+    found = 0
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f".{folder.name}.lock", timeout=0):
-            yield
-    except Timeout:
-        raise EcefError(f"{folder} is in use by another process", hint="wait until it has ended") from None
+        with path.open("rb") as stream:
+            while piece := stream.read(1 << 20):
+                found = zlib.crc32(piece, found)
+    except OSError:
+        return None  # who decodes it will say what is wrong with it
+    return found
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         problem = f"cannot be written: {error.strerror or error}"
         raise EcefError(problem, where=str(folder), hint="what is done is kept; mend that and run it again") from error

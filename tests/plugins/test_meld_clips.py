@@ -11,7 +11,7 @@ from meld_archive import clip, write
 
 from ecef_cli.errors import DataError
 from ecef_datasets import clips
-from ecef_datasets.clips import RATE, convert, decode, note_of, sweep
+from ecef_datasets.clips import RATE, convert, decode, note_of, same_source, sweep
 from ecef_datasets.meld_clips import Clip, clip_of, wrong_length
 
 
@@ -41,10 +41,30 @@ def test_the_file_holds_what_was_decoded_and_says_what_of(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["a.flac"]
 
 
-def test_a_file_that_is_not_ours_or_not_whole_has_no_note(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "other.flac", np.zeros(100, np.int16), RATE)
-    write(tmp_path / "empty.flac", b"")
-    assert [note_of(tmp_path / name) for name in ("other.flac", "empty.flac", "none.flac")] == [None, None, None]
+def test_a_file_that_is_not_ours_has_an_empty_note_and_one_that_is_not_whole_has_none(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "other.flac", np.zeros(160, np.int16), RATE)
+    assert note_of(tmp_path / "other.flac") == ("", 0.01)
+    convert(clip(0.5), tmp_path / "a.flac", "12 34")
+    whole = (tmp_path / "a.flac").read_bytes()
+    for part in (b"", whole[:100], whole[: len(whole) // 2], whole[:-1], whole[:-300] + bytes(300)):
+        assert note_of(write(tmp_path / "part.flac", part)) is None
+    assert note_of(tmp_path / "none.flac") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("12 34", "12 34", True),
+        ("12 34 0000abcd", "12 34 0000abcd", True),
+        ("12 34 0000abcd", "12 34", True),
+        ("12 34 0000abcd", "12 34 0000abce", False),
+        ("12 34", "12 35", False),
+        ("", "12 34", False),
+        ("12", "12 34", False),
+    ],
+)
+def test_notes_are_compared_as_far_as_both_say(one: str, other: str, same: bool) -> None:
+    assert same_source(one, other) == same_source(other, one) == same
 
 
 BROKEN = {

@@ -97,7 +97,7 @@ def test_two_at_once_leave_one_right_dataset(archive: Path, tmp_path: Path) -> N
     ends = [finish(process) for process in [start(work, archive) for _ in range(2)]]
     assert 0 in {code for code, _ in ends}
     for code, said in ends:
-        assert code == 0 or "is in use by another process (wait until it has ended)" in said
+        assert code == 0 or "the dataset 'meld' is in use by another process" in said
     check_whole(work)
 
 

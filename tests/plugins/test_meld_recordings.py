@@ -3,97 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from meld_archive import FOLDERS, clip, packed, raw, table, write
+from meld_small import CLIPS, EVERY, ROWS, SOUND, TABLES, heard, unpack
 
 from ecef_cli.audio import read_wave
 from ecef_cli.cli import _run
-from ecef_cli.manifest import load_prepared
-from ecef_cli.workspace import Workspace
-from ecef_datasets import clip_pool
-
-ROWS = {
-    "train": [(0, 0, 0.6), (0, 1, 0.6), (1, 0, 0.6)],
-    "dev": [(0, 0, 0.6), (2, 0, 0.6)],
-    "test": [(0, 0, 0.6), (0, 1, 0.6)],
-}
-TABLES = {split: table(rows) for split, rows in ROWS.items()}
-SOUND = clip(0.6)
-SEEN = clip(0.6, video=True)
-CLIPS = {
-    split: {f"dia{dialogue}_utt{utterance}.mp4": SEEN if utterance else SOUND for dialogue, utterance, _ in rows}
-    for split, rows in ROWS.items()
-}
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def prepare(work: Path, capsys) -> Callable[..., tuple[int, str]]:
-    """Return what runs `prepare meld` and returns the exit code and what was said on stderr."""
-
-    def run(*arguments: object) -> tuple[int, str]:
-        code = _run(["--workspace", str(work), "prepare", "meld", *map(str, arguments)])
-        return code, capsys.readouterr().err
-
-    return run
-
-
-@pytest.fixture
-def archive(tmp_path: Path) -> Path:
-    return write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, CLIPS))
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files that were made, in the order in which they were begun."""
-    made: list[str] = []
-    convert = clip_pool.convert
-
-    def counted(sound: bytes | Path, target: Path, note: str) -> None:
-        made.append(f"{target.parent.name}/{target.name}")
-        convert(sound, target, note)
-
-    monkeypatch.setattr(clip_pool, "convert", counted)
-    return made
-
-
-def heard(work: Path) -> dict[str, list[str | None]]:
-    """Return the recording of each utterance, by split."""
-    prepared = load_prepared(Workspace(work), "meld")
-    found: dict[str, list[str | None]] = {}
-    for split, dialogues in prepared.splits.items():
-        paths = [u.audio for dialogue in dialogues for u in dialogue.utterances]
-        found[split] = [
-            None if path is None else path.relative_to(work / "meld" / "recordings").as_posix() for path in paths
-        ]
-    return found
-
-
-EVERY = {
-    "train": ["train/dia0_utt0.flac", "train/dia0_utt1.flac", "train/dia1_utt0.flac"],
-    "dev": ["dev/dia0_utt0.flac", "dev/dia2_utt0.flac"],
-    "test": ["test/dia0_utt0.flac", "test/dia0_utt1.flac"],
-}
-
-
-def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack as its users do, archives within too, which stay where they are."""
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder, filter="data")
-    for inner in sorted((folder / "MELD.Raw").glob("*.tar.gz")):
-        with tarfile.open(inner) as tar:
-            tar.extractall(folder / "MELD.Raw", filter="data")
-    return folder
 
 
 def test_the_archive_alone_gives_text_and_recordings(prepare, archive: Path, work: Path) -> None:
@@ -146,51 +64,6 @@ def test_without_recordings_it_is_the_corpus_of_text(prepare, tmp_path: Path, wo
     assert code == 0, said
     assert set(heard(work)["train"]) == {None}
     assert not (work / "meld" / "recordings").exists()
-
-
-def test_a_second_time_nothing_is_decoded_and_no_archive_is_opened(
-    prepare, archive: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert prepare("--source", archive)[0] == 0
-    assert len(decoded) == 7
-    monkeypatch.setattr("ecef_datasets.meld_recordings.members", None)
-    code, said = prepare("--source", archive)
-    assert code == 0, said
-    assert "nothing to do" in said
-    assert len(decoded) == 7
-
-
-def test_what_was_unpacked_meanwhile_is_not_decoded_again(
-    prepare, archive: Path, tmp_path: Path, decoded: list[str]
-) -> None:
-    prepare("--source", archive)
-    code, said = prepare("--source", unpack(archive, tmp_path / "tree"))
-    assert code == 0, said
-    assert "nothing to do" in said
-    assert len(decoded) == 7
-
-
-def test_only_what_is_not_there_is_decoded(prepare, archive: Path, work: Path, decoded: list[str]) -> None:
-    prepare("--source", archive)
-    decoded.clear()
-    (work / "meld" / "recordings" / "dev" / "dia2_utt0.flac").unlink()
-    write(work / "meld" / "recordings" / "test" / "dia0_utt1.flac", b"fLaC cut off")
-    code, said = prepare("--source", archive)
-    assert code == 0, said
-    assert sorted(decoded) == ["dev/dia2_utt0.flac", "test/dia0_utt1.flac"]
-
-
-def test_another_recording_of_the_same_name_is_decoded_anew(
-    prepare, tmp_path: Path, archive: Path, decoded: list[str]
-) -> None:
-    prepare("--source", archive)
-    decoded.clear()
-    changed = {**CLIPS, "dev": {**CLIPS["dev"], "dia0_utt0.mp4": clip(0.7)}}
-    code, said = prepare("--source", write(archive, raw(TABLES, changed)))
-    assert code == 2
-    assert "differs" in said
-    assert decoded == ["dev/dia0_utt0.flac"]
-    assert prepare("--source", archive, "--force")[0] == 0
 
 
 def faulty(**changed: dict[str, bytes | None]) -> bytes:
@@ -317,97 +190,3 @@ def test_a_source_of_no_use_is_one_line(prepare, tmp_path: Path, make: Callable[
     code, said = prepare("--source", make(tmp_path))
     assert code == 3
     assert problem in said.splitlines()[-1]
-
-
-@pytest.mark.parametrize("name", ["../../dia0_utt0.mp4", "/ecef-escape/dia0_utt0.mp4", "train_splits/dia0_UTT0.mp4"])
-def test_a_hostile_archive_ends_in_one_line_and_writes_nothing_elsewhere(
-    prepare, tmp_path: Path, work: Path, name: str
-) -> None:
-    inner = packed({"train_splits/dia0_utt0.mp4": SOUND, name: SOUND})
-    texts = {f"MELD.Raw/{split}_sent_emo.csv": text for split, text in TABLES.items()}
-    source = write(tmp_path / "MELD.Raw.tar.gz", packed({**texts, "MELD.Raw/train.tar.gz": inner}))
-    code, said = prepare("--source", source)
-    assert code == 3
-    assert len(said.splitlines()) == 1
-    assert "train.tar.gz: the member" in said
-    written = {
-        path.relative_to(work).parts[0] for path in tmp_path.rglob("*") if path.is_relative_to(work) and path != work
-    }
-    assert written <= {"meld"}
-    assert {path.name for path in tmp_path.iterdir()} == {"MELD.Raw.tar.gz", "work"}
-    assert not Path("/ecef-escape").exists()
-
-
-def test_the_published_archive_cut_off_goes_on_when_it_is_whole(
-    prepare, archive: Path, work: Path, decoded: list[str]
-) -> None:
-    whole = archive.read_bytes()
-    archive.write_bytes(whole[: len(whole) * 2 // 3])
-    code, said = prepare("--source", archive)
-    assert code == 3
-    assert "cut off or damaged" in said
-    before = len(decoded)
-    assert before
-    archive.write_bytes(whole)
-    code, said = prepare("--source", archive)
-    assert code == 0, said
-    assert len(decoded) == 7, "what was decoded of the part is not decoded again"
-
-
-def test_a_second_prepare_is_told_to_wait(prepare, archive: Path, work: Path) -> None:
-    folder = work / "meld"
-    folder.mkdir(parents=True)
-    with FileLock(folder / ".recordings.lock"):
-        code, said = prepare("--source", archive)
-    assert code == 1
-    assert "is in use by another process" in said
-
-
-def test_several_processes_make_the_same_files(prepare, archive: Path, work: Path, monkeypatch) -> None:
-    assert prepare("--source", archive)[0] == 0
-    alone = {path.name: path.read_bytes() for path in work.rglob("*.flac")}
-    monkeypatch.setattr(clip_pool, "FEW", 2)
-    code, said = prepare("--source", archive, "--workers", 2, "--name", "again")
-    assert code == 0, said
-    assert {path.name: path.read_bytes() for path in (work / "again").rglob("*.flac")} == alone
-
-
-def test_a_decoder_that_dies_is_one_line(prepare, archive: Path, monkeypatch) -> None:
-    monkeypatch.setattr(clip_pool, "FEW", 0)
-    monkeypatch.setattr(clip_pool, "_as_child", _die)
-    code, said = prepare("--source", archive, "--workers", 2)
-    assert code == 1
-    assert "a process that decodes recordings was ended from outside (what is done is kept" in said
-
-
-def _die() -> None:
-    os._exit(3)
-
-
-def test_a_full_disk_keeps_what_is_done(
-    prepare, archive: Path, work: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counted = clip_pool.convert
-
-    def full(sound: bytes | Path, target: Path, note: str) -> None:
-        if len(decoded) == 4:
-            raise OSError(28, "No space left on device")
-        counted(sound, target, note)
-
-    monkeypatch.setattr(clip_pool, "convert", full)
-    code, said = prepare("--source", archive, "--workers", 1)
-    assert code == 1
-    assert "cannot be written: No space left on device" in said
-    monkeypatch.setattr(clip_pool, "convert", counted)
-    assert prepare("--source", archive)[0] == 0
-    assert len(decoded) == 7
-
-
-def test_a_disk_that_is_too_small_is_told_before_anything_is_decoded(
-    prepare, archive: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1 << 20}))
-    code, said = prepare("--source", archive)
-    assert code == 1
-    assert "has 1 MiB free, the recordings need 64 MiB" in said.replace("needs", "need")
-    assert decoded == []
