@@ -20,7 +20,7 @@ PATH = 1_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SHOWN = 80  # characters of a hostile name in an error
-_HINT = "nothing of it was written: get the archive from where it was published"
+_HINT = "get the archive from where it was published"
 
 
 class Names:
