@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ecef_cli.components import Corpus
 
 DIALOGUES, UTTERANCES = 151, 10_039
-"""Busso et al., Language Resources and Evaluation 42 (2008): 151 dialogues; the release evaluates 10,039 turns."""
+"""Dialogues of the release, and turns that its files evaluate (tae898/multimodal-datasets, as below)."""
 
 EMOTIONS: Mapping[str, int] = {
     "neu": 1708,
@@ -32,14 +32,15 @@ EMOTIONS: Mapping[str, int] = {
 """Turns of each label in the files of EmoEvaluation (tae898/multimodal-datasets, IEMOCAP/dataset-stats.md)."""
 
 FOUR: Mapping[str, int] = {"neutral": 1708, "happy": 1636, "angry": 1103, "sad": 1084}
-"""The 5,531 utterances of four emotions, excited being happy (s3prl, EmoBox and SpeechBrain agree)."""
+"""The 5,531 utterances of four emotions, excited being happy (EmoBox and SpeechBrain agree)."""
 
 FOUR_BY_SESSION: Mapping[int, int] = {1: 1085, 2: 1023, 3: 1151, 4: 1031, 5: 1241}
-"""The same by session, which are the sizes of the test sets when one session is left out (s3prl)."""
+"""The same by session, the sizes of the test sets when one session is left out (emotion2vec, iemocap_downstream)."""
 
 SIX_BY_SPLIT: Mapping[str, int] = {"train": 5163, "dev": 647, "test": 1623}
-"""Utterances of six emotions in the features that most papers on whole dialogues share (DialogueRNN's pickle, cut into
-108, 12 and 31 dialogues). They are 7,433, of which 53 are happy there alone: the release's files have 7,380."""
+"""Utterances of six emotions in the features that papers on whole dialogues share: those of DialogueRNN, 120 and 31
+dialogues, of which COSMIC sets twelve apart as dev. They are 7,433, of which 53 are happy there alone: the release's
+files have 7,380."""
 
 DEV_DIALOGUES = frozenset(
     {
@@ -57,7 +58,8 @@ DEV_DIALOGUES = frozenset(
         "Ses04F_script02_1",
     }
 )
-"""The dialogues of sessions 1 to 4 that the standard split validates on."""
+"""The dialogues of sessions 1 to 4 that the standard split validates on: as many as COSMIC's, which are stored in a
+form that could not be read, so that nothing says that they are the same. Other papers have dev sets of their own."""
 
 _RELEASE = "the release (10,039 evaluated turns)"
 _FOUR = "the literature on four emotions (5,531 utterances)"

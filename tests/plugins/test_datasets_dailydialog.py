@@ -11,7 +11,7 @@ import pytest
 from ecef_cli.cli import _run
 from ecef_cli.errors import DataError
 from ecef_cli.testing import check_dataset
-from ecef_datasets.dailydialog import DIALOGUES, EMOTIONS, LABELS, DailyDialog, DailyDialogOptions
+from ecef_datasets.dailydialog import DIALOGUES, EMOTIONS, FOLDERS, LABELS, DailyDialog, DailyDialogOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,30 +158,42 @@ def test_dialogues_of_train_may_be_left_out_of_dev_and_test(tmp_path: Path) -> N
     ]
 
 
-def as_published() -> list[tuple[str, str]]:
-    """Return dialogues such that all that the paper counts is so; the first 200 read like one that comes later each."""
-    emotions = [str(LABELS.index(label)) for label, number in EMOTIONS.items() for _ in range(number)]
-    parts = [emotions[n::13_118] for n in range(13_118)]
-    return [(" ".join([f"Hi {n % 10_953} . __eou__"] * len(part)), " ".join(part)) for n, part in enumerate(parts)]
+def as_published(split: str) -> list[tuple[str, str]]:
+    """Return dialogues such that all that is counted of the release is so; in dev, 200 read like one in train each."""
+    emotions = [str(label) for label, number in enumerate(EMOTIONS[split]) for _ in range(number)]
+    parts = [emotions[n :: DIALOGUES[split]] for n in range(DIALOGUES[split])]
+    found = []
+    for n, part in enumerate(parts):
+        # Train's first dialogues have eight utterances, and so have all of dev's but the first.
+        like = "train" if split == "dev" and 100 <= n < 300 else split
+        found.append((" ".join([f"Hi {n} of {like} . __eou__"] * len(part)), " ".join(part)))
+    return found
 
 
-def test_numbers_are_compared_with_those_of_the_paper(tmp_path: Path) -> None:
-    assert (sum(DIALOGUES.values()), sum(EMOTIONS.values())) == (13_118, 102_979)
-    dialogues = as_published()
-    write(tmp_path, train=dialogues[2000:], validation=dialogues[:1000], test=dialogues[1000:2000])
+def write_published(folder: Path) -> Path:
+    return write(folder, **{folder_of: as_published(split) for split, folder_of in FOLDERS.items()})
+
+
+def test_numbers_are_compared_with_those_of_the_release(tmp_path: Path) -> None:
+    assert sum(DIALOGUES.values()) == 13_118
+    assert [sum(numbers) for numbers in EMOTIONS.values()] == [87_170, 8_069, 7_740]
+    of_all = (85_572, 1_022, 353, 174, 12_885, 1_150, 1_823)
+    assert tuple(map(sum, zip(*EMOTIONS.values(), strict=True))) == of_all
+    write_published(tmp_path)
     assert reader().published(read(tmp_path)) == ()
-    write(tmp_path, train=dialogues[2001:], validation=dialogues[:1000], test=dialogues[1000:2000])
-    lost = dialogues[2000][1].split()
+    published = {folder: as_published(split) for split, folder in FOLDERS.items()}
+    lost = published["train"].pop()[1].split()
+    write(tmp_path, **published)
     [remark] = reader().published(read(tmp_path))
-    assert remark.startswith("numbers that are not those of the paper: dialogues in train 11,117 for 11,118, ")
-    assert f"no emotion {85_572 - lost.count('0'):,} for 85,572" in remark
+    assert remark.startswith("numbers that are not those of the release: dialogues in train 11,117 for 11,118, ")
+    assert f"no emotion in train {72_143 - lost.count('0'):,} for 72,143" in remark
+    assert "in dev" not in remark
 
 
 def test_what_is_left_out_as_a_duplicate_counts_all_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dialogues = as_published()
-    source = write(tmp_path, train=dialogues[2000:], validation=dialogues[:1000], test=dialogues[1000:2000])
+    source = write_published(tmp_path)
     work = tmp_path / "work"
     prepare = ["--workspace", str(work), "prepare"]
     assert _run([*prepare, "dailydialog", "--source", str(source), "--option", "duplicates=drop"]) == 0
