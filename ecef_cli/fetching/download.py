@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
 from ecef_cli.errors import DataError, EcefError
+from ecef_cli.fetching import kept
 from ecef_cli.fetching.partial import (
     PART,
     Origin,
@@ -86,7 +86,7 @@ def fetch(
     patience: Patience | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Path:
-    """Download a file to `target` and return `target`; does nothing where it is there.
+    """Download a file to `target` and return `target`; where it is there, check that it is what was downloaded.
 
     What came before an interruption is kept in `TARGET.part` and carried on from, as long as the server has the
     same file still.
@@ -99,12 +99,14 @@ def fetch(
         sleep: waits for so many seconds.
 
     Raises:
-        DataError: it is whole and not the file whose checksum is known.
+        DataError: it is whole and not the file whose checksum is known, or not the one any more that was downloaded.
         EcefError: it cannot be downloaded, does not fit on the disk, or is of another kind.
     """
+    progress = progress or (lambda _done, _total: None)
     if target.exists():
         if asked.kind:
             asked.kind.check(target, False)
+        kept.check(target, asked.sha256, progress)
         return target
     if offline():
         hint = f"download {asked.address} elsewhere and put it there, or go online"
@@ -133,12 +135,12 @@ class _Download:
         self,
         part: Partial,
         asked: Asked,
-        progress: Progress | None,
+        progress: Progress,
         patience: Patience,
         sleep: Callable[[float], None],
     ) -> None:
         self._part, self._asked = part, asked
-        self._progress, self._patience, self._sleep = progress or (lambda _done, _total: None), patience, sleep
+        self._progress, self._patience, self._sleep = progress, patience, sleep
 
     def run(self) -> None:
         """Ask until the file is whole, as long as there is progress."""
@@ -236,11 +238,9 @@ class _Download:
         self._part.become(self._part.target)
 
     def _check_sum(self) -> None:
-        if self._asked.sha256 is None:
-            return
-        with self._part.path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
-        if found == self._asked.sha256.casefold():
+        found = kept.sha256_of(self._part.path, lambda _done, _size: None)
+        if self._asked.sha256 is None or found == self._asked.sha256.casefold():
+            kept.note(self._part.target, self._part.path, found)
             return
         # Hours of download are not thrown away: whoever trusts the file may still use it.
         refused = self._part.target.with_name(f"{self._part.target.name}.refused")

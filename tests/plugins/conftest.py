@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from meld_archive import raw, write
+from meld_server import serving
 from meld_small import CLIPS, TABLES
+from web_server import WebServer
 
 from ecef_cli.cli import _run
+from ecef_cli.fetching import patience as patience_module
 from ecef_datasets import clip_pool
 
 
@@ -46,3 +49,35 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(clip_pool, "convert", counted)
     return made
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where downloads go; a server's troubles are not waited for."""
+    for name in ("ECEF_OFFLINE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("ECEF_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(patience_module.Patience, "backoff", lambda *_: 0.0)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(cache: Path) -> Iterator[WebServer]:
+    """A server that has MELD."""
+    found = WebServer()
+    found.reply = serving()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def download(server: WebServer, tmp_path: Path, capsys) -> Callable[..., tuple[int, str]]:
+    """Return what runs `prepare meld --download` from the server."""
+
+    def run(*arguments: str) -> tuple[int, str]:
+        given = ("--option", f"tables={server.address}/data", "--option", f"archive={server.address}/MELD.Raw.tar.gz")
+        code = _run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", *given, *arguments])
+        return code, capsys.readouterr().err
+
+    return run

@@ -90,8 +90,9 @@ def ranges(server: WebServer) -> list[str | None]:
 
 
 def leftovers(target: Path) -> set[str]:
-    """Return what lies beside the target; a lock stays, as removing one is a race."""
-    return {path.name for path in target.parent.iterdir()} - {target.name, f"{target.name}.lock"}
+    """Return what lies beside the target and its note; a lock stays, as removing one is a race."""
+    kept = {f"{target.name}{suffix}" for suffix in ("", ".sum.json", ".lock")}
+    return {path.name for path in target.parent.iterdir()} - kept
 
 
 def test_a_file_is_downloaded_whole(server, target: Path) -> None:

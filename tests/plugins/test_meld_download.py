@@ -3,101 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from meld_archive import clip, raw, table
-from web_server import Handler, WebServer, drip, hang_up, status
+from meld_server import ARCHIVE, HALF, OTHER, after_tables, archives, serving
+from web_server import WebServer, drip, hang_up, status
 
 from ecef_cli.cli import _run
-from ecef_cli.fetching import patience as patience_module
 from ecef_cli.manifest import load_prepared
 from ecef_cli.workspace import Workspace
 from ecef_datasets import meld_download
 from ecef_datasets.meld import FILES
 
-ROWS = [(0, 0, 0.6), (0, 1, 0.6)]
-TABLE = table(ROWS)
-SOUND = clip(0.6)
-ARCHIVE = raw({}, {split: {"dia0_utt0.mp4": SOUND, "dia0_utt1.mp4": SOUND} for split in FILES})
-HALF = len(ARCHIVE) // 2
-OTHER = raw({}, {split: {"dia0_utt0.mp4": clip(0.7), "dia0_utt1.mp4": SOUND} for split in FILES})
-
-
-def serving(
-    content: bytes = ARCHIVE, *, tag: str = '"v1"', ranges: bool = True, conditions: bool = True, cut: int | None = None
-) -> Callable[[Handler], None]:
-    """Serve tables, and `content` in place of the archive.
-
-    Args:
-        content: the archive.
-        tag: its ETag.
-        ranges: whether the server knows ranges.
-        conditions: whether it heeds If-Range.
-        cut: after so many bytes of the archive the connection is cut.
-    """
-
-    def answer(handler: Handler) -> None:
-        if handler.path.endswith(".csv"):
-            status(200, TABLE, {"ETag": '"t"'})(handler)
-            return
-        wanted = re.fullmatch(r"bytes=(\d+)-", handler.headers.get("Range", ""))
-        if wanted and ranges and (not conditions or handler.headers.get("If-Range") == tag):
-            start = int(wanted[1])
-            named = {"ETag": tag, "Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
-            status(206, content[start:], named)(handler)
-        else:
-            status(200, content[:cut], {"ETag": tag}, stated=len(content) if cut is not None else None)(handler)
-
-    return answer
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("ECEF_OFFLINE", "HF_HUB_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("ECEF_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(patience_module.Patience, "backoff", lambda *_: 0.0)
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def server() -> Iterator[WebServer]:
-    found = WebServer()
-    found.reply = serving()
-    yield found
-    found.stop()
-
-
-@pytest.fixture
-def download(server: WebServer, tmp_path: Path, capsys) -> Callable[..., tuple[int, str]]:
-    def run(*arguments: str) -> tuple[int, str]:
-        given = ("--option", f"tables={server.address}/data", "--option", f"archive={server.address}/MELD.Raw.tar.gz")
-        code = _run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", *given, *arguments])
-        return code, capsys.readouterr().err
-
-    return run
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def heard(tmp_path: Path) -> int:
     prepared = load_prepared(Workspace(tmp_path / "work"), "meld")
     return sum(u.audio is not None for dialogues in prepared.splits.values() for d in dialogues for u in d.utterances)
-
-
-def archives(server: WebServer) -> list[str | None]:
-    """Return the range of each request for the archive."""
-    asked = zip(server.asked, server.headers, strict=True)
-    return [headers.get("Range") for path, headers in asked if path.endswith(".gz")]
-
-
-def after_tables(server: WebServer, *replies: Callable[[Handler], None]) -> None:
-    """Let these replies come first of those to requests for the archive."""
-    server.once.extend([serving()] * 3)
-    server.once.extend(replies)
 
 
 def test_the_corpus_is_downloaded_and_prepared(download, server, tmp_path: Path) -> None:
