@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -208,3 +209,31 @@ def test_a_dataset_that_is_replaced_is_the_old_or_the_new_one_or_none(
         assert case.files() == whole
         case.nothing_to_do()
     assert moment > 8
+
+
+@pytest.mark.parametrize("limit", [0, 100, 1_000, 4_000])
+def test_a_disk_that_is_full_leaves_the_old_dataset(tmp_path: Path, capsys, limit: int) -> None:
+    work, source = tmp_path / "work", tmp_path / "train.jsonl"
+    arguments = ["--workspace", str(work), "prepare", "jsonl", "--name", NAME, "--source", str(source), "--force"]
+    case = Case(work, capsys, arguments, arguments)
+    for count in (1, 99):
+        rows = ({"dialogue": str(n), "speaker": "A", "text": f"{n} of {count}", "emotion": "joy"} for n in range(count))
+        write(source, "".join(json.dumps(row) + "\n" for row in rows).encode())
+        if count == 1:
+            assert case.run(arguments)[0] == 0
+    old, before = case.load(), case.files()
+    ended = subprocess.run(
+        [sys.executable, "-m", "ecef_cli", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "File too large" in ended.stderr
+    assert case.load() == old
+    assert {name: content for name, content in case.files().items() if "/." not in f"/{name}"} == before
+    assert case.run(arguments)[0] == 0
+    assert not [name for name in case.files() if "/." in f"/{name}"]
+    assert case.load() != old
