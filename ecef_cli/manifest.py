@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.dialogue import Dialogue, read_dialogues, to_json, to_row
-from ecef_cli.errors import DataError
+from ecef_cli.errors import DataError, EcefError
 from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, write_json, write_text
 
 if TYPE_CHECKING:
@@ -162,6 +162,9 @@ def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mappin
 
     Returns:
         What `dataset.json` says.
+
+    Raises:
+        EcefError: the disk is full, or cannot be written to.
     """
     folder = workspace.dataset(name)
     texts = manifest_texts(corpus)
@@ -172,9 +175,14 @@ def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mappin
         "manifests": {split: text_checksum(text) for split, text in texts.items()},
         **facts,
     }
-    for split, text in texts.items():
-        write_text(_waiting_path(folder, split, stated["manifests"][split]), text)
-    write_json(folder / "dataset.json", stated)
+    try:
+        for split, text in texts.items():
+            write_text(_waiting_path(folder, split, stated["manifests"][split]), text)
+        write_json(folder / "dataset.json", stated)
+    except OSError as error:
+        problem = f"cannot be written: {error.strerror or error}"
+        hint = "the dataset is as it was; mend that, or make room, and run it again"
+        raise EcefError(problem, where=str(folder), hint=hint) from error
     settle(folder, stated["manifests"])
     return stated
 

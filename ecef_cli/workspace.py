@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
@@ -101,6 +101,9 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         part.chmod(0o666 & ~_umask())
         part.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # where a disk is full, Python does not know of which file
+        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -153,8 +156,8 @@ def locked(path: Path, what: str) -> Iterator[None]:
             if not _is_still(handle, lock):
                 continue
             handle.truncate(0)
-            handle.write(f"{os.getpid()} on {os.uname().nodename}\n")
-            handle.flush()
+            with suppress(OSError):  # a full disk has no room to say who it is
+                os.write(handle.fileno(), f"{os.getpid()} on {os.uname().nodename}\n".encode())
             try:
                 yield
             finally:
