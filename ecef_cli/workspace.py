@@ -141,10 +141,14 @@ def locked(path: Path, what: str) -> Iterator[None]:
     except ImportError:
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.parent / f".{path.name}.lock"
+    lock, made = path.parent / f".{path.name}.lock", not path.parent.exists()
     while True:
-        with lock.open("a+") as handle:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = lock.open("a+")
+        except FileNotFoundError:
+            continue  # who held it has just removed the folder that it had made
+        with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -162,6 +166,9 @@ def locked(path: Path, what: str) -> Iterator[None]:
                 yield
             finally:
                 lock.unlink(missing_ok=True)  # before it is released: afterwards it may be another's
+                if made:
+                    with suppress(OSError):  # what failed early leaves no empty folder behind
+                        path.parent.rmdir()
             return
 
 

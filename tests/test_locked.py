@@ -31,9 +31,26 @@ def test_a_second_is_told_who_is_at_it_and_the_lock_leaves_nothing_behind(tmp_pa
         for _ in range(2):  # to ask does not change what the next is told
             with pytest.raises(EcefError, match=told), locked(path, "it"):
                 pytest.fail("two have it")
-    assert list(path.parent.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     with locked(path, "it"):
-        pass
+        path.write_text("made")
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_folder_that_is_removed_before_its_lock_is_made_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir = Path.mkdir
+
+    def unlucky(path: Path, **given: bool) -> None:
+        mkdir(path, **given)
+        monkeypatch.setattr(Path, "mkdir", mkdir)
+        path.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", unlucky)
+    with locked(tmp_path / "new" / "x", "it"):
+        assert [path.name for path in tmp_path.rglob("*")] == ["new", ".x.lock"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_ends_with_a_process_that_is_killed(tmp_path: Path) -> None:

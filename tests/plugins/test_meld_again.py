@@ -12,6 +12,8 @@ from meld_small import CLIPS, TABLES, unpack
 from ecef_cli.workspace import locked
 from ecef_datasets import clip_pool, meld_recordings
 
+pytest_plugins = ["meld_fixtures"]
+
 HERE = f"{os.getpid()} on {os.uname().nodename}"
 
 

@@ -16,6 +16,8 @@ from ecef_cli.workspace import Workspace
 from ecef_datasets import meld_download
 from ecef_datasets.meld import FILES
 
+pytest_plugins = ["meld_fixtures"]
+
 pytestmark = pytest.mark.usefixtures("cache")
 
 

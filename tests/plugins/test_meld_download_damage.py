@@ -16,6 +16,8 @@ from web_server import Handler, status
 
 from ecef_cli.fetching import kept
 
+pytest_plugins = ["meld_fixtures"]
+
 SUM = hashlib.sha256(ARCHIVE).hexdigest()
 CHECKED = ("--option", f"archive_sha256={SUM}")
 

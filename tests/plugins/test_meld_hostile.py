@@ -13,6 +13,8 @@ from hostile import HOSTILE, archive, declaring, entry, nested
 from meld_archive import packed, write
 from meld_small import SOUND, TABLES
 
+pytest_plugins = ["meld_fixtures"]
+
 CLIP = entry("MELD.Raw/train_splits/dia0_utt0.mp4", SOUND)
 BOMB = entry("MELD.Raw/train_splits/dia0_utt1.mp4", bytes(40 << 20))
 TWICE = [entry(f"MELD.Raw/train_splits/{name}.mp4", SOUND) for name in ("Dia0_utt1", "dia0_utt1")]

@@ -13,6 +13,8 @@ from meld_small import CLIPS, EVERY, ROWS, SOUND, TABLES, heard, unpack
 from ecef_cli.audio import read_wave
 from ecef_cli.cli import _run
 
+pytest_plugins = ["meld_fixtures"]
+
 
 def test_the_archive_alone_gives_text_and_recordings(prepare, archive: Path, work: Path) -> None:
     code, said = prepare("--source", archive, "--workers", 2)
