@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ecef_cli.checking.dataset import check_folder
 from ecef_cli.components import Corpus
 from ecef_cli.dialogue import Dialogue, Utterance
 from ecef_cli.errors import DataError
-from ecef_cli.manifest import counts, load_prepared, save_prepared
+from ecef_cli.manifest import counts, load_prepared, save_prepared, settle
 from ecef_cli.workspace import Workspace, checksum
 
 
@@ -101,6 +102,27 @@ def test_the_manifest_of_a_split_that_is_gone_goes_too(workspace: Workspace, cor
     save_prepared(workspace, "mine", Corpus(corpus.labels, {"train": corpus.splits["train"]}, ()), {})
     assert sorted(p.name for p in (workspace.dataset("mine") / "manifest").iterdir()) == ["train.jsonl"]
     assert set(load_prepared(workspace, "mine").splits) == {"train"}
+
+
+def test_manifests_that_a_kill_has_left_beside_their_places_are_read_and_checked_there(
+    workspace: Workspace, corpus: Corpus
+) -> None:
+    save_prepared(workspace, "mine", mute(corpus), {})
+    folder = workspace.dataset("mine") / "manifest"
+    old = (folder / "train.jsonl").read_bytes()
+    stated = save_prepared(workspace, "mine", corpus, {})
+    before, digest = load_prepared(workspace, "mine"), stated["manifests"]["train"]
+    waiting = (folder / "train.jsonl").rename(folder / f".train-{digest[:16]}.jsonl")
+    for there in (old, None):  # that of before is still in its place, or there was none
+        if there is not None:
+            (folder / "train.jsonl").write_bytes(there)
+        assert load_prepared(workspace, "mine") == before
+        checks = {check.name: check.status for check in check_folder(folder.parent)}
+        assert checks["manifests are those that were prepared"] == "passed"
+        (folder / "train.jsonl").unlink(missing_ok=True)
+    settle(folder.parent, stated["manifests"])
+    assert not waiting.exists()
+    assert load_prepared(workspace, "mine") == before
 
 
 def test_a_write_that_fails_leaves_the_old_dataset(workspace: Workspace, corpus: Corpus) -> None:
