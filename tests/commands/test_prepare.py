@@ -6,13 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from prepared import Prepare, facts
 
-from ecef_cli.cli import _run
 from ecef_cli.manifest import load_prepared
 from ecef_cli.tolerance import Tolerance
 from ecef_cli.workspace import Workspace
@@ -21,32 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def prepare(work: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    def run(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        code = _run(["--workspace", str(work), "prepare", *map(str, arguments)])
-        return Outcome(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
@@ -63,18 +36,12 @@ def calls(tmp_path: Path) -> Path:
     return folder
 
 
-def facts(work: Path, name: str = "jsonl") -> dict[str, object]:
-    return json.loads((work / name / "dataset.json").read_text(encoding="utf-8"))
-
-
 def add(path: Path, *lines: str) -> None:
     with path.open("a", encoding="utf-8") as stream:
         stream.writelines(f"{line}\n" for line in lines)
 
 
-def test_meld_is_prepared_with_all_that_is_odd_about_it(
-    prepare: Callable[..., Outcome], work: Path, shared_data: Path
-) -> None:
+def test_meld_is_prepared_with_all_that_is_odd_about_it(prepare: Prepare, work: Path, shared_data: Path) -> None:
     done = prepare("meld", "--source", shared_data / "meld")
     assert done.code == 0
     assert [(r["split"], r["dialogues"], r["utterances"], r["joy"]) for r in done.rows] == [
@@ -97,7 +64,7 @@ def test_meld_is_prepared_with_all_that_is_odd_about_it(
     assert again.err.startswith("nothing to do")
 
 
-def test_own_files_are_prepared(prepare: Callable[..., Outcome], work: Path, calls: Path) -> None:
+def test_own_files_are_prepared(prepare: Prepare, work: Path, calls: Path) -> None:
     done = prepare("jsonl", "--source", calls, "--name", "calls")
     assert done.code == 0
     assert done.rows == [
@@ -112,7 +79,7 @@ def test_own_files_are_prepared(prepare: Callable[..., Outcome], work: Path, cal
     assert stated["labels"] == ["calm", "angry"]
 
 
-def test_the_counts_can_be_a_table_json_or_csv(prepare: Callable[..., Outcome], calls: Path) -> None:
+def test_the_counts_can_be_a_table_json_or_csv(prepare: Prepare, calls: Path) -> None:
     assert prepare("jsonl", "--source", calls, "--format", "table").out.split()[:3] == [
         "split",
         "dialogues",
@@ -122,13 +89,13 @@ def test_the_counts_can_be_a_table_json_or_csv(prepare: Callable[..., Outcome], 
     assert prepare("jsonl", "--source", calls, "--format", "csv").out.startswith("split,dialogues,")
 
 
-def test_an_emotion_may_be_called_like_a_column(prepare: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_an_emotion_may_be_called_like_a_column(prepare: Prepare, tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     add(path, '{"speaker": "A", "text": "x", "emotion": "split"}')
     assert prepare("jsonl", "--source", path).rows[0]["emotion split"] == 1
 
 
-def test_nothing_is_written_when_nothing_changed(prepare: Callable[..., Outcome], work: Path, calls: Path) -> None:
+def test_nothing_is_written_when_nothing_changed(prepare: Prepare, work: Path, calls: Path) -> None:
     first = prepare("jsonl", "--source", calls)
     before = {p: p.stat().st_mtime_ns for p in work.rglob("*")}
     second = prepare("jsonl", "--source", calls)
@@ -137,9 +104,7 @@ def test_nothing_is_written_when_nothing_changed(prepare: Callable[..., Outcome]
     assert {p: p.stat().st_mtime_ns for p in work.rglob("*")} == before
 
 
-def test_the_same_files_in_another_folder_are_the_same_sources(
-    prepare: Callable[..., Outcome], calls: Path, tmp_path: Path
-) -> None:
+def test_the_same_files_in_another_folder_are_the_same_sources(prepare: Prepare, calls: Path, tmp_path: Path) -> None:
     prepare("jsonl", "--source", calls)
     files = [part for name in ("dev", "test", "train") for part in ("--source", calls / f"{name}.jsonl")]
     assert "nothing to do" in prepare("jsonl", *files).err
@@ -162,7 +127,7 @@ def test_the_same_files_in_another_folder_are_the_same_sources(
     ],
 )
 def test_a_dataset_of_something_else_is_replaced_by_force_alone(
-    prepare: Callable[..., Outcome],
+    prepare: Prepare,
     work: Path,
     calls: Path,
     change: Callable[[Path], None],
@@ -183,9 +148,7 @@ def test_a_dataset_of_something_else_is_replaced_by_force_alone(
     assert "nothing to do" in prepare("jsonl", "--source", calls, *arguments).err
 
 
-def test_another_reader_does_not_take_the_name(
-    prepare: Callable[..., Outcome], work: Path, calls: Path, shared_data: Path
-) -> None:
+def test_another_reader_does_not_take_the_name(prepare: Prepare, work: Path, calls: Path, shared_data: Path) -> None:
     prepare("jsonl", "--source", calls, "--name", "mine")
     refused = prepare("meld", "--source", shared_data / "meld", "--name", "mine")
     assert refused.code == 2
@@ -193,7 +156,7 @@ def test_another_reader_does_not_take_the_name(
 
 
 def test_a_manifest_changed_by_hand_is_replaced_by_force_alone_and_a_lost_one_is_made_again(
-    prepare: Callable[..., Outcome], work: Path, calls: Path
+    prepare: Prepare, work: Path, calls: Path
 ) -> None:
     prepare("jsonl", "--source", calls)
     path = work / "jsonl" / "manifest" / "dev.jsonl"
@@ -207,7 +170,7 @@ def test_a_manifest_changed_by_hand_is_replaced_by_force_alone_and_a_lost_one_is
     assert path.read_bytes() == whole
 
 
-def test_the_first_broken_row_ends_it(prepare: Callable[..., Outcome], work: Path, calls: Path) -> None:
+def test_the_first_broken_row_ends_it(prepare: Prepare, work: Path, calls: Path) -> None:
     add(calls / "train.jsonl", "{", '{"speaker": "A"}')
     done = prepare("jsonl", "--source", calls)
     assert (done.code, done.out) == (3, "")
@@ -219,7 +182,7 @@ def test_the_first_broken_row_ends_it(prepare: Callable[..., Outcome], work: Pat
 
 @pytest.mark.parametrize(("tolerate", "code"), [("1", 3), ("2", 0), ("24%", 3), ("25%", 0), ("100%", 0)])
 def test_broken_rows_within_the_tolerance_are_listed(
-    prepare: Callable[..., Outcome], work: Path, calls: Path, tolerate: str, code: int
+    prepare: Prepare, work: Path, calls: Path, tolerate: str, code: int
 ) -> None:
     add(calls / "train.jsonl", "{", '{"speaker": "A"}')
     done = prepare("jsonl", "--source", calls, "--tolerate", tolerate)
@@ -235,22 +198,20 @@ def test_broken_rows_within_the_tolerance_are_listed(
         assert str(calls) not in (work / "jsonl" / "dataset.json").read_text(encoding="utf-8")
 
 
-def test_equal_reasons_are_counted_together_with_a_few_examples(prepare: Callable[..., Outcome], calls: Path) -> None:
+def test_equal_reasons_are_counted_together_with_a_few_examples(prepare: Prepare, calls: Path) -> None:
     add(calls / "train.jsonl", *['{"text": "y"}'] * 5)
     done = prepare("jsonl", "--source", calls, "--tolerate", "5")
     assert "dropped 5: the key 'speaker' is missing (train.jsonl:5, train.jsonl:6, train.jsonl:7, …)" in done.err
 
 
-def test_when_all_rows_are_broken_no_tolerance_helps(prepare: Callable[..., Outcome], tmp_path: Path) -> None:
+def test_when_all_rows_are_broken_no_tolerance_helps(prepare: Prepare, tmp_path: Path) -> None:
     add(tmp_path / "train.jsonl", "{")
     done = prepare("jsonl", "--source", tmp_path / "train.jsonl", "--tolerate", "100%")
     assert done.code == 3
     assert "no utterance is left" in done.err
 
 
-def test_the_same_dialogue_in_two_splits_is_said_and_kept(
-    prepare: Callable[..., Outcome], work: Path, calls: Path
-) -> None:
+def test_the_same_dialogue_in_two_splits_is_said_and_kept(prepare: Prepare, work: Path, calls: Path) -> None:
     for split, text in (("train", "Are you there?\\u2019"), ("test", "are  you THERE?'")):
         add(
             calls / f"{split}.jsonl",
@@ -262,7 +223,7 @@ def test_the_same_dialogue_in_two_splits_is_said_and_kept(
     assert [r["dialogues"] for r in done.rows] == [2, 1, 2]
 
 
-def test_what_will_trouble_training_is_warned_of(prepare: Callable[..., Outcome], calls: Path) -> None:
+def test_what_will_trouble_training_is_warned_of(prepare: Prepare, calls: Path) -> None:
     (calls / "dev.jsonl").unlink()
     add(calls / "test.jsonl", '{"speaker": "A", "text": "y", "emotion": "smug"}')
     add(calls / "train.jsonl", '{"speaker": "A", "text": "y", "emotion": "Calm"}')
@@ -288,9 +249,7 @@ def test_what_will_trouble_training_is_warned_of(prepare: Callable[..., Outcome]
         (["jsonl", "--source", ".", "--name", "runs"], 2, "cannot be the name of a dataset"),
     ],
 )
-def test_a_slip_on_the_command_line_is_explained(
-    prepare: Callable[..., Outcome], arguments: list[str], code: int, said: str
-) -> None:
+def test_a_slip_on_the_command_line_is_explained(prepare: Prepare, arguments: list[str], code: int, said: str) -> None:
     done = prepare(*arguments)
     assert done.code == code
     assert said in done.err
@@ -303,9 +262,7 @@ def test_a_tolerance_that_makes_no_sense_is_refused(text: str) -> None:
         Tolerance.parse(text)
 
 
-def test_the_examples_prepare_once_they_have_labels(
-    prepare: Callable[..., Outcome], work: Path, tmp_path: Path
-) -> None:
+def test_the_examples_prepare_once_they_have_labels(prepare: Prepare, work: Path, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES / "moving-day", tmp_path / "moving-day")
     for path in EXAMPLES.glob("*.jsonl"):
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prepared import Outcome, Prepare, write_dialogue
 from recorded import record
-
-from ecef_cli.cli import _run
 
 MANIFESTS, READABLE, COUNTS = (
     "manifests are those that were prepared",
@@ -35,21 +33,16 @@ ROWS = [
 ]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
+def checks(done: Outcome) -> dict[str, dict[str, object]]:
+    return {str(row["check"]): row for row in done.rows}
 
-    @property
-    def checks(self) -> dict[str, dict[str, object]]:
-        return {row["check"]: row for row in map(json.loads, self.out.splitlines())}
 
-    def status(self, *statuses: str) -> set[str]:
-        return {name for name, row in self.checks.items() if row["status"] in statuses}
+def status(done: Outcome, *statuses: str) -> set[str]:
+    return {name for name, row in checks(done).items() if row["status"] in statuses}
 
-    def problems(self, name: str) -> list[str]:
-        return self.checks[name]["problems"]
+
+def problems(done: Outcome, name: str) -> list[str]:
+    return checks(done)[name]["problems"]
 
 
 @pytest.fixture
@@ -59,28 +52,12 @@ def calls(tmp_path: Path) -> Path:
     record(folder / "a.flac", 3.0, seed=1)
     record(folder / "b.flac", 1.0, seed=2)
     for split, rows in (("train", ROWS), ("dev", [{"text": "x", "emotion": "calm"}]), ("test", ROWS[:1])):
-        lines = "".join(json.dumps({"dialogue": split, "speaker": "A", **row}) + "\n" for row in rows)
-        (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+        write_dialogue(folder, split, rows)
     return folder
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def prepare(work: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    def run(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        code = _run(["--workspace", str(work), "prepare", *map(str, arguments)])
-        return Outcome(code, *capsys.readouterr())
-
-    return run
-
-
-@pytest.fixture
-def dataset(prepare: Callable[..., Outcome], work: Path, calls: Path) -> Path:
+def dataset(prepare: Prepare, work: Path, calls: Path) -> Path:
     done = prepare("jsonl", "--source", calls)
     assert done.code == 0, done.err
     # Files that were written before stay older than it, however coarse the clock.
@@ -99,88 +76,84 @@ def rewrite(path: Path, change: Callable[[list[dict[str, object]]], object]) -> 
 
 
 def test_a_sound_dataset_passes_by_its_name_and_by_its_folder(
-    prepare: Callable[..., Outcome], dataset: Path, monkeypatch: pytest.MonkeyPatch
+    prepare: Prepare, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in dataset.rglob("*")}
     done = prepare("--check", "jsonl")
     assert (done.code, done.err) == (0, "")
-    assert tuple(done.checks) == EVERY
-    assert done.status("not measured") == {NUMBERS}
-    assert done.status("passed") == set(EVERY) - {NUMBERS}
+    assert tuple(checks(done)) == EVERY
+    assert status(done, "not measured") == {NUMBERS}
+    assert status(done, "passed") == set(EVERY) - {NUMBERS}
     monkeypatch.chdir(dataset.parent)
     for name in (dataset, "./jsonl", "jsonl"):
-        assert prepare("--check", name).status("failed", "noted") == set()
+        assert status(prepare("--check", name), "failed", "noted") == set()
     assert {path: path.stat().st_mtime_ns for path in dataset.rglob("*")} == before, "nothing is written"
 
 
-def test_a_row_changed_by_hand_fails_with_all_that_follows_from_it(
-    prepare: Callable[..., Outcome], dataset: Path
-) -> None:
+def test_a_row_changed_by_hand_fails_with_all_that_follows_from_it(prepare: Prepare, dataset: Path) -> None:
     path = manifest(dataset)
     rewrite(path, lambda rows: rows[1].update(emotion="angy", start=0.0) or rows[0].update(start=0.5))
     done = prepare("--check", "jsonl")
     assert done.code == 3
     assert done.err.startswith(f"ecef: {dataset}: 3 of 11 checks failed: {MANIFESTS}; {COUNTS}; {KNOWN}")
     assert len(done.err.splitlines()) == 1
-    assert done.problems(MANIFESTS) == [f"{path}: the manifest has been changed"]
-    assert done.problems(COUNTS) == ["angry in train: 1 stated, 0 there"]
-    assert done.problems(KNOWN) == [f"{path}:2: train/2 has the emotion 'angy', which is no label"]
-    assert done.problems(ORDER) == [f"{path}:2: train/2 has start 0 s, the row before it 0.5 s"]
-    assert done.problems(OCCUR) == ["no utterance is 'angry'"]
-    assert done.status("noted") == {ORDER, OCCUR}
+    assert problems(done, MANIFESTS) == [f"{path}: the manifest has been changed"]
+    assert problems(done, COUNTS) == ["angry in train: 1 stated, 0 there"]
+    assert problems(done, KNOWN) == [f"{path}:2: train/2 has the emotion 'angy', which is no label"]
+    assert problems(done, ORDER) == [f"{path}:2: train/2 has start 0 s, the row before it 0.5 s"]
+    assert problems(done, OCCUR) == ["no utterance is 'angry'"]
+    assert status(done, "noted") == {ORDER, OCCUR}
 
 
-def test_ids_that_stand_twice_in_two_splits_or_apart_are_all_listed(
-    prepare: Callable[..., Outcome], dataset: Path
-) -> None:
+def test_ids_that_stand_twice_in_two_splits_or_apart_are_all_listed(prepare: Prepare, dataset: Path) -> None:
     path = manifest(dataset)
     other = {"dialogue": "dev", "utterance": 1, "speaker": "A", "text": "x", "emotion": "calm"}
     rewrite(path, lambda rows: rows.extend([other, dict(rows[0])]))
     done = prepare("--check", "jsonl")
     assert done.code == 3
-    assert done.problems(IDS) == [
+    assert problems(done, IDS) == [
         f"{path}:5: the dialogue 'train' goes on here, after another has begun",
         f"{path}:5: dialogue 'train', utterance 1 stands here again, first at {path}:1",
         f"{manifest(dataset, 'dev')}:1: the dialogue 'dev' is in dev here and in train at {path}:4",
     ]
 
 
-def test_manifests_that_are_missing_stray_or_broken_are_named(prepare: Callable[..., Outcome], dataset: Path) -> None:
+def test_manifests_that_are_missing_stray_or_broken_are_named(prepare: Prepare, dataset: Path) -> None:
     manifest(dataset, "dev").rename(manifest(dataset, "valid"))
     (dataset / "manifest" / ".train.jsonl.x.part").write_text("what a killed command had begun")
     with manifest(dataset).open("a") as stream:
         stream.write('{"text": \n{"text": "x", "speaker": 3}\n')
     done = prepare("--check", "jsonl")
     assert done.code == 3
-    assert done.problems(MANIFESTS) == [
+    assert problems(done, MANIFESTS) == [
         f"{manifest(dataset)}: the manifest has been changed",
         f"{manifest(dataset, 'dev')}: the manifest is missing",
         f"{manifest(dataset, 'valid')}: dataset.json knows of no such manifest; `ecef prepare` removes it",
     ]
-    assert done.problems(READABLE) == [
+    assert problems(done, READABLE) == [
         f"{manifest(dataset)}:4: not JSON: Expecting value at column 9",
         f"{manifest(dataset)}:5: 'speaker' must be a string, not 3",
     ]
 
 
 def test_a_manifest_that_a_killed_command_left_beside_its_place_is_the_one_that_was_prepared(
-    prepare: Callable[..., Outcome], dataset: Path
+    prepare: Prepare, dataset: Path
 ) -> None:
     digest = json.loads((dataset / "dataset.json").read_text())["manifests"]["train"]
     manifest(dataset).rename(manifest(dataset, f".train-{digest[:16]}"))
     done = prepare("--check", "jsonl")
-    assert (done.code, done.checks[COUNTS]["status"]) == (0, "passed")
+    assert (done.code, checks(done)[COUNTS]["status"]) == (0, "passed")
 
 
 def test_recordings_that_are_gone_or_cut_off_are_named_with_their_rows(
-    prepare: Callable[..., Outcome], dataset: Path, calls: Path
+    prepare: Prepare, dataset: Path, calls: Path
 ) -> None:
     (calls / "a.flac").unlink()
     whole = (calls / "b.flac").read_bytes()
     (calls / "b.flac").write_bytes(whole[: len(whole) // 2])
     done = prepare("--check", "jsonl")
-    assert (done.code, done.status("failed")) == (3, {HEARD})
-    first, second, third, fourth = done.problems(HEARD)
+    assert (done.code, status(done, "failed")) == (3, {HEARD})
+    first, second, third, fourth = problems(done, HEARD)
     gone = f"recording {calls / 'a.flac'}: there is no such file"
     assert [first, second, fourth] == [
         f"{manifest(dataset)}:1: {gone}",
@@ -188,34 +161,30 @@ def test_recordings_that_are_gone_or_cut_off_are_named_with_their_rows(
         f"{manifest(dataset, 'test')}:1: {gone}",
     ]
     assert third.startswith(f"{manifest(dataset)}:3: recording {calls / 'b.flac'}: the file is cut off or damaged")
-    assert done.checks[SAME]["found"] == "2 of 2 cannot be read"
+    assert checks(done)[SAME]["found"] == "2 of 2 cannot be read"
 
 
 def test_a_recording_that_was_replaced_is_another_one_and_too_long(
-    prepare: Callable[..., Outcome], dataset: Path, calls: Path
+    prepare: Prepare, dataset: Path, calls: Path
 ) -> None:
     path = record(calls / "b.flac", 2.5, seed=7)
     os.utime(path, (2e9 + 5, 2e9 + 5))
     done = prepare("--check", "jsonl")
-    assert (done.code, done.status("failed"), done.status("noted")) == (3, {SAME}, {LONG})
-    assert done.problems(SAME) == [f"{manifest(dataset)}:3: recording {path}: was written after dataset.json"]
-    assert done.problems(LONG) == [f"{manifest(dataset)}:3: recording {path}: lasts 2.50 s, the corpus says 1.00 s"]
+    assert (done.code, status(done, "failed"), status(done, "noted")) == (3, {SAME}, {LONG})
+    assert problems(done, SAME) == [f"{manifest(dataset)}:3: recording {path}: was written after dataset.json"]
+    assert problems(done, LONG) == [f"{manifest(dataset)}:3: recording {path}: lasts 2.50 s, the corpus says 1.00 s"]
 
 
-def test_a_segment_that_reaches_beyond_its_recording_fails(
-    prepare: Callable[..., Outcome], dataset: Path, calls: Path
-) -> None:
+def test_a_segment_that_reaches_beyond_its_recording_fails(prepare: Prepare, dataset: Path, calls: Path) -> None:
     rewrite(manifest(dataset), lambda rows: rows[0].update(end=9))
-    [problem] = prepare("--check", "jsonl").problems(HEARD)
+    [problem] = problems(prepare("--check", "jsonl"), HEARD)
     assert problem == (
         f"{manifest(dataset)}:1: recording {calls / 'a.flac'}: "
         "the segment ends at 9 s, but the recording lasts from 0 s to 3 s"
     )
 
 
-def test_a_table_shows_the_first_few_problems_in_rows_of_their_own(
-    prepare: Callable[..., Outcome], dataset: Path
-) -> None:
+def test_a_table_shows_the_first_few_problems_in_rows_of_their_own(prepare: Prepare, dataset: Path) -> None:
     rewrite(manifest(dataset), lambda rows: rows.extend({**rows[0], "utterance": n, "emotion": "?"} for n in "abcde"))
     lines = prepare("--check", "jsonl", "--format", "table").out.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith(KNOWN))
@@ -229,9 +198,7 @@ def test_a_table_shows_the_first_few_problems_in_rows_of_their_own(
     assert len(next(row for row in listed if row["check"] == KNOWN)["problems"]) == 5
 
 
-def test_a_dataset_of_an_earlier_version_is_checked_for_what_it_says(
-    prepare: Callable[..., Outcome], dataset: Path
-) -> None:
+def test_a_dataset_of_an_earlier_version_is_checked_for_what_it_says(prepare: Prepare, dataset: Path) -> None:
     path = dataset / "dataset.json"
     facts = json.loads(path.read_text())
     kept = {key: facts[key] for key in ("labels", "counts", "manifests")}
@@ -239,9 +206,9 @@ def test_a_dataset_of_an_earlier_version_is_checked_for_what_it_says(
     path.write_text(json.dumps(kept))
     done = prepare("--check", "jsonl")
     assert (done.code, done.err) == (0, "")
-    assert done.checks[SAME]["found"].startswith("dataset.json keeps no checksum of them")
-    assert done.checks[NUMBERS]["found"] == "dataset.json names no reader"
-    assert done.status("not measured") == {SAME, NUMBERS}
+    assert checks(done)[SAME]["found"].startswith("dataset.json keeps no checksum of them")
+    assert checks(done)[NUMBERS]["found"] == "dataset.json names no reader"
+    assert status(done, "not measured") == {SAME, NUMBERS}
 
 
 @pytest.mark.parametrize(
@@ -256,7 +223,7 @@ def test_a_dataset_of_an_earlier_version_is_checked_for_what_it_says(
         '{"labels": ["a"], "counts": {}, "manifests": {"../x": "y"}}',
     ],
 )
-def test_a_broken_description_is_one_line(prepare: Callable[..., Outcome], dataset: Path, text: str) -> None:
+def test_a_broken_description_is_one_line(prepare: Prepare, dataset: Path, text: str) -> None:
     (dataset / "dataset.json").write_text(text)
     done = prepare("--check", "jsonl")
     assert (done.code, done.out) == (3, "")
@@ -265,7 +232,7 @@ def test_a_broken_description_is_one_line(prepare: Callable[..., Outcome], datas
 
 
 def test_what_is_no_dataset_is_said_in_one_line(
-    prepare: Callable[..., Outcome], dataset: Path, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepare: Prepare, dataset: Path, calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
@@ -286,9 +253,7 @@ def test_what_is_no_dataset_is_said_in_one_line(
     "argument",
     ["jsonl", "--source=x", "--tolerate=0", "--force", "--download", "--name=x", "--option=a=b", "--workers=2"],
 )
-def test_options_that_prepare_something_do_not_go_with_it(
-    prepare: Callable[..., Outcome], dataset: Path, argument: str
-) -> None:
+def test_options_that_prepare_something_do_not_go_with_it(prepare: Prepare, dataset: Path, argument: str) -> None:
     done = prepare("--check", "jsonl", argument)
     assert (done.code, done.out) == (2, "")
     assert "--check goes with --format alone, not with " in done.err

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prepared import Prepare, write_dialogue
 from recorded import record
 
-from ecef_cli.cli import _run
 from ecef_cli.registry import get_registry
 
 ROWS = [
@@ -21,13 +20,6 @@ ROWS = [
 ]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def calls(tmp_path: Path) -> Path:
     """Three dialogues with two recordings, of which one is shorter than its row says."""
@@ -35,23 +27,12 @@ def calls(tmp_path: Path) -> Path:
     record(folder / "a.flac", 3.0, seed=1)
     record(folder / "b.flac", 1.0, seed=2)
     for split, rows in (("train", ROWS), ("dev", ROWS[:1]), ("test", ROWS[:1])):
-        lines = "".join(json.dumps({"dialogue": split, "speaker": "A", **row}) + "\n" for row in rows)
-        (folder / f"{split}.jsonl").write_text(lines, encoding="utf-8")
+        write_dialogue(folder, split, rows)
     return folder
 
 
-@pytest.fixture
-def prepare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    def run(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        code = _run(["--workspace", str(tmp_path / "work"), "prepare", *map(str, arguments)])
-        return Outcome(code, *capsys.readouterr())
-
-    return run
-
-
 def test_after_prepare_the_same_is_said_without_looking_at_a_recording_again(
-    prepare: Callable[..., Outcome], calls: Path, monkeypatch: pytest.MonkeyPatch
+    prepare: Prepare, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[Path] = []
     monkeypatch.setattr("ecef_cli.recordings.checksum", lambda path: looked.append(path) or "0")
@@ -71,7 +52,7 @@ def test_after_prepare_the_same_is_said_without_looking_at_a_recording_again(
 
 
 def test_where_more_is_wrong_than_is_said_it_is_said_how_to_see_it(
-    prepare: Callable[..., Outcome], calls: Path, tmp_path: Path
+    prepare: Prepare, calls: Path, tmp_path: Path
 ) -> None:
     rows = [{"speaker": "A", "text": "x", "emotion": "calm", "dialogue_start": float(9 - n)} for n in range(6)]
     (calls / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -82,7 +63,7 @@ def test_where_more_is_wrong_than_is_said_it_is_said_how_to_see_it(
 
 
 def test_meld_is_as_published_but_for_rows_that_go_back_in_time(
-    prepare: Callable[..., Outcome], shared_data: Path, tmp_path: Path
+    prepare: Prepare, shared_data: Path, tmp_path: Path
 ) -> None:
     done = prepare("meld", "--source", shared_data / "meld")
     warnings = [line for line in done.err.splitlines() if line.startswith("warning")]
@@ -128,7 +109,7 @@ class Calls(JsonLines):
     ],
 )
 def test_what_a_third_party_s_reader_finds_is_said(
-    prepare: Callable[..., Outcome], calls: Path, install: Callable[..., None], published: str, said: str | None
+    prepare: Prepare, calls: Path, install: Callable[..., None], published: str, said: str | None
 ) -> None:
     install("calls-dist", READER, calls_at_test=CALLS.format(published=published))
     (calls / "train.jsonl").write_text('{"speaker": "A", "text": "x", "emotion": "calm"}\n')
@@ -143,7 +124,7 @@ def test_what_a_third_party_s_reader_finds_is_said(
 
 
 def test_a_reader_that_gives_an_utterance_twice_breaks_its_contract(
-    prepare: Callable[..., Outcome], calls: Path, install: Callable[..., None]
+    prepare: Prepare, calls: Path, install: Callable[..., None]
 ) -> None:
     twice = """
 from dataclasses import replace
@@ -162,7 +143,7 @@ class Calls(JsonLines):
 
 
 def test_a_misspelt_reader_is_a_slip_unless_a_plugin_that_failed_may_have_it(
-    prepare: Callable[..., Outcome], install: Callable[..., None]
+    prepare: Prepare, install: Callable[..., None]
 ) -> None:
     slip = prepare("medl", "--source", "x")
     assert (slip.code, slip.err) == (2, "ecef: no reader is called 'medl' (did you mean 'meld'?)\n")
@@ -171,9 +152,7 @@ def test_a_misspelt_reader_is_a_slip_unless_a_plugin_that_failed_may_have_it(
     assert prepare("medl", "--source", "x").code == 4
 
 
-def test_a_reader_that_cannot_be_loaded_is_the_plugin_s_fault(
-    prepare: Callable[..., Outcome], install: Callable[..., None]
-) -> None:
+def test_a_reader_that_cannot_be_loaded_is_the_plugin_s_fault(prepare: Prepare, install: Callable[..., None]) -> None:
     install("calls-dist", READER, calls_at_test="import nowhere_at_all")
     done = prepare("calls", "--source", "x")
     assert done.code == 4

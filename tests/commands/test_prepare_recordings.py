@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prepared import Outcome, Prepare, facts, write_dialogue
 from recorded import record
 
-from ecef_cli.cli import _run
 from ecef_cli.components import Corpus
 from ecef_cli.dialogue import Dialogue, Utterance
 from ecef_cli.manifest import load_prepared
@@ -26,59 +24,32 @@ ROWS = [
 ]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def rows(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
 @pytest.fixture
 def calls(tmp_path: Path) -> Path:
     """A folder with one file of training dialogues, and their recordings in a folder beneath."""
     folder = tmp_path / "calls"
     record(folder / "sound" / "a.flac", 3.0, seed=1)
     record(folder / "sound" / "b.wav", 1.0, seed=2)
-    write(folder, ROWS)
+    write_dialogue(folder, "train", ROWS)
     return folder
 
 
-def write(folder: Path, rows: list[dict[str, object]], split: str = "train") -> None:
-    text = "".join(json.dumps({"dialogue": split, **row}) + "\n" for row in rows)
-    (folder / f"{split}.jsonl").write_text(text, encoding="utf-8")
-
-
 @pytest.fixture
-def prepare(work: Path, calls: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+def prepare_calls(prepare: Prepare, calls: Path) -> Prepare:
+    """Prepare dialogue files, those of `calls` where no other are named."""
+
     def run(*arguments: str, source: Path = calls) -> Outcome:
-        capsys.readouterr()
-        code = _run(["--workspace", str(work), "prepare", "jsonl", "--source", str(source), *arguments])
-        return Outcome(code, *capsys.readouterr())
+        return prepare("jsonl", "--source", source, *arguments)
 
     return run
-
-
-def facts(work: Path) -> dict[str, object]:
-    return json.loads((work / "jsonl" / "dataset.json").read_text(encoding="utf-8"))
 
 
 def manifest(work: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (work / "jsonl" / "manifest" / "train.jsonl").read_text().splitlines()]
 
 
-def test_recordings_are_counted_and_known_by_path_and_content(
-    prepare: Callable[..., Outcome], work: Path, calls: Path
-) -> None:
-    done = prepare()
+def test_recordings_are_counted_and_known_by_path_and_content(prepare_calls: Prepare, work: Path, calls: Path) -> None:
+    done = prepare_calls()
     assert done.code == 0
     assert [(row["utterances"], row["recordings"]) for row in done.rows] == [(4, 3), (0, 0), (0, 0)]
     assert "recordings: 2 files, 0.00 h in 3 utterances" in done.err
@@ -90,50 +61,50 @@ def test_recordings_are_counted_and_known_by_path_and_content(
 
 
 def test_a_path_is_relative_to_its_dialogue_file_and_absolute_in_the_manifest(
-    prepare: Callable[..., Outcome], work: Path, calls: Path, monkeypatch: pytest.MonkeyPatch
+    prepare_calls: Prepare, work: Path, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(calls.parent)
-    assert prepare(source=Path("calls")).code == 0
+    assert prepare_calls(source=Path("calls")).code == 0
     first = load_prepared(Workspace(work), "jsonl").splits["train"][0].utterances[0]
     assert first.audio == (calls / "sound" / "a.flac").resolve()
     assert (first.start, first.end) == (0.5, 1.5)
     calls.rename("elsewhere")
-    moved = prepare(source=Path("elsewhere"))
+    moved = prepare_calls(source=Path("elsewhere"))
     assert moved.code == 2
     assert "its recordings lay elsewhere" in moved.err
 
 
-def test_where_there_are_none_nothing_is_said_of_them(prepare: Callable[..., Outcome], work: Path, calls: Path) -> None:
-    write(calls, [ROWS[2]])
-    done = prepare()
+def test_where_there_are_none_nothing_is_said_of_them(prepare_calls: Prepare, work: Path, calls: Path) -> None:
+    write_dialogue(calls, "train", [ROWS[2]])
+    done = prepare_calls()
     assert "recordings" not in done.out + done.err
     assert {"recordings", "muted"} & facts(work).keys() == set()
     assert "recordings" not in facts(work)["counts"]["train"]
 
 
 def test_preparing_again_does_nothing_until_a_recording_changes(
-    prepare: Callable[..., Outcome], work: Path, calls: Path
+    prepare_calls: Prepare, work: Path, calls: Path
 ) -> None:
-    first = prepare()
+    first = prepare_calls()
     before = facts(work)
-    again = prepare()
+    again = prepare_calls()
     assert (again.code, again.out) == (0, first.out)
     assert "nothing to do" in again.err
     record(calls / "sound" / "b.wav", 1.0, seed=3)
-    changed = prepare()
+    changed = prepare_calls()
     assert changed.code == 2
     assert "differs: changed recordings (--force" in changed.err
     assert facts(work) == before
-    assert prepare("--force").code == 0
+    assert prepare_calls("--force").code == 0
     assert facts(work)["manifests"] == before["manifests"]
     assert facts(work)["recordings"]["digest"] != before["recordings"]["digest"]
 
 
-def test_a_dataset_that_lacks_what_is_known_of_recordings_gets_it(prepare: Callable[..., Outcome], work: Path) -> None:
-    prepare()
+def test_a_dataset_that_lacks_what_is_known_of_recordings_gets_it(prepare_calls: Prepare, work: Path) -> None:
+    prepare_calls()
     stated = facts(work)
     (work / "jsonl" / "dataset.json").write_text(json.dumps({k: v for k, v in stated.items() if k != "recordings"}))
-    assert "prepared: " in prepare().err
+    assert "prepared: " in prepare_calls().err
     assert facts(work) == stated
 
 
@@ -143,15 +114,19 @@ def test_a_dataset_that_lacks_what_is_known_of_recordings_gets_it(prepare: Calla
         (lambda c: (c / "sound" / "b.wav").unlink(), 4, "b.wav: there is no such file"),
         (lambda c: (c / "sound" / "b.wav").write_text("words"), 4, "b.wav: is no audio that can be read"),
         (lambda c: (c / "sound" / "b.wav").write_bytes(b""), 4, "b.wav: the file is empty"),
-        (lambda c: write(c, [{**ROWS[0], "end": 9}]), 1, "a.flac: the segment ends at 9 s"),
-        (lambda c: write(c, [{**ROWS[0], "start": 7, "end": 9}]), 1, "a.flac: the segment starts at 7 s"),
+        (lambda c: write_dialogue(c, "train", [{**ROWS[0], "end": 9}]), 1, "a.flac: the segment ends at 9 s"),
+        (
+            lambda c: write_dialogue(c, "train", [{**ROWS[0], "start": 7, "end": 9}]),
+            1,
+            "a.flac: the segment starts at 7 s",
+        ),
     ],
 )
 def test_a_recording_that_cannot_be_used_is_named_with_its_row(
-    prepare: Callable[..., Outcome], work: Path, calls: Path, change, line: int, problem: str
+    prepare_calls: Prepare, work: Path, calls: Path, change, line: int, problem: str
 ) -> None:
     change(calls)
-    done = prepare()
+    done = prepare_calls()
     assert (done.code, done.out) == (3, "")
     [said] = done.err.splitlines()
     assert said.startswith(f"ecef: {calls / 'train.jsonl'}:{line}: recording {calls.resolve() / 'sound'}/{problem}")
@@ -160,13 +135,13 @@ def test_a_recording_that_cannot_be_used_is_named_with_its_row(
 
 
 def test_tolerated_an_utterance_keeps_its_text_and_says_what_it_lost(
-    prepare: Callable[..., Outcome], work: Path, calls: Path
+    prepare_calls: Prepare, work: Path, calls: Path
 ) -> None:
     (calls / "sound" / "a.flac").unlink()
-    refused = prepare("--tolerate", "1")
+    refused = prepare_calls("--tolerate", "1")
     assert refused.code == 3
     assert "1 more row is broken; --tolerate 2 goes on without them" in refused.err
-    done = prepare("--tolerate", "2")
+    done = prepare_calls("--tolerate", "2")
     assert done.code == 0
     lost = f"recording {calls.resolve()}/sound/a.flac: there is no such file"
     assert [row["text"] for row in manifest(work)] == ["one", "no sound", "two"]
@@ -185,46 +160,44 @@ def test_tolerated_an_utterance_keeps_its_text_and_says_what_it_lost(
     assert facts(work)["muted"] == [{"split": "train", "item": "train/1", "reason": lost, "where": "train.jsonl:1"}]
     assert f"dropped 1: {lost} (train.jsonl:2)" in done.err
     assert "left with text alone, because the recording cannot be used: 1 (train.jsonl:1)" in done.err
-    assert "nothing to do" in prepare("--tolerate", "2").err
+    assert "nothing to do" in prepare_calls("--tolerate", "2").err
 
 
 @pytest.mark.parametrize(("tolerate", "code"), [("49%", 3), ("50%", 0)])
-def test_the_share_is_one_of_all_rows(prepare: Callable[..., Outcome], calls: Path, tolerate: str, code: int) -> None:
+def test_the_share_is_one_of_all_rows(prepare_calls: Prepare, calls: Path, tolerate: str, code: int) -> None:
     (calls / "sound" / "a.flac").unlink()
-    assert prepare("--tolerate", tolerate).code == code
+    assert prepare_calls("--tolerate", tolerate).code == code
 
 
-def test_a_recording_that_was_mended_makes_another_dataset(
-    prepare: Callable[..., Outcome], work: Path, calls: Path
-) -> None:
+def test_a_recording_that_was_mended_makes_another_dataset(prepare_calls: Prepare, work: Path, calls: Path) -> None:
     path = calls / "sound" / "b.wav"
     whole = path.read_bytes()
     path.unlink()
-    prepare("--tolerate", "1")
+    prepare_calls("--tolerate", "1")
     path.write_bytes(whole)
-    mended = prepare()
+    mended = prepare_calls()
     assert mended.code == 2
     assert "1 of its recordings could not be used, not 0" in mended.err
-    assert prepare("--force").code == 0
+    assert prepare_calls("--force").code == 0
     assert "muted" not in facts(work)
 
 
 def test_broken_rows_are_said_before_recordings_are_looked_at(
-    prepare: Callable[..., Outcome], calls: Path, monkeypatch: pytest.MonkeyPatch
+    prepare_calls: Prepare, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_: object) -> None:
         raise AssertionError
 
     monkeypatch.setattr("ecef_cli.recordings.each_file", never)
-    write(calls, [*ROWS, {"speaker": "A"}])
-    done = prepare()
+    write_dialogue(calls, "train", [*ROWS, {"speaker": "A"}])
+    done = prepare_calls()
     assert done.code == 3
     assert "train.jsonl:5: the key 'text' is missing" in done.err
 
 
-def test_a_split_that_alone_has_no_recording_is_warned_of(prepare: Callable[..., Outcome], calls: Path) -> None:
-    write(calls, [ROWS[2]], split="test")
-    assert "warning: no utterance of test has a recording, and those of other splits have" in prepare().err
+def test_a_split_that_alone_has_no_recording_is_warned_of(prepare_calls: Prepare, calls: Path) -> None:
+    write_dialogue(calls, "test", [ROWS[2]])
+    assert "warning: no utterance of test has a recording, and those of other splits have" in prepare_calls().err
 
 
 def test_a_dialogue_that_loses_all_utterances_goes(tmp_path: Path) -> None:
