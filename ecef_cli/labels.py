@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from ecef_cli.errors import DataError, RecipeError, did_you_mean
 from ecef_cli.problems import explain, located
-from ecef_cli.settings import lines_of, parse_yaml
+from ecef_cli.settings import lines_of, parse_yaml, read_block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,13 +108,7 @@ def read_label_set(name_or_path: str) -> LabelSet:
             hint = f"{did_you_mean(name_or_path, known)}; or give a YAML file"
             raise RecipeError(f"no set of labels is called {name_or_path!r}", hint=hint)
         return known[name_or_path]
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read: {error}") from None
-    values = parse_yaml(text, str(path))
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path}: a set of labels is a block", hint="such as `happy: [joy, excited]`, a label a line")
+    values, text = read_block(path, "a set of labels", hint="such as `happy: [joy, excited]`, a label a line")
     alone = not isinstance(values.get("emotions"), dict)
     stated: dict[str, Any] = {"emotions": values} if alone else dict(values)
     stated.setdefault("name", path.stem)

@@ -14,7 +14,7 @@ from ecef_cli.labels import LabelSet, find_set
 from ecef_cli.problems import explain, located
 from ecef_cli.recipe_sections import Audio, Epc, Features, History, Modality, Network, Section, Training, distinct
 from ecef_cli.registry import get_registry
-from ecef_cli.settings import lines_of, override, parse_yaml
+from ecef_cli.settings import lines_of, override, parse_yaml, read_block
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -216,13 +216,7 @@ def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
         RecipeError: everything that is wrong with it, at once.
     """
     path = find_recipe(name_or_path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: cannot be read: {error}") from None
-    values = parse_yaml(text, str(path))
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path}: a recipe is a block of settings", hint="see `ecef recipes init`")
+    values, text = read_block(path, "a recipe", hint="see `ecef recipes init`")
     replaced = [setting.partition("=")[0].strip() for setting in settings]
     below = tuple(f"{key}." for key in replaced)
     places = {key: f"{path}:{line}" for key, line in lines_of(text).items() if not key.startswith(below)}

@@ -99,6 +99,29 @@ def _kinds(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
+def read_block(path: Path, what: str, *, hint: str) -> tuple[dict[str, Any], str]:
+    """Return the block of settings that a YAML file holds, and the file's text.
+
+    Args:
+        path: the file.
+        what: what the block is, for errors.
+        hint: what to do where it is none.
+
+    Raises:
+        RecipeError: it cannot be read, or holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    values = parse_yaml(text, str(path))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: {what} is a block of settings", hint=hint)
+    return values, text
+
+
 def lines_of(text: str) -> dict[str, int]:
     """Return the line on which each setting of a YAML text stands, by its path."""
     found: dict[str, int] = {}

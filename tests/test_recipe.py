@@ -182,7 +182,7 @@ def test_a_file_that_is_no_block_of_settings_is_no_recipe(small: Path, text: str
 
 def test_a_file_that_is_no_text_is_told(small: Path) -> None:
     small.write_bytes(b"name: \xff\xfe\n")
-    with pytest.raises(RecipeError, match="cannot be read"):
+    with pytest.raises(RecipeError, match="not UTF-8: invalid start byte at byte 6"):
         load_recipe(str(small))
 
 
