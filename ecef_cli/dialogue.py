@@ -10,6 +10,7 @@ import unicodedata
 from collections import OrderedDict
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -36,6 +37,7 @@ class Word:
     end: int
 
 
+@lru_cache(maxsize=1024)  # the windows of a dialogue hold the same utterances again and again
 def words(text: str) -> tuple[Word, ...]:
     """Return the words of an utterance; runs of punctuation or symbols are words of their own."""
     return tuple(Word(m.group(), m.start(), m.end()) for m in _WORD.finditer(text))
