@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import cache, cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from ecef_cli.errors import DataError, RecipeError, did_you_mean
@@ -26,6 +27,7 @@ FILE = Path(__file__).with_name("label_sets.yaml")
 """The sets that come with ecef."""
 
 _FEWEST = 2
+_SUFFIXES = {".yaml", ".yml"}
 _Text = Annotated[str, Field(min_length=1)]
 
 
@@ -33,12 +35,18 @@ def _names(value: object) -> object:
     return [] if value is None else [value] if isinstance(value, str) else value
 
 
+def _file_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("use letters, digits, '.', '_' and '-'")
+    return name
+
+
 class LabelSet(BaseModel):
     """A set of labels, each with the names by which corpora call it besides its own; case makes no difference."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field("custom", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Annotated[str, AfterValidator(_file_name)] = "custom"
     summary: str = ""
     column: _Text | None = Field(
         None, description="the key of a row whose value decides where it is one of the names; else the emotion does"
@@ -102,34 +110,55 @@ def read_label_set(name_or_path: str) -> LabelSet:
         RecipeError: there is none, or all that is wrong with it.
     """
     path = Path(name_or_path)
-    if path.suffix not in {".yaml", ".yml"} and len(path.parts) == 1:
+    if path.suffix not in _SUFFIXES and len(path.parts) == 1:
         known = label_sets()
         if name_or_path not in known:
             hint = f"{did_you_mean(name_or_path, known)}; or give a YAML file"
             raise RecipeError(f"no set of labels is called {name_or_path!r}", hint=hint)
         return known[name_or_path]
     values, text = read_block(path, "a set of labels", hint="such as `happy: [joy, excited]`, a label a line")
-    alone = not isinstance(values.get("emotions"), dict)
-    stated: dict[str, Any] = {"emotions": values} if alone else dict(values)
-    stated.setdefault("name", path.stem)
+    stated, below, above = _stated(values)
+    stated.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-") or "custom")
     try:
-        return LabelSet.model_validate(stated)
+        found = LabelSet.model_validate(stated)
     except ValidationError as error:
-        prefix = "emotions." if alone else ""
-        places = {f"{prefix}{key}": f"{path}:{line}" for key, line in lines_of(text).items()}
+        places = {f"{above}{key.removeprefix(below)}": f"{path}:{line}" for key, line in lines_of(text).items()}
         problems = tuple(located(key, wrong, places) for key, wrong in explain(error, LabelSet, ()))
         raise RecipeError(f"label set {path}", problems=problems) from None
+    if label_sets().get(found.name, found) != found:
+        hint = "give it another `name`"
+        raise RecipeError(f"{path}: {found.name} is the name of another set, which comes with ecef", hint=hint)
+    return found
+
+
+def _stated(values: Mapping[str, Any]) -> tuple[dict[str, Any], str, str]:
+    """Return a set as a file states it, what its keys begin with there and not here, and what here and not there.
+
+    It may be the labels alone, a set as a recipe has it, or that with the recipe's key before it.
+    """
+    inner = values.get("labels")
+    if len(values) == 1 and isinstance(inner, dict) and isinstance(inner.get("emotions"), dict):
+        return dict(inner), "labels.", ""
+    if isinstance(values.get("emotions"), dict):
+        return dict(values), "", ""
+    return {"emotions": values}, "", "emotions."
 
 
 def find_set(value: object) -> object:
-    """Return the set that a recipe means by a name; anything else as it is, for `LabelSet` to check."""
+    """Return the set that a recipe means by a name or a file; anything else as it is, for `LabelSet` to check."""
     if not isinstance(value, str):
         return value
     known = label_sets()
-    if value not in known:
-        expected = " or ".join(map(repr, known))
-        raise PydanticCustomError("literal_error", "must be {expected}, or a set of your own", {"expected": expected})
-    return known[value]
+    if value in known:
+        return known[value]
+    if Path(value).suffix in _SUFFIXES:
+        try:
+            return read_label_set(value)
+        except RecipeError as error:
+            raise ValueError("; ".join([error.problem, *error.problems])) from None
+    expected = " or ".join(map(repr, known))
+    wrong = "must be {expected}, a YAML file, or a set written out"
+    raise PydanticCustomError("literal_error", wrong, {"expected": expected})
 
 
 def relabel(prepared: Prepared, labels: LabelSet) -> Prepared:

@@ -206,6 +206,7 @@ def test_a_resolved_recipe_says_what_its_labels_are_and_reads_the_same_again() -
         ({"emotions": {"happy": [3], "sad": []}}, r"labels.emotions.happy.0: input should be a valid string, not 3"),
         ({"emotoins": {}}, r"labels.emotoins: no such setting \(did you mean 'emotions'\?\)"),
         (7, "labels: must be a block of settings, not 7"),
+        ("nowhere.yaml", "labels: nowhere.yaml: cannot be read: No such file or directory"),
     ],
 )
 def test_a_wrong_set_in_a_recipe_is_named(labels: object, problem: str) -> None:
@@ -218,9 +219,29 @@ def test_a_set_may_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "moods.yaml"
     path.write_text("up: [happy, excited]\ndown: sad\n")
     found = read_label_set(str(path))
+    assert recipe(labels=str(path)).labels == found
     assert (found.name, found.labels, found.label("sad")) == ("moods", ("up", "down"), "down")
     path.write_text(label_sets()["sentiment3"].to_yaml())
     assert read_label_set(str(path)) == label_sets()["sentiment3"]
+    path.write_text("labels:\n  column: mood\n  emotions: {up: [happy], down: [sad]}\n")
+    assert read_label_set(str(path)).column == "mood"
+    odd = path.rename(tmp_path / "my Sätze!.yaml")
+    assert read_label_set(str(odd)).name == "my-S-tze"
+
+
+def test_a_set_of_another_content_may_not_have_the_name_of_one_that_comes_with_ecef(tmp_path: Path) -> None:
+    path = tmp_path / "sentiment3.yaml"
+    path.write_text("good: [joy]\nbad: [sadness]\n")
+    with pytest.raises(RecipeError, match="sentiment3 is the name of another set"):
+        read_label_set(str(path))
+
+
+def test_a_column_that_no_row_has_is_told(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe_dataset(workspace, recipe(labels="sentiment3"), tell=True)
+    said = "no row of calls has 'sentiment': emotions alone decide about sentiment3"
+    assert said in capsys.readouterr().err
+    recipe_dataset(workspace, recipe(labels="meld7"), tell=True)
+    assert "no row of calls" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -233,6 +254,8 @@ def test_a_set_may_come_from_a_file(tmp_path: Path) -> None:
         ),
         ("- up\n", "a set of labels is a block"),
         ("up: [", "{path}:1: not YAML"),
+        ("name: my set\nemotions: {up: [], down: []}\n", "{path}:1: name: use letters, digits, '.', '_' and '-'"),
+        ("labels:\n  emotions: {up: [], down: []}\n  colum: y\n", "{path}:3: colum: no such setting"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_line(

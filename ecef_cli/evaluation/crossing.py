@@ -49,9 +49,9 @@ class Crossing:
         common = tuple(label for label in target.labels if label in given)
         if len(common) < _FEWEST:
             raise UsageProblem(
-                f"of the labels of {target.name}, {', '.join(target.labels)}, the run, which knows "
-                f"{', '.join(labels)}, can give {common[0] if common else 'none'}",
-                hint="--label-map takes a file too, in which you say which is which",
+                f"a run that tells {', '.join(labels)} apart can give {common[0] if common else 'none'}"
+                f"{' alone' if common else ''} of the labels of {target.name}: {', '.join(target.labels)}",
+                hint="--label-map takes a YAML file too, in which you say which is which",
             )
         return cls(target.name, common, mapping, tuple(label for label in target.labels if label not in given))
 

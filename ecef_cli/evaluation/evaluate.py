@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from ecef_cli.workspace import Workspace
 
 
+_FEWEST = 2
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
     """What a run and the baselines say of the targets of a task.
@@ -129,6 +132,8 @@ def answers(
             f"the dataset {prepared.name!r} has no {split} split",
             hint=f"try --split {' or '.join(inputs.samples)}",
         )
+    if crossing is None:
+        _require_common(inputs, split, labels)
     outcomes = run_network(network, inputs, split, device=device)
     found = {}
     for task, outcome in outcomes.items():
@@ -152,6 +157,25 @@ def answers(
             outside,
         )
     return found
+
+
+def _require_common(inputs: Inputs, split: str, labels: Sequence[str]) -> None:
+    """Check that a split has two of the emotions that are asked for, where it has others too."""
+    prepared = inputs.prepared
+    found = {u.emotion for dialogue in prepared.splits[split] for u in dialogue.utterances} - {None}
+    others = [emotion for emotion in prepared.labels if emotion in found and emotion not in labels]
+    common = found.intersection(labels)
+    if not others:
+        return
+    hint = "`--label-map SET` measures by labels that both are made into; `ecef recipes labels` lists sets"
+    if len(common) < _FEWEST:
+        raise DataError(
+            f"{prepared.name} has other emotions than the run: of {', '.join(labels)}, its {split} split has "
+            f"{', '.join(map(str, common)) or 'none'}, and {', '.join(others)} besides",
+            hint=hint,
+        )
+    are = "emotion of {} is" if len(others) == 1 else "emotions of {} are"
+    output.note(f"{len(others)} {are.format(prepared.name)} none of the run's: {hint}")
 
 
 def _targets(task: str, inputs: Inputs, split: str, labels: Sequence[str]) -> Targets | None:

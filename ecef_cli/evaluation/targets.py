@@ -149,7 +149,9 @@ def require_same(one: Targets, other: Targets, names: tuple[str, str]) -> None:
         raise DataError(
             f"{names[0]} and {names[1]} cannot be compared, as their {one.task.upper()} targets differ: "
             + "; ".join(differing),
-            hint="evaluate both on the same dataset with --dataset, by the same protocol",
+            hint="--label-map SET measures both by the labels of a set"
+            if one.key == other.key and one.labels != other.labels
+            else "evaluate both on the same dataset with --dataset, by the same protocol",
         )
 
 

@@ -13,6 +13,7 @@ from ecef_cli.samples.windows import samples
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ecef_cli.labels import LabelSet
     from ecef_cli.manifest import Prepared
     from ecef_cli.recipe import Recipe
     from ecef_cli.samples.windows import Sample
@@ -35,7 +36,14 @@ def recipe_dataset(workspace: Workspace, recipe: Recipe, *, tell: bool = False) 
         return prepared
     if tell:
         _warn_of_others(prepared, without_label(prepared, recipe.labels))
+        _tell_column(prepared, recipe.labels)
     return relabel(prepared, recipe.labels)
+
+
+def _tell_column(prepared: Prepared, labels: LabelSet) -> None:
+    rows = (u.row for dialogues in prepared.splits.values() for dialogue in dialogues for u in dialogue.utterances)
+    if labels.column is not None and not any(labels.column in row for row in rows):
+        output.note(f"no row of {prepared.name} has {labels.column!r}: emotions alone decide about {labels.name}")
 
 
 def windowed(recipe: Recipe, prepared: Prepared, labels: Sequence[str] | None = None) -> Prepared:

@@ -22,6 +22,7 @@ from ecef_cli.run import Run, open_run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ecef_cli.dialogue import Utterance
     from ecef_cli.workspace import Workspace
 
 MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
@@ -64,7 +65,7 @@ def test_labels_that_are_the_same_cross_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "given"), [(("anger", "calm", "boredom"), "can give neutral"), (("a", "b"), "can give none")]
+    ("labels", "given"), [(("anger", "calm", "x"), "can give neutral alone of"), (("a", "b"), "can give none of")]
 )
 def test_fewer_than_two_labels_are_nothing_to_measure(labels: tuple[str, ...], given: str) -> None:
     odd = LabelSet(name="odd", emotions={"neutral": ["calm"], "curious": []})
@@ -76,25 +77,30 @@ OTHER = {"joy": "excited", "anger": "mad", "neutral": "no emotion"}
 """What another corpus calls the emotions of the toy dialogues."""
 
 
-@pytest.fixture(scope="module")
-def cousin(toy_workspace: Workspace) -> str:
-    """The toy dialogues as another corpus has them: other names, and one emotion more, at the start of each."""
-    toy = load_prepared(toy_workspace, "toy")
+def save_renamed(workspace: Workspace, name: str, names: dict[str, str], first: str | None = None) -> str:
+    """Save the toy dialogues with other names of emotions, and of each dialogue's first utterance yet another."""
+
+    def renamed(utterance: Utterance, number: int) -> Utterance:
+        emotion = str(utterance.emotion)
+        return replace(utterance, emotion=first if first and number == 0 else names.get(emotion, emotion))
+
+    toy = load_prepared(workspace, "toy")
     splits = {
         split: tuple(
-            replace(
-                dialogue,
-                utterances=tuple(
-                    replace(u, emotion="frustrated" if n == 0 else OTHER[str(u.emotion)])
-                    for n, u in enumerate(dialogue.utterances)
-                ),
-            )
+            replace(dialogue, utterances=tuple(renamed(u, n) for n, u in enumerate(dialogue.utterances)))
             for dialogue in dialogues
         )
         for split, dialogues in toy.splits.items()
     }
-    save_prepared(toy_workspace, "cousin", Corpus((*OTHER.values(), "frustrated"), splits, ()), {})
-    return "cousin"
+    labels = (*(names.get(label, label) for label in toy.labels), *([first] if first else []))
+    save_prepared(workspace, name, Corpus(labels, splits, ()), {})
+    return name
+
+
+@pytest.fixture(scope="module")
+def cousin(toy_workspace: Workspace) -> str:
+    """The toy dialogues as another corpus has them: other names, and one emotion more, at the start of each."""
+    return save_renamed(toy_workspace, "cousin", OTHER, first="frustrated")
 
 
 @pytest.fixture
@@ -142,9 +148,21 @@ def test_what_is_written_down_says_by_which_labels(toy_workspace: Workspace, run
 def test_other_emotions_without_a_set_are_refused_with_the_way_out(
     toy_workspace: Workspace, run: Run, cousin: str
 ) -> None:
-    with pytest.raises(DataError, match=r"has no ERC target: its emotions are excited, mad.*those asked for") as caught:
+    with pytest.raises(DataError, match=r"its test split has none, and .*excited.*besides") as caught:
         evaluate(toy_workspace, run, split="test", device="cpu", dataset=cousin)
     assert "--label-map" in str(caught.value.hint)
+
+
+def test_one_emotion_that_happens_to_be_called_alike_is_nothing_to_measure(
+    toy_workspace: Workspace, run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = save_renamed(toy_workspace, "one-alike", {"joy": "happy", "anger": "mad"})
+    with pytest.raises(DataError, match=r"its test split has neutral, and happy, mad besides") as caught:
+        evaluate(toy_workspace, run, split="test", device="cpu", dataset=one)
+    assert "--label-map" in str(caught.value.hint)
+    two = save_renamed(toy_workspace, "two-alike", {"joy": "happy"})
+    assert evaluate(toy_workspace, run, split="test", device="cpu", dataset=two, draws=20).labels == run.labels
+    assert "1 emotion of two-alike is none of the run's: `--label-map SET` measures" in capsys.readouterr().err
 
 
 def test_the_command_prints_by_which_labels_and_how_much_was_left_out(
