@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import output
+from ecef_cli.checking.contract import breach
 from ecef_cli.checking.dataset import check_corpus, check_published
 from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, did_you_mean
 from ecef_cli.fetching.place import Place
@@ -18,7 +18,7 @@ from ecef_cli.recordings import listen
 from ecef_cli.registry import get_registry
 from ecef_cli.settings import parse_value
 from ecef_cli.tolerance import Tolerance
-from ecef_cli.workspace import SPLITS, checksum, locked
+from ecef_cli.workspace import checksum, locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -91,7 +91,8 @@ def prepare(
         if download:
             sources = (*sources, *component.download(place))
         corpus = component.collect(sources, place)
-        _check_contract(reader, corpus)
+        if broken := breach(corpus):
+            raise PluginError(f"the reader {reader!r} breaks its contract: {broken}")
         _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
         heard = listen(corpus)
         corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
@@ -174,28 +175,6 @@ def parse_options(options: Iterable[str], model: type[Options]) -> dict[str, Any
         known = model.model_fields.get(key)
         values[key] = parse_value(text, known.annotation if known else None, f"--option {option!r}")
     return values
-
-
-def _check_contract(reader: str, corpus: Corpus) -> None:
-    for split in corpus.splits:
-        if split not in SPLITS:
-            raise PluginError(f"the reader {reader!r} gave a split {split!r}", hint=did_you_mean(split, SPLITS))
-    if len(set(corpus.labels)) != len(corpus.labels):
-        raise PluginError(f"the reader {reader!r} gave a label twice: {', '.join(corpus.labels)}")
-    homes: dict[str, str] = {}
-    for split, dialogue in split_dialogues(corpus):
-        if dialogue.id in homes:
-            problem = f"the reader {reader!r} gave the dialogue {dialogue.id!r} twice, in {homes[dialogue.id]}"
-            raise PluginError(f"{problem} and in {split}")
-        homes[dialogue.id] = split
-        ids = Counter(str(utterance.utterance) for utterance in dialogue.utterances)
-        twice, times = ids.most_common(1)[0] if ids else ("", 0)
-        if times > 1:
-            raise PluginError(f"the reader {reader!r} gave the utterance {twice!r} of dialogue {dialogue.id!r} twice")
-        for utterance in dialogue.utterances:
-            if utterance.emotion is not None and utterance.emotion not in corpus.labels:
-                problem = f"the reader {reader!r} gave an emotion {utterance.emotion!r} that is no label"
-                raise PluginError(problem, hint=did_you_mean(utterance.emotion, corpus.labels))
 
 
 def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropped] = ()) -> None:

@@ -123,25 +123,6 @@ def test_what_a_third_party_s_reader_finds_is_said(
     assert found["status"] == {"None": "not measured", "()": "passed"}.get(published, "noted")
 
 
-def test_a_reader_that_gives_an_utterance_twice_breaks_its_contract(
-    prepare: Prepare, calls: Path, install: Callable[..., None]
-) -> None:
-    twice = """
-from dataclasses import replace
-from ecef_datasets.jsonl import JsonLines
-
-class Calls(JsonLines):
-    def read(self, sources):
-        corpus = super().read(sources)
-        [dialogue] = corpus.splits["dev"]
-        again = replace(dialogue, utterances=dialogue.utterances * 2)
-        return replace(corpus, splits={**corpus.splits, "dev": (again,)})
-"""
-    install("calls-dist", READER, calls_at_test=twice)
-    done = prepare("calls", "--source", calls)
-    assert (done.code, done.err) == (4, "ecef: the reader 'calls' gave the utterance '1' of dialogue 'dev' twice\n")
-
-
 def test_a_misspelt_reader_is_a_slip_unless_a_plugin_that_failed_may_have_it(
     prepare: Prepare, install: Callable[..., None]
 ) -> None:

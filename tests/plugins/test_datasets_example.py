@@ -25,7 +25,7 @@ FRIENDS = {
         [("Cy", "Oh no.", "sadness"), ("Ana", "?!", "surprized")],
     ],
     "dev": [[("Ben", "Ugh.", "disgust")]],
-    "test": [[("Ben", "Ha.", "non-neutral"), ("Cy", "", "neutral")]],
+    "test": [[("Ben", "Ha.", "non-neutral"), ("Cy", "", "neutral"), (3, "Go.", "anger")]],
 }
 
 
@@ -86,6 +86,7 @@ def test_the_example_keeps_the_contract_of_readers(site: Path, friends: Path) ->
     spec.loader.exec_module(module)
     corpus = check_dataset(module.EmotionLines(module.EmotionLines.Options()), [friends])
     assert [len(d.utterances) for d in corpus.splits["train"]] == [2, 1]
+    assert [u.speaker for u in corpus.splits["test"][0].utterances] == ["Ben", "3"]
     assert [str(d.error) for d in corpus.dropped] == [
         f"{friends / 'friends_train.json'}: dialogue 2, line 2: unknown emotion 'surprized' (did you mean 'surprise'?)",
         f"{friends / 'friends_test.json'}: dialogue 1, line 2: nothing is said",
@@ -100,4 +101,4 @@ def test_prepare_finds_the_example_by_its_entry_point(site: Path, friends: Path,
     done = ecef(site, *command, "--tolerate", "2")
     assert done.returncode == 0, done.stderr
     counts = json.loads((tmp_path / "work/emotionlines/dataset.json").read_text())["counts"]
-    assert {split: numbers["utterances"] for split, numbers in counts.items()} == {"train": 3, "dev": 1, "test": 1}
+    assert {split: numbers["utterances"] for split, numbers in counts.items()} == {"train": 3, "dev": 1, "test": 2}

@@ -119,7 +119,9 @@ def test_a_comparison_of_counts_passes_and_sees_the_same_of_a_prepared_dataset()
         ([corpus(utterance(1), utterance(1))], "two utterances have the same id"),
         ([corpus(utterance(dialogue="e"))], "says that it belongs to 'e'"),
         ([corpus(utterance(emotion="bliss"))], "the emotion 'bliss' is not among the labels"),
-        ([corpus(utterance(text=" "))], "neither text nor audio"),
+        ([corpus(utterance(text=" "))], "d, utterance 1: 'text' is empty and there is no 'audio'"),
+        ([corpus(utterance(speaker=3))], "d, utterance 1: 'speaker' must be a string, not 3"),
+        ([corpus(utterance(start=3.0, end=2.0))], "'end' .2 s. is not after 'start' .3 s."),
         ([corpus(repaired={"dash": 0})], "what was mended to how often"),
     ],
 )
