@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.dialogue import Dialogue, read_dialogues, to_json, to_row
@@ -13,9 +15,9 @@ from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_js
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from ecef_cli.components import Corpus
+    from ecef_cli.dialogue import Utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +136,40 @@ def _waiting_path(folder: Path, split: str, digest: str) -> Path:
     return folder / "manifest" / f".{split}-{digest[:16]}.jsonl"
 
 
-def manifest_texts(corpus: Corpus) -> dict[str, str]:
-    """Return the manifest of each split that has a dialogue, as `save_prepared` writes it."""
+def manifest_texts(corpus: Corpus, folder: Path | None = None) -> dict[str, str]:
+    """Return the manifest of each split that has a dialogue, as `save_prepared` writes it.
+
+    Args:
+        corpus: the dialogues.
+        folder: the dataset's folder; where None, every recording keeps the path that it has.
+    """
     return {
-        split: "".join(f"{to_json(to_row(u))}\n" for d in corpus.splits[split] for u in d.utterances)
+        split: "".join(f"{to_json(_row(u, folder))}\n" for d in corpus.splits[split] for u in d.utterances)
         for split in SPLITS
         if corpus.splits.get(split)
     }
+
+
+def _row(utterance: Utterance, folder: Path | None) -> dict[str, Any]:
+    row = to_row(utterance)
+    return row if utterance.audio is None else {**row, "audio": recording_name(utterance.audio, folder)}
+
+
+def recording_name(path: Path, folder: Path | None) -> str:
+    """Return the path by which a manifest names a recording, and by which the recording is known.
+
+    One that lies in the dataset's folder is named relative to the manifests, so that a workspace can be moved and
+    copied; any other by the path that is given.
+
+    Args:
+        path: the recording.
+        folder: the dataset's folder; where None, no recording lies in it.
+    """
+    if folder is None:
+        return str(path)
+    # Nothing is resolved: a folder of recordings that is a link to another disk is one of the dataset all the same.
+    there, within = (Path(os.path.normpath(given.absolute())) for given in (path, folder))
+    return f"../{there.relative_to(within).as_posix()}" if there.is_relative_to(within) else str(path)
 
 
 def text_checksum(text: str) -> str:
@@ -167,7 +196,7 @@ def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mappin
         EcefError: the disk is full, or cannot be written to.
     """
     folder = workspace.dataset(name)
-    texts = manifest_texts(corpus)
+    texts = manifest_texts(corpus, folder)
     stated = {
         "name": name,
         "labels": list(corpus.labels),

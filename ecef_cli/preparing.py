@@ -94,7 +94,7 @@ def prepare(
         if broken := breach(corpus):
             raise PluginError(f"the reader {reader!r} breaks its contract: {broken}")
         _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
-        heard = listen(corpus)
+        heard = listen(corpus, folder)
         corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
         _check_tolerance(corpus, tolerance, heard.muted)
         published = check_published(component, corpus)
@@ -227,12 +227,15 @@ def _row_differences(folder: Path, stated: Mapping[str, Any], heard: Listening) 
         path = manifest_path(folder, split, digest)
         if path.exists() and checksum(path) != digest:
             yield f"its manifest of {split} was changed by hand"
-    now = {split: text_checksum(text) for split, text in manifest_texts(heard.corpus).items()}
+    now = {split: text_checksum(text) for split, text in manifest_texts(heard.corpus, folder).items()}
     before = stated.get("recordings")
     silent = len(stated.get("muted", ()))
     if silent != len(heard.muted):
         yield f"{silent} of its recordings could not be used, not {len(heard.muted)}"
     elif now != stated["manifests"]:
+        if {split: text_checksum(text) for split, text in manifest_texts(heard.corpus).items()} == stated["manifests"]:
+            yield "it was prepared by an earlier version, which named recordings in its folder by absolute paths"
+            return
         yield "its rows were others, or its recordings lay elsewhere"
     elif before and heard.facts and before["digest"] != heard.facts["digest"]:
         yield "changed recordings"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ecef_cli import audio, output
 from ecef_cli.components import Dropped
 from ecef_cli.errors import DataError
+from ecef_cli.manifest import recording_name
 from ecef_cli.workspace import checksum
 
 if TYPE_CHECKING:
@@ -96,17 +97,21 @@ class Listening:
     files: Mapping[Path, File] = field(default_factory=dict)
 
 
-def listen(corpus: Corpus) -> Listening:
+def listen(corpus: Corpus, folder: Path | None = None) -> Listening:
     """Look at every recording of a corpus, and take out those that are missing, broken or too short.
 
     An utterance that loses its recording keeps its row, with the reason under `audio_fault`; one that has no text
     either is dropped.
+
+    Args:
+        corpus: the corpus.
+        folder: the dataset's folder, which recordings that lie in it are named relative to.
     """
     utterances = [u for ds in corpus.splits.values() for d in ds for u in d.utterances if u.audio is not None]
     if not utterances:
         return Listening(corpus)
     files = each_file((u.audio for u in utterances if u.audio is not None), _look, "recordings")
-    listener = _Listener(files)
+    listener = _Listener(files, folder)
     splits = {split: tuple(listener.dialogues(split, dialogues)) for split, dialogues in corpus.splits.items()}
     heard = replace(corpus, splits=splits, dropped=(*corpus.dropped, *listener.dropped))
     return Listening(heard, tuple(listener.muted), listener.facts(), listener.files)
@@ -117,9 +122,14 @@ def decode(paths: Iterable[Path]) -> dict[Path, File | DataError]:
     return each_file(paths, lambda path: _file(audio.decode(path)), "decoding")
 
 
-def digest(files: Mapping[Path, File]) -> str:
-    """Return one hash, in hexadecimal, of the paths and bytes of recordings."""
-    pairs = json.dumps(sorted((str(path), file.checksum) for path, file in files.items()))
+def digest(files: Mapping[Path, File], folder: Path | None = None) -> str:
+    """Return one hash, in hexadecimal, of the paths and bytes of recordings.
+
+    Args:
+        files: the recordings, by path.
+        folder: the dataset's folder: paths are as its manifests name them.
+    """
+    pairs = json.dumps(sorted((recording_name(path, folder), file.checksum) for path, file in files.items()))
     return hashlib.sha256(pairs.encode()).hexdigest()
 
 
@@ -135,11 +145,12 @@ def _file(recording: Recording) -> File:
 
 
 class _Listener:
-    def __init__(self, found: Mapping[Path, File | DataError]) -> None:
+    def __init__(self, found: Mapping[Path, File | DataError], folder: Path | None) -> None:
         self.dropped: list[Dropped] = []
         self.muted: list[Dropped] = []
         self.files: dict[Path, File] = {}
         self._found = found
+        self._folder = folder
         self._seconds: list[float] = []
 
     def dialogues(self, split: str, dialogues: Iterable[Dialogue]) -> Iterator[Dialogue]:
@@ -157,7 +168,7 @@ class _Listener:
             "files": len(self.files),
             "utterances": len(self._seconds),
             "seconds": round(sum(self._seconds), 3),
-            "digest": digest(self.files),
+            "digest": digest(self.files, self._folder),
         }
 
     def _heard(self, split: str, utterance: Utterance) -> Utterance | None:
@@ -167,7 +178,7 @@ class _Listener:
             file = self._file(utterance.audio)
             self._seconds.append(segment_seconds(file.recording, utterance))
         except DataError as error:
-            return self._muted(split, utterance, error)
+            return self._muted(split, utterance, utterance.audio, error)
         # The manifest lies elsewhere, so that a path in it must not depend on where the command was given.
         path = utterance.audio.absolute()
         self.files[path] = file
@@ -179,8 +190,8 @@ class _Listener:
             raise found
         return found
 
-    def _muted(self, split: str, utterance: Utterance, error: DataError) -> Utterance | None:
-        reason = f"recording {utterance.audio}: {error.problem}"
+    def _muted(self, split: str, utterance: Utterance, path: Path, error: DataError) -> Utterance | None:
+        reason = f"recording {path}: {error.problem}"
         fault = DataError(reason, where=utterance.where, hint=error.hint)
         item = f"{utterance.dialogue}/{utterance.utterance}"
         lost = Dropped(split, item, reason, utterance.where or "", fault)
@@ -188,5 +199,7 @@ class _Listener:
             self.dropped.append(lost)
             return None
         self.muted.append(lost)
-        row = {**utterance.row, "audio_fault": reason}
+        # The row is known by its bytes, which the place of the workspace must not change.
+        named = recording_name(path, self._folder)
+        row = {**utterance.row, "audio_fault": f"recording {named}: {error.problem}"}
         return replace(utterance, audio=None, start=None, end=None, row=row)

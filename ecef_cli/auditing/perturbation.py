@@ -148,7 +148,7 @@ def _training_path(
     def compute(said: Sequence[Utterance]) -> list[Array]:
         workspace = Workspace(folder / str(len(list(folder.iterdir()))))
         corpus = Corpus(prepared.labels, {"train": (Dialogue(said[0].dialogue, tuple(said)),)}, ())
-        found = listen(corpus)
+        found = listen(corpus, workspace.dataset(prepared.name))
         save_prepared(workspace, prepared.name, found.corpus, {"recordings": found.facts} if found.facts else {})
         recipe = run.recipe.model_copy(update={"dataset": prepared.name})
         inputs = load_inputs(workspace, recipe, encoders, labels=run.labels)

@@ -39,7 +39,8 @@ def heard(work: Path) -> dict[str, list[str | None]]:
     for split, dialogues in prepared.splits.items():
         paths = [u.audio for dialogue in dialogues for u in dialogue.utterances]
         found[split] = [
-            None if path is None else path.relative_to(work / "meld" / "recordings").as_posix() for path in paths
+            None if path is None else path.resolve().relative_to(work / "meld" / "recordings").as_posix()
+            for path in paths
         ]
     return found
 
