@@ -148,8 +148,7 @@ def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each wa
         code = getattr(error, "code", 1)
         return code if isinstance(code, int) else int(code is not None)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _end(f"{where}{error.strerror or error} (`ecef -v …` shows the traceback)", 1, every=True)
+        return _end(_refusal(error), 1, every=True)
     except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
         return _end(f"{_describe(error)} (`ecef -v …` shows the traceback)", 1, every=True)
     return result if type(result) is int else 0
@@ -167,6 +166,16 @@ def _end(text: str, code: int, *, every: bool = False) -> int:
 
 def _describe(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+
+
+def _refusal(error: OSError) -> str:
+    """Return an error of the system in words; who lacks a permission needs its place, and no traceback."""
+    if isinstance(error, PermissionError) and error.filename:
+        from ecef_cli.workspace import refused
+
+        return f"{refused(error, Path())}: {error.strerror}"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error} (`ecef -v …` shows the traceback)"
 
 
 def _reader_is_gone() -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecef_cli.dialogue import Dialogue, read_dialogues, to_json, to_row
 from ecef_cli.errors import DataError, EcefError
-from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, write_json, write_text
+from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, refusals, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -116,7 +116,21 @@ def _is_whole(facts: Mapping[str, Any]) -> bool:
         and manifests.keys() <= set(SPLITS)
         and all(isinstance(digest, str) for digest in manifests.values())
         and isinstance(numbers, dict)
+        and all(facts.get(key) is None or isinstance(facts[key], kind) for key, kind in _KINDS.items())
     )
+
+
+_KINDS: Mapping[str, type] = {
+    "name": str,
+    "reader": str,
+    "options": dict,
+    "sources": dict,
+    "dropped": list,
+    "muted": list,
+    "repaired": dict,
+    "recordings": dict,
+}
+"""What else a `dataset.json` says; an earlier version did not say everything."""
 
 
 def manifest_path(folder: Path, split: str, digest: str = "") -> Path:
@@ -204,14 +218,11 @@ def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mappin
         "manifests": {split: text_checksum(text) for split, text in texts.items()},
         **facts,
     }
-    try:
+    hint = "the dataset is as it was; mend that, or make room, and run it again"
+    with refusals(EcefError, "cannot be written", folder, hint=hint):
         for split, text in texts.items():
             write_text(_waiting_path(folder, split, stated["manifests"][split]), text)
         write_json(folder / "dataset.json", stated)
-    except OSError as error:
-        problem = f"cannot be written: {error.strerror or error}"
-        hint = "the dataset is as it was; mend that, or make room, and run it again"
-        raise EcefError(problem, where=str(folder), hint=hint) from error
     settle(folder, stated["manifests"])
     return stated
 

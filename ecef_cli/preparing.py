@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Any, cast
 from ecef_cli import output
 from ecef_cli.checking.contract import breach
 from ecef_cli.checking.dataset import check_corpus, check_published
-from ecef_cli.errors import DataError, PluginError, RecipeError, UsageProblem, did_you_mean
+from ecef_cli.checking.differences import origin_differences, row_differences
+from ecef_cli.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem, did_you_mean
 from ecef_cli.fetching.place import Place
 from ecef_cli.findings import findings, split_dialogues
-from ecef_cli.manifest import manifest_path, manifest_texts, read_facts, save_prepared, settle, text_checksum
+from ecef_cli.manifest import counts, manifest_path, read_facts, save_prepared, settle
 from ecef_cli.recipe import build_component
 from ecef_cli.recordings import listen
 from ecef_cli.registry import get_registry
 from ecef_cli.settings import parse_value
 from ecef_cli.tolerance import Tolerance
-from ecef_cli.workspace import checksum, locked
+from ecef_cli.workspace import checksum, locked, refusals, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from ecef_cli.checking.check import Check
@@ -36,7 +37,7 @@ class Preparation:
 
     Attributes:
         folder: where the dataset lies.
-        facts: what its `dataset.json` says.
+        facts: what was found, as its `dataset.json` is to say.
         changed: whether it was written; False where it was there already.
         checks: what is well with it, and what is not.
     """
@@ -74,12 +75,12 @@ def prepare(
 
     Raises:
         DataError: the sources are broken, or hold more broken rows than are tolerated.
-        EcefError: another process is at the dataset.
+        EcefError: another process is at the dataset, or the workspace cannot be read or written.
         PluginError: the reader cannot be loaded, or breaks its contract.
         RecipeError: an option is wrong.
         UsageProblem: no reader is called so, or a dataset of this name was prepared from something else.
     """
-    name = name or reader
+    name = reader if name is None else name
     folder = workspace.dataset(name)
     tolerance = Tolerance.parse(tolerate)
     component = _build(reader, options)
@@ -87,10 +88,10 @@ def prepare(
         raise UsageProblem("there is nothing to read", hint="give --source, or --download where the reader can")
     give_way = _give_way(folder, name, force=force)
     place = Place(folder, workers or os.cpu_count() or 1, output.Progress, output.note, give_way)
-    with locked(folder, f"the dataset {name!r}"):
+    with locked(folder, f"the dataset {name!r}"), refusals(EcefError, "cannot be read or written", folder):
         if download:
             sources = (*sources, *component.download(place))
-        corpus = component.collect(sources, place)
+        corpus = _collect(component, sources, place)
         if broken := breach(corpus):
             raise PluginError(f"the reader {reader!r} breaks its contract: {broken}")
         _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
@@ -104,26 +105,59 @@ def prepare(
             "reader_version": component.version,
             **({"reader_identity": component.identity()} if component.identity() else {}),
             "options": component.options.decisive(),
-            "sources": {label: checksum(path) for path, label in names.items()},
+            "sources": _checksums(names),
         }
-        if not force and (folder / "dataset.json").exists():
-            stated = read_facts(folder)
-            # Where the origin differs, so do the rows, which then is no news.
-            differences = (*_origin_differences(stated, origin),) or (*_row_differences(folder, stated, heard),)
-            if differences:
-                raise _differs(folder, name, "; ".join(differences))
-            # A dataset that was prepared before recordings were looked at lacks what is known of them.
-            told = heard.facts is None or "recordings" in stated
-            if told and all(manifest_path(folder, *of).exists() for of in stated["manifests"].items()):
-                settle(folder, stated["manifests"])
-                checks = (*check_corpus(folder, stated, corpus, heard.files), published)
-                return Preparation(folder, stated, changed=False, checks=checks)
         recordings = {} if heard.facts is None else {"recordings": heard.facts}
         unlike = {"published": [str(problem) for problem in published.problems]} if published.problems else {}
-        found = {**findings(corpus, names, heard.muted), **unlike, **recordings}
-        facts = save_prepared(workspace, name, corpus, {**origin, **found})
-        checks = (*check_corpus(folder, facts, corpus, heard.files), published)
-        return Preparation(folder, facts, changed=True, checks=checks)
+        found = {**origin, **findings(corpus, names, heard.muted), **unlike, **recordings}
+        stated = None if force else _kept(folder, name, origin, heard)
+        if stated is None:
+            facts = save_prepared(workspace, name, corpus, found)
+        else:
+            settle(folder, stated["manifests"])
+            # What is said of it is what has just been read, whatever has become of its dataset.json.
+            facts = {"name": name, "labels": list(corpus.labels), "counts": counts(corpus), **found}
+        checks = (*check_corpus(folder, facts if stated is None else stated, corpus, heard.files), published)
+        return Preparation(folder, facts, changed=stated is None, checks=checks)
+
+
+def _collect(component: Dataset, sources: Sequence[Path], place: Place) -> Corpus:
+    """Return what a reader finds; what the system refuses it is the sources' fault, unless it lies in the workspace."""
+    try:
+        return component.collect(sources, place)
+    except OSError as error:
+        where = refused(error, sources[0] if sources else place.folder)
+        if where.is_relative_to(place.folder):
+            raise
+        hint = "make it readable, or give sources beside it" if isinstance(error, PermissionError) else None
+        raise DataError(f"cannot be read: {error.strerror or error}", where=str(where), hint=hint) from error
+
+
+def _checksums(names: Mapping[Path, str]) -> dict[str, str]:
+    found = {}
+    for path, label in names.items():
+        with refusals(DataError, "cannot be read", path):
+            found[label] = checksum(path)
+    return found
+
+
+def _kept(folder: Path, name: str, origin: Mapping[str, Any], heard: Listening) -> dict[str, Any] | None:
+    """Return what the `dataset.json` of the same dataset says, or None where it is to be written.
+
+    Raises:
+        UsageProblem: there is a dataset of something else.
+    """
+    if not (folder / "dataset.json").exists():
+        return None
+    stated = read_facts(folder)
+    # Where the origin differs, so do the rows, which then is no news.
+    differences = (*origin_differences(stated, origin),) or (*row_differences(folder, stated, heard),)
+    if differences:
+        raise _differs(folder, name, "; ".join(differences))
+    # A dataset that was prepared before recordings were looked at lacks what is known of them.
+    told = heard.facts is None or "recordings" in stated
+    whole = told and all(manifest_path(folder, *of).exists() for of in stated["manifests"].items())
+    return stated if whole else None
 
 
 def _give_way(folder: Path, name: str, *, force: bool) -> Callable[[], None]:
@@ -194,51 +228,6 @@ def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropp
         raise DataError(first.problem, where=first.where, hint="; ".join(advice))
     if not kept:
         raise DataError("no utterance is left", where=", ".join(map(str, corpus.sources)))
-
-
-def _origin_differences(stated: Mapping[str, Any], origin: Mapping[str, Any]) -> Iterator[str]:
-    for key, label in (("reader", "reader"), ("reader_version", "version"), ("reader_identity", "identity")):
-        if stated.get(key) != origin.get(key):
-            yield f"its {label} was {stated.get(key)}, not {origin.get(key)}"
-    before, now = stated.get("options") or {}, origin["options"]
-    for key in sorted({*before, *now}):
-        if before.get(key) != now.get(key):
-            yield f"its option {key} was {before.get(key)}, not {now.get(key)}"
-    before, now = (_by_file(facts.get("sources") or {}) for facts in (stated, origin))
-    # A file may have moved to another folder: its name and its content decide.
-    if before != now:
-        gone, new = (", ".join(sorted(a.keys() - b.keys())) for a, b in ((before, now), (now, before)))
-        changed = ", ".join(sorted(name for name in before.keys() & now.keys() if before[name] != now[name]))
-        for label, files in (("changed", changed), ("new", new), ("missing", gone)):
-            if files:
-                yield f"{label} sources: {files}"
-
-
-def _by_file(sources: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for label, digest in sources.items():
-        name = label.rpartition("/")[2]
-        found[name] = (*found.get(name, ()), digest)
-    return found
-
-
-def _row_differences(folder: Path, stated: Mapping[str, Any], heard: Listening) -> Iterator[str]:
-    for split, digest in stated["manifests"].items():
-        path = manifest_path(folder, split, digest)
-        if path.exists() and checksum(path) != digest:
-            yield f"its manifest of {split} was changed by hand"
-    now = {split: text_checksum(text) for split, text in manifest_texts(heard.corpus, folder).items()}
-    before = stated.get("recordings")
-    silent = len(stated.get("muted", ()))
-    if silent != len(heard.muted):
-        yield f"{silent} of its recordings could not be used, not {len(heard.muted)}"
-    elif now != stated["manifests"]:
-        if {split: text_checksum(text) for split, text in manifest_texts(heard.corpus).items()} == stated["manifests"]:
-            yield "it was prepared by an earlier version, which named recordings in its folder by absolute paths"
-            return
-        yield "its rows were others, or its recordings lay elsewhere"
-    elif before and heard.facts and before["digest"] != heard.facts["digest"]:
-        yield "changed recordings"
 
 
 def _source_names(sources: Sequence[Path], files: Iterable[Path]) -> dict[Path, str]:

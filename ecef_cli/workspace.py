@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -86,6 +87,44 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def standing(path: Path) -> Path:
+    """Return a path, or else the deepest folder above it of which the system lets one know that it is there.
+
+    Where the system refuses what is asked of a path, that is the file or the folder whose permissions forbid it.
+    """
+    for known in (path, *path.parents):
+        with suppress(OSError):
+            known.lstat()
+            return known
+    return path
+
+
+@contextmanager
+def refusals(kind: type[EcefError], problem: str, path: Path, *, hint: str | None = None) -> Iterator[None]:
+    """Turn what the system refuses while the block runs into one line, with the file or folder that it is about.
+
+    Args:
+        kind: which error it becomes.
+        problem: what cannot be done, such as `cannot be read`.
+        path: what it is about where the system does not say.
+        hint: what to do about it.
+
+    Raises:
+        EcefError: of the kind.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{problem}: {error.strerror or error}", where=str(refused(error, path)), hint=hint) from error
+
+
+def refused(error: OSError, path: Path) -> Path:
+    """Return the file or folder that an error of the system is about, which is `path` where it does not say."""
+    named = Path(error.filename) if isinstance(error.filename, str | os.PathLike) else path
+    # What is missing, or is another thing than was expected, is meant itself.
+    return standing(named) if isinstance(error, PermissionError) or error.errno == errno.EROFS else named
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it takes the place of `path` when the block ends well.
@@ -134,20 +173,23 @@ def locked(path: Path, what: str) -> Iterator[None]:
         what: what it is, for the error.
 
     Raises:
-        EcefError: another process has it.
+        EcefError: another process has it, or the folder that it lies in cannot be written.
     """
     try:
         import fcntl
     except ImportError:
         yield
         return
-    lock, made = path.parent / f".{path.name}.lock", not path.parent.exists()
+    lock = path.parent / f".{path.name}.lock"
+    with refusals(EcefError, "cannot be written", path.parent):
+        made = not path.parent.exists()
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = lock.open("a+")
-        except FileNotFoundError:
-            continue  # who held it has just removed the folder that it had made
+        with refusals(EcefError, "cannot be written", path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                handle = lock.open("a+")
+            except FileNotFoundError:
+                continue  # who held it has just removed the folder that it had made
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

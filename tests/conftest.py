@@ -14,7 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).parents[1]
 
-pytest_plugins = ["prepared", "recorded"]
+pytest_plugins = ["forbidden", "prepared", "recorded"]
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ from ecef_cli.checking.restoring import restored_corpus, restored_reader
 from ecef_cli.checking.rows import check_emotions, check_ids, check_labels, check_order
 from ecef_cli.checking.sound import check_recordings
 from ecef_cli.dialogue import open_utterances
-from ecef_cli.errors import DataError, EcefError, UsageProblem
+from ecef_cli.errors import DataError, EcefError
 from ecef_cli.manifest import counts, manifest_path, read_facts
 from ecef_cli.recordings import decode
-from ecef_cli.workspace import SPLITS, checksum
+from ecef_cli.workspace import SPLITS, checksum, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,15 +31,20 @@ def find_dataset(workspace: Workspace, name_or_path: str) -> Path:
     """Return the folder of a prepared dataset, by its name in the workspace or by the folder itself.
 
     Raises:
-        DataError: there is none.
-        UsageProblem: a file is named, or a name cannot be that of a dataset.
+        DataError: there is none, or its folder cannot be read.
+        UsageProblem: a name cannot be that of a dataset.
     """
+    with refusals(DataError, "cannot be read", Path(name_or_path)):
+        return _find(workspace, name_or_path)
+
+
+def _find(workspace: Workspace, name_or_path: str) -> Path:
     folder = Path(name_or_path)
     named = len(folder.parts) == 1 and not name_or_path.startswith(".")
     if named and (not folder.exists() or name_or_path in workspace.datasets()):
         return workspace.prepared(name_or_path)
     if folder.exists() and not folder.is_dir():
-        raise UsageProblem(f"{folder} is no folder", hint="name the folder of a prepared dataset")
+        raise DataError("is no folder", where=str(folder), hint="name the folder of a prepared dataset")
     if not (folder / "dataset.json").is_file():
         problem = "is no prepared dataset: there is no dataset.json" if folder.is_dir() else "no such folder"
         hint = "name the folder that `ecef prepare` has made, such as ecef-work/meld, or a dataset of the workspace"
@@ -51,8 +56,13 @@ def check_folder(folder: Path) -> list[Check]:
     """Return every check of a prepared dataset, as it lies there; each recording is decoded.
 
     Raises:
-        DataError: `dataset.json` is missing or broken.
+        DataError: `dataset.json` is missing or broken, or what lies beside it cannot be read.
     """
+    with refusals(DataError, "cannot be read", folder):
+        return _check(folder)
+
+
+def _check(folder: Path) -> list[Check]:
     facts = read_facts(folder)
     rows, broken = _read_rows(folder, facts)
     corpus = restored_corpus(facts, rows)
@@ -63,8 +73,8 @@ def check_folder(folder: Path) -> list[Check]:
         published = check_published(restored_reader(facts), corpus)
     except EcefError as error:
         published = Check(_PUBLISHED, "not measured", " ".join(str(error).split()))
-    manifests, *others = _checks(folder, facts, rows, files)
-    return [manifests, readable, _check_counts(facts, corpus), *others, published]
+    manifests, *others = _checks(folder, facts, corpus, rows, files)
+    return [manifests, readable, *others, published]
 
 
 def check_corpus(folder: Path, facts: Mapping[str, Any], corpus: Corpus, files: Files) -> list[Check]:
@@ -77,11 +87,12 @@ def check_corpus(folder: Path, facts: Mapping[str, Any], corpus: Corpus, files: 
         files: what was found of each recording.
     """
     rows = {split: [u for d in dialogues for u in d.utterances] for split, dialogues in corpus.splits.items()}
-    return list(_checks(folder, facts, rows, files))
+    return list(_checks(folder, facts, corpus, rows, files))
 
 
-def _checks(folder: Path, facts: Mapping[str, Any], rows: Rows, files: Files) -> Iterator[Check]:
+def _checks(folder: Path, facts: Mapping[str, Any], corpus: Corpus, rows: Rows, files: Files) -> Iterator[Check]:
     yield _check_manifests(folder, facts)
+    yield _check_counts(facts, corpus)
     yield check_ids(rows)
     yield check_order(rows)
     yield check_emotions(rows, facts["labels"])
@@ -123,7 +134,8 @@ def _other_manifests(folder: Path, stated: Mapping[str, Any]) -> Iterator[Proble
         elif checksum(path) != digest:
             yield Problem("the manifest has been changed", str(path))
     known = {manifest_path(folder, split) for split in stated}
-    for path in sorted((folder / "manifest").glob("*")):
+    manifests = folder / "manifest"
+    for path in sorted(manifests.iterdir() if manifests.is_dir() else ()):
         # What begins with a dot is what a killed command had begun.
         if path not in known and not path.name.startswith("."):
             yield Problem("dataset.json knows of no such manifest; `ecef prepare` removes it", str(path))
@@ -139,7 +151,7 @@ def _other_counts(stated: Mapping[str, Any], found: Mapping[str, Mapping[str, An
     for split, numbers in found.items():
         before = stated.get(split)
         if not isinstance(before, dict):
-            yield Problem(f"nothing is said of {split}")
+            yield Problem(f"dataset.json says nothing of {split}")
             continue
         emotions = before.get("emotions")
         pairs = [(key, before.get(key), number) for key, number in numbers.items() if key != "emotions"]
@@ -148,7 +160,7 @@ def _other_counts(stated: Mapping[str, Any], found: Mapping[str, Mapping[str, An
         for key, said, number in pairs:
             # A dataset of an earlier version does not say everything.
             if said is not None and said != number:
-                yield Problem(f"{key} in {split}: {said} stated, {number} there")
+                yield Problem(f"{key} in {split}: dataset.json says {said}, and there are {number}")
 
 
 def check_published(reader: Dataset, corpus: Corpus) -> Check:

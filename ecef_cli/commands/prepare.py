@@ -15,7 +15,7 @@ from ecef_cli import output
 @click.option(
     "--source",
     "sources",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # who reads it tells what is wrong with it
     multiple=True,
     help="A file or folder to read; may be given several times.",
 )

@@ -129,6 +129,7 @@ def find_parts(sources: Sequence[Path]) -> list[Part]:
 
     Raises:
         DataError: there is none, or a session is there twice.
+        OSError: a folder cannot be read, which may hold a session.
     """
     sessions: dict[str, Path] = {}
     for source in sources:
@@ -140,9 +141,9 @@ def find_parts(sources: Sequence[Path]) -> list[Part]:
                 raise DataError(f"{name} is there twice: {first} and {folder}", hint="give one of the two")
     parts = []
     for folder in sessions.values():
-        for path in (folder / EVALUATIONS).glob("*.txt"):
+        for path in (folder / EVALUATIONS).iterdir():  # `glob` would pass over a folder that cannot be read
             named = _DIALOGUE.fullmatch(path.stem)
-            if named:  # which a Mac's own files, `._Ses01F_impro01.txt`, are not
+            if named and path.suffix == ".txt":  # which a Mac's own files, `._Ses01F_impro01.txt`, are not
                 parts.append(Part(path.stem, int(named["session"]), folder))
     if not parts:
         problem = f"no Session1 to Session5 with files in {EVALUATIONS}"
@@ -160,10 +161,7 @@ def _sessions(source: Path) -> Iterator[tuple[str, Path]]:
             if (folder / EVALUATIONS).is_dir():
                 yield name, folder
         elif depth < DEPTH and folder.is_dir():
-            try:
-                inside = sorted(path for path in folder.iterdir() if path.is_dir())
-            except OSError:  # somebody else's folder beside the release
-                continue
+            inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
             waiting.extend((path, depth + 1) for path in inside)
 
 

@@ -68,6 +68,7 @@ def look(sources: Sequence[Path], own: Path) -> Found:
     Raises:
         DataError: a source does not exist or is of no use, an utterance has two recordings, or recordings do not tell
             their split.
+        OSError: a folder cannot be read.
     """
     search = _Search()
     plain = []
@@ -96,7 +97,8 @@ def look(sources: Sequence[Path], own: Path) -> Found:
 
 def _files(source: Path, own: Path) -> Iterator[Path]:
     """Yield the files below a folder, in order, but for those that are hidden or in a prepared dataset."""
-    for folder, folders, files in os.walk(source, followlinks=True):  # as deep as DEPTH, so that a circle ends
+    # As deep as DEPTH, so that a circle ends. A folder that cannot be read is not one that is empty.
+    for folder, folders, files in os.walk(source, followlinks=True, onerror=_raise):
         here = Path(folder)
         deep = len(here.relative_to(source).parts) >= DEPTH
         prepared = "dataset.json" in files or here.resolve() == own  # a workspace may lie within the source
@@ -106,3 +108,7 @@ def _files(source: Path, own: Path) -> Iterator[Path]:
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (here / name for name in sorted(files) if not name.startswith(".") and (here / name).is_file())
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -98,7 +98,7 @@ def test_a_row_changed_by_hand_fails_with_all_that_follows_from_it(prepare: Prep
     assert done.err.startswith(f"ecef: {dataset}: 3 of 11 checks failed: {MANIFESTS}; {COUNTS}; {KNOWN}")
     assert len(done.err.splitlines()) == 1
     assert problems(done, MANIFESTS) == [f"{path}: the manifest has been changed"]
-    assert problems(done, COUNTS) == ["angry in train: 1 stated, 0 there"]
+    assert problems(done, COUNTS) == ["angry in train: dataset.json says 1, and there are 0"]
     assert problems(done, KNOWN) == [f"{path}:2: train/2 has the emotion 'angy', which is no label"]
     assert problems(done, ORDER) == [f"{path}:2: train/2 has start 0 s, the row before it 0.5 s"]
     assert problems(done, OCCUR) == ["no utterance is 'angry'"]
@@ -221,6 +221,9 @@ def test_a_dataset_of_an_earlier_version_is_checked_for_what_it_says(prepare: Pr
         '{"labels": ["a"], "counts": {}, "manifests": {}}',
         '{"labels": ["a"], "counts": {}, "manifests": []}',
         '{"labels": ["a"], "counts": {}, "manifests": {"../x": "y"}}',
+        '{"labels": ["a"], "counts": {}, "manifests": {"train": ""}, "name": 3}',
+        '{"labels": ["a"], "counts": {}, "manifests": {"train": ""}, "muted": 3}',
+        '{"labels": ["a"], "counts": {}, "manifests": {"train": ""}, "options": ["seed"]}',
     ],
 )
 def test_a_broken_description_is_one_line(prepare: Prepare, dataset: Path, text: str) -> None:
@@ -241,7 +244,7 @@ def test_what_is_no_dataset_is_said_in_one_line(
         ("calls", 3, "calls: is no prepared dataset"),
         ("./nowhere", 3, "nowhere: no such folder"),
         ("jsonI", 3, "did you mean 'jsonl'?"),
-        (calls / "dev.jsonl", 2, "is no folder"),
+        (calls / "dev.jsonl", 3, "dev.jsonl: is no folder (name the folder of a prepared dataset)"),
         ("a b", 2, "cannot be the name of a dataset"),
     ):
         done = prepare("--check", subject)

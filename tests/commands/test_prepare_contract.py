@@ -65,7 +65,10 @@ def prepare_changed(prepare: Prepare, calls: Path, install: Callable[..., None])
         ("utterance=True", "'utterance' must be a string or a whole number, not true"),
         ("audio=Path('a.wav'), start='0'", "'start' must be a number of seconds, not \"0\""),
         ("audio=Path('a.wav'), end=-1.0", "'start' and 'end' must be finite and not negative"),
-        ("audio='a.wav'", "'audio' is 'a.wav', and PosixPath('a.wav') once it was written to a manifest and read again"),
+        (
+            "audio='a.wav'",
+            "'audio' is 'a.wav', and PosixPath('a.wav') once it was written to a manifest and read again",
+        ),
         ("row={'length': float('nan')}", "'length' holds a number that is not finite"),
         ("row={'file': Path('x')}", "cannot be written as JSON: Object of type PosixPath is not JSON serializable"),
         ("dialogue='other'", "says that it belongs to 'other'"),
