@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from ecef_cli import output
+
+if TYPE_CHECKING:
+    from ecef_cli.preparing import Preparation
 
 
 @click.command("prepare")
@@ -81,8 +85,7 @@ def command(
         return
     if reader is None:
         raise click.UsageError("READER is missing: name the reader of a corpus, or --check a dataset", ctx)
-    from ecef_cli.checking.check import SHOWN, told
-    from ecef_cli.findings import count_rows, remarks, warnings
+    from ecef_cli.findings import count_rows
     from ecef_cli.preparing import prepare
 
     made = prepare(
@@ -96,13 +99,21 @@ def command(
         download=download,
         workers=workers,
     )
-    if made.changed:
-        for line in remarks(made.facts):
-            output.note(line)
-        for line in warnings(made.facts):
-            output.warn(line)
-    else:
+    _tell(made)
+    output.records(count_rows(made.facts), wanted=form)
+
+
+def _tell(made: Preparation) -> None:
+    """Say what is to be known of a dataset, whether it was prepared just now or before."""
+    from ecef_cli.checking.check import SHOWN, told
+    from ecef_cli.findings import remarks, warnings
+
+    if not made.changed:
         output.note(f"nothing to do: {made.folder} was prepared from these very sources")
+    for line in remarks(made.facts):
+        output.note(line)
+    for line in warnings(made.facts):
+        output.warn(line)
     for check in made.checks:
         for line in told(check) if check.status in {"failed", "noted"} else ():
             output.warn(line)
@@ -110,7 +121,8 @@ def command(
         output.note(f"`ecef prepare --check {made.folder}` lists all of these")
     if made.changed:
         output.note(f"prepared: {made.folder}")
-    output.records(count_rows(made.facts), wanted=form)
+    elif any(check.status == "failed" for check in made.checks):
+        output.note("the dataset is not as it was prepared: --force makes it anew")
 
 
 def _check(ctx: click.Context, subject: str, form: str | None) -> None:

@@ -51,6 +51,47 @@ def test_after_prepare_the_same_is_said_without_looking_at_a_recording_again(
     assert [line for line in again.err.splitlines() if line.startswith("warning")] == warnings
 
 
+def test_a_run_that_has_nothing_to_do_says_all_that_the_first_one_said(prepare: Prepare, calls: Path) -> None:
+    for split in ("train", "dev", "test"):
+        with (calls / f"{split}.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(f'{{"dialogue": "{split}-9", "speaker": "A", "text": "again", "emotion": "calm"}}\n')
+    with (calls / "train.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"speaker": "A"}\n{"speaker": "A", "text": "x", "audio": "gone.wav"}\n')
+    first, again = (prepare("jsonl", "--source", calls, "--tolerate", "2") for _ in range(2))
+    assert (first.code, again.code, again.out) == (0, 0, first.out)
+    for said in ("dropped 1: ", "left with text alone", "the same dialogue in several splits", "warning: "):
+        assert said in first.err
+    assert first.err.splitlines()[-1].startswith("prepared: ")
+    assert again.err.splitlines()[0].startswith("nothing to do: ")
+    assert again.err.splitlines()[1:] == first.err.splitlines()[:-1]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("emotions", {"calm": 7, "angry": 1}, "calm in train: dataset.json says 7, and there are 2"),
+        ("utterances", 30, "utterances in train: dataset.json says 30, and there are 3"),
+        ("recordings", "x", "recordings in train: dataset.json says x, and there are 3"),
+    ],
+)
+def test_numbers_of_a_dataset_that_were_changed_by_hand_are_told_and_not_repeated(
+    prepare: Prepare, work: Path, calls: Path, key: str, value: object, said: str
+) -> None:
+    first = prepare("jsonl", "--source", calls)
+    path = work / "jsonl" / "dataset.json"
+    stated = json.loads(path.read_text(encoding="utf-8"))
+    stated["counts"]["train"][key] = value
+    stated["duplicates"] = [{"train": ["made up"], "test": ["too"]}]
+    path.write_text(json.dumps(stated), encoding="utf-8")
+    again = prepare("jsonl", "--source", calls)
+    assert (again.code, again.out) == (0, first.out)
+    assert f"warning: {said}\n" in again.err
+    assert "the dataset is not as it was prepared: --force makes it anew\n" in again.err
+    assert "made up" not in again.err
+    assert "not as it was prepared" not in prepare("jsonl", "--source", calls, "--force").err
+    assert "warning: calm in" not in prepare("jsonl", "--source", calls).err
+
+
 def test_where_more_is_wrong_than_is_said_it_is_said_how_to_see_it(
     prepare: Prepare, calls: Path, tmp_path: Path
 ) -> None:
@@ -105,7 +146,11 @@ class Calls(JsonLines):
         ("None", None),
         ("()", None),
         ("tuple(f'no {word}' for word in 'abcde')", "no a\nwarning: no b\nwarning: no c\nwarning: … and 2 more"),
-        ("1 / 0", "the reader fails to compare its numbers with those published: ZeroDivisionError: division by zero"),
+        (
+            "1 / 0",
+            "the reader fails to compare its numbers with those published: calls_at_test.py:6: dataset 'calls' of "
+            "calls-dist failed in published: ZeroDivisionError: division by zero",
+        ),
     ],
 )
 def test_what_a_third_party_s_reader_finds_is_said(
