@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecef_cli import output
-from ecef_cli.errors import EcefError, nearest
+from ecef_cli.errors import EcefError, described, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,14 +78,16 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
-        except Exception as error:
+        except (SystemExit, Exception) as error:
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
                 raise
             if ctx.params["verbose"] and (output.rank() == 0 or not isinstance(error, EcefError)):
                 traceback.print_exception(error)
             if isinstance(error, BrokenPipeError | EOFError):
                 # Click would take them for a closed stdout and for Ctrl-D, and end without a word.
-                raise EcefError(_describe(error)) from error
+                from ecef_cli.blame import blamed
+
+                raise (blamed(error) or EcefError(described(error))) from error
             raise
 
 
@@ -125,7 +127,7 @@ def main(args: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each way to end
+def _run(arguments: list[str]) -> int:
     """Return the exit code of a command line; every error becomes words here and nowhere else."""
     try:
         result: Any = ecef.main(arguments, prog_name="ecef", standalone_mode=False)
@@ -140,18 +142,27 @@ def _run(arguments: list[str]) -> int:  # noqa: PLR0911 - one return for each wa
         return _end(f"{' '.join(error.format_message().split())} (see `{command} --help`)", error.exit_code)
     except EcefError as error:
         return _end(str(error), error.exit_code)
-    except (SystemExit, BrokenPipeError) as error:
+    except (SystemExit, Exception) as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
+        return _unforeseen(error)
+    return result if type(result) is int else 0
+
+
+def _unforeseen(error: BaseException) -> int:
+    """Return the exit code of an error that none of ecef's own tells of; it is a plugin's where it arose in one."""
+    if isinstance(error, SystemExit | BrokenPipeError) and _reader_is_gone():
+        _silence()
+        return 0
+    from ecef_cli.blame import blamed
+
+    found = blamed(error)
+    if found is not None:
+        return _end(str(found), found.exit_code, every=True)
+    if isinstance(error, SystemExit | BrokenPipeError):
         # Click ends a shell completion this way, and any command whose stdout was closed.
-        if _reader_is_gone():
-            _silence()
-            return 0
         code = getattr(error, "code", 1)
         return code if isinstance(code, int) else int(code is not None)
-    except OSError as error:
-        return _end(_refusal(error), 1, every=True)
-    except Exception as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
-        return _end(f"{_describe(error)} (`ecef -v …` shows the traceback)", 1, every=True)
-    return result if type(result) is int else 0
+    text = _refusal(error) if isinstance(error, OSError) else f"{described(error)} (`ecef -v …` shows the traceback)"
+    return _end(text, 1, every=True)
 
 
 def _end(text: str, code: int, *, every: bool = False) -> int:
@@ -162,10 +173,6 @@ def _end(text: str, code: int, *, every: bool = False) -> int:
     elif code != INTERRUPTED:
         time.sleep(_SILENCE)
     return code
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
 
 
 def _refusal(error: OSError) -> str:

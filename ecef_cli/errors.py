@@ -66,6 +66,12 @@ class PluginError(EcefError):
     exit_code = 4
 
 
+def described(error: BaseException) -> str:
+    """Return an error as one line; of one that is not ecef's own, the class is half of the message."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, EcefError) else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return the one of `words` that `word` was probably meant to be, or None.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import output
+from ecef_cli.blame import blaming, of_the_machine
 from ecef_cli.checking.contract import breach
 from ecef_cli.checking.dataset import check_corpus, check_published
 from ecef_cli.checking.differences import origin_differences, row_differences
@@ -76,7 +77,7 @@ def prepare(
     Raises:
         DataError: the sources are broken, or hold more broken rows than are tolerated.
         EcefError: another process is at the dataset, or the workspace cannot be read or written.
-        PluginError: the reader cannot be loaded, or breaks its contract.
+        PluginError: the reader cannot be loaded, fails to download, or breaks its contract.
         RecipeError: an option is wrong.
         UsageProblem: no reader is called so, or a dataset of this name was prepared from something else.
     """
@@ -90,7 +91,8 @@ def prepare(
     place = Place(folder, workers or os.cpu_count() or 1, output.Progress, output.note, give_way)
     with locked(folder, f"the dataset {name!r}"), refusals(EcefError, "cannot be read or written", folder):
         if download:
-            sources = (*sources, *component.download(place))
+            with blaming():  # before what its server refuses is taken for the workspace's fault
+                sources = (*sources, *component.download(place))
         corpus = _collect(component, sources, place)
         if broken := breach(corpus):
             raise PluginError(f"the reader {reader!r} breaks its contract: {broken}")
@@ -127,7 +129,7 @@ def _collect(component: Dataset, sources: Sequence[Path], place: Place) -> Corpu
         return component.collect(sources, place)
     except OSError as error:
         where = refused(error, sources[0] if sources else place.folder)
-        if where.is_relative_to(place.folder):
+        if of_the_machine(error) or where.is_relative_to(place.folder):
             raise
         hint = "make it readable, or give sources beside it" if isinstance(error, PermissionError) else None
         raise DataError(f"cannot be read: {error.strerror or error}", where=str(where), hint=hint) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ecef_cli.errors import EcefError, PluginError, RecipeError, did_you_mean
+from ecef_cli.errors import EcefError, PluginError, RecipeError, described, did_you_mean
 from ecef_cli.labels import LabelSet, find_set
 from ecef_cli.problems import explain, located
 from ecef_cli.recipe_sections import Audio, Epc, Features, History, Modality, Network, Section, Training, distinct
@@ -153,8 +153,7 @@ def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Compone
     except EcefError:
         raise
     except Exception as error:
-        text = " ".join(str(error).split())
-        raise PluginError(f"{entry} cannot be built: {type(error).__name__}: {text}") from error
+        raise PluginError(f"{entry} cannot be built: {described(error)}") from error
 
 
 # ------------------------------------------------------------------------------------------------ reading

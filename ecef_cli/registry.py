@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from ecef_cli import hookspecs
-from ecef_cli.errors import PluginError, did_you_mean
+from ecef_cli.errors import PluginError, described, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +58,7 @@ class Entry:
                 found = attrgetter(attribute)(import_module(module))
         except (Exception, SystemExit) as error:
             raise PluginError(
-                f"{self} cannot be loaded: {_describe(error)}",
+                f"{self} cannot be loaded: {described(error)}",
                 hint=f"reinstall or update {self.distribution}",
             ) from error
         flaw = _flaw(found, self.kind)
@@ -136,7 +136,7 @@ class Registry:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a third party's code may raise anything
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
-            self.broken.append(Broken(point.name, distribution, _describe(error)))
+            self.broken.append(Broken(point.name, distribution, described(error)))
             return ()
 
     def _check_hooks(self, plugin: object) -> None:
@@ -185,7 +185,7 @@ class Registry:
                     self._call(plugin, EVENTS, event=event)
             except Exception as error:  # noqa: BLE001 - a third party's code may raise anything
                 self._deaf.add(plugin)
-                problems.append(f"{name} fails in {EVENTS} and is told no more: {_describe(error)}")
+                problems.append(f"{name} fails in {EVENTS} and is told no more: {described(error)}")
         return problems
 
     def _add(self, entry: Entry) -> None:
@@ -217,12 +217,6 @@ class Registry:
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
     return (point.dist.name, point.dist.version) if point.dist else ("unknown distribution", "")
-
-
-def _describe(error: BaseException) -> str:
-    """Return an error as one line; of an error that is not ours, the class is half of the message."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _normal(distribution: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ecef_cli.blame import blamed
 from ecef_cli.checking.check import Check, Problem, searched
 from ecef_cli.checking.restoring import restored_corpus, restored_reader
 from ecef_cli.checking.rows import check_emotions, check_ids, check_labels, check_order
 from ecef_cli.checking.sound import check_recordings
 from ecef_cli.dialogue import open_utterances
-from ecef_cli.errors import DataError, EcefError
+from ecef_cli.errors import DataError, EcefError, described
 from ecef_cli.manifest import counts, manifest_path, read_facts
 from ecef_cli.recordings import decode
 from ecef_cli.workspace import SPLITS, checksum, refusals
@@ -168,8 +169,9 @@ def check_published(reader: Dataset, corpus: Corpus) -> Check:
     try:
         lines = reader.published(corpus)
     except Exception as error:  # noqa: BLE001 - a third party's code may raise anything
-        problem = f"the reader fails to compare its numbers with those published: {type(error).__name__}: {error}"
-        return Check(_PUBLISHED, "noted", " ".join(problem.split()))
+        whose = blamed(error)
+        problem = f"the reader fails to compare its numbers with those published: {whose or described(error)}"
+        return Check(_PUBLISHED, "noted", problem)
     if lines is None:
         return Check(_PUBLISHED, "not measured", "the reader knows of none")
     wrong = ("line of differences", "lines of differences")

@@ -154,7 +154,7 @@ class Encoding:
 
     def _frames(self, sound: Mapping[Place, Wave]) -> dict[Place, npt.NDArray[Any]]:
         name, asked = self._what.name, self._utterances.names(sound)
-        with answering(name, asked):
+        with answering("audio_encoder", name, asked):
             found = self._what.encoder.encode(list(sound.values()))
         check_number(name, asked, found, len(sound))
         return {place: self._checked(place, features) for place, features in zip(sound, found, strict=True)}

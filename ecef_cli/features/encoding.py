@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecef_cli.errors import EcefError, PluginError
+from ecef_cli.blame import of_the_machine
+from ecef_cli.errors import EcefError, PluginError, described
+from ecef_cli.registry import get_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sized
@@ -16,20 +18,28 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def answering(encoder: str, asked: str) -> Iterator[None]:
+def answering(kind: str, encoder: str, asked: str) -> Iterator[None]:
     """Turn what an encoder raises within the block into an error that names it and what it was asked about.
 
+    Args:
+        kind: which kind of component it is.
+        encoder: its name.
+        asked: what it was asked about.
+
     Raises:
-        PluginError: something was raised that is no error of ecef's own.
+        PluginError: something was raised that is no error of ecef's own, nor the fault of the machine.
     """
     try:
         yield
     except EcefError:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
-        problem = f"the encoder {encoder!r} failed on {asked}: {said}"
-        raise PluginError(problem, hint="everything before is saved") from error
+        if of_the_machine(error):
+            raise
+        known = (entry for entry in get_registry().entries(kind) if entry.name == encoder)
+        called = str(next(known, f"the encoder {encoder!r}"))
+        hint = "everything before is saved"
+        raise PluginError(f"{called} failed on {asked}: {described(error)}", hint=hint) from error
 
 
 def check_number(encoder: str, asked: str, found: Sized, wanted: int) -> None:

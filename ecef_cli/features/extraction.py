@@ -151,7 +151,7 @@ def _shards(split: str, windows: Sequence[TextWindow]) -> Iterator[Shard]:
 
 def _encode(extraction: Extraction, batch: Batch, windows: Sequence[TextWindow], asked: str) -> Block:
     name, width = extraction.name, extraction.encoder.width
-    with answering(name, asked):
+    with answering("text_encoder", name, asked):
         features = extraction.encoder.encode(windows)
     check_number(name, asked, features, len(windows))
     arrays = {

@@ -93,6 +93,14 @@ def test_the_example_keeps_the_contract_of_readers(site: Path, friends: Path) ->
     ]
 
 
+def test_the_example_says_where_a_file_is_no_json(site: Path, friends: Path, tmp_path: Path) -> None:
+    (friends / "friends_dev.json").write_text('[\n  [{"speaker": "Ben",]\n]')
+    done = ecef(site, "--workspace", tmp_path / "work", "prepare", "emotionlines", "--source", friends)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"ecef: {friends / 'friends_dev.json'}:2: not JSON: ")
+    assert done.stderr.count("\n") == 1
+
+
 def test_prepare_finds_the_example_by_its_entry_point(site: Path, friends: Path, tmp_path: Path) -> None:
     listed = ecef(site, "plugins")
     assert "EmotionLines, from its JSON files" in listed.stdout, listed.stderr
