@@ -95,7 +95,7 @@ def prepare(
                 sources = (*sources, *component.download(place))
         corpus = _collect(component, sources, place)
         if broken := breach(corpus):
-            raise PluginError(f"the reader {reader!r} breaks its contract: {broken}")
+            raise PluginError(f"{get_registry().find('dataset', reader)} breaks its contract: {broken}")
         _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
         heard = listen(corpus, folder)
         corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))

@@ -137,7 +137,7 @@ def test_a_reader_that_returns_nothing_is_named(prepare: Prepare, calls: Install
     calls("return None")
     done = prepare("calls", "--source", "x")
     assert done.code == 4
-    assert "the reader 'calls' breaks its contract: it must return a Corpus, not NoneType" in done.err
+    assert "dataset 'calls' of calls-dist breaks its contract: it must return a Corpus, not NoneType" in done.err
 
 
 def test_a_download_that_fails_is_not_the_workspace_s_fault(prepare: Prepare, calls: Install) -> None:

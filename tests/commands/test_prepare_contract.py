@@ -82,7 +82,7 @@ def test_an_utterance_that_no_command_could_read_again_is_the_plugins_fault(
     code, err = prepare_changed(UTTERANCE.format(change=change))
     number = {"utterance=1.5": "1.5", "utterance=True": "True"}.get(change, "1")
     where = f"dialogue dev, utterance {number}"
-    assert (code, err) == (4, f"ecef: the reader 'calls' breaks its contract: {where}: {said}\n")
+    assert (code, err) == (4, f"ecef: dataset 'calls' of calls-dist breaks its contract: {where}: {said}\n")
     assert not (work / "calls").exists()
 
 
@@ -110,7 +110,7 @@ def test_a_corpus_that_is_none_is_the_plugins_fault(
 ) -> None:
     code, err = prepare_changed(changed)
     assert (code, len(err.splitlines())) == (4, 1)
-    assert err.startswith("ecef: the reader 'calls' breaks its contract: ")
+    assert err.startswith("ecef: dataset 'calls' of calls-dist breaks its contract: ")
     assert err.endswith(f"{said}\n")
 
 

@@ -148,7 +148,7 @@ class Calls(JsonLines):
         ("tuple(f'no {word}' for word in 'abcde')", "no a\nwarning: no b\nwarning: no c\nwarning: … and 2 more"),
         (
             "1 / 0",
-            "the reader fails to compare its numbers with those published: calls_at_test.py:6: dataset 'calls' of calls",
+            "the reader fails to compare its numbers with those published: calls_at_test.py:6: dataset 'calls' of",
         ),
     ],
 )
