@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     from ecef_cli.components import Corpus, Dropped
     from ecef_cli.dialogue import Dialogue
 
+_RECORDING = re.compile("^recording .+?: ")
+_SECONDS = re.compile(r"\d[\d.,]* s\b")
 _EXAMPLES = 3
-_REASONS = 5
+_REASONS = 8
 
 
 def split_dialogues(corpus: Corpus) -> Iterator[tuple[str, Dialogue]]:
@@ -94,8 +97,12 @@ def count_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield, line by line, what was dropped and repaired and what is odd about a dataset."""
-    yield from _dropped_lines(facts["dropped"])
-    yield from _recording_lines(facts)
+    yield from _reason_lines("dropped", facts["dropped"])
+    yield from _reason_lines("left with text alone", facts.get("muted", ()))
+    known = facts.get("recordings")
+    if known:
+        files = "1 file" if known["files"] == 1 else f"{known['files']:,} files"
+        yield f"recordings: {files}, {known['seconds'] / 3600:,.2f} h in {known['utterances']:,} utterances"
     for what, number in facts["repaired"].items():
         yield f"repaired: {what}, in {number:,} utterance{'s' if number != 1 else ''}"
     yield from facts.get("remarks", ())
@@ -129,27 +136,24 @@ def warnings(facts: Mapping[str, Any]) -> Iterator[str]:
             yield f"labels that look like one: {', '.join(map(repr, labels))}"
 
 
-def _dropped_lines(dropped: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    places: defaultdict[str, list[str]] = defaultdict(list)
-    for item in dropped:
-        places[item["reason"]].append(item["where"] or item["item"])
-    ranked = sorted(places.items(), key=lambda pair: -len(pair[1]))
-    for reason, where in ranked[:_REASONS]:
-        yield f"dropped {len(where):,}: {reason} ({_shown(where)})"
-    rest = sum(len(where) for _, where in ranked[_REASONS:])
+def _reason_lines(fate: str, lost: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Yield a line for each kind of reason, the most frequent first, with the first places."""
+    kinds: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
+    for item in lost:
+        kinds[_kind(item["reason"])].append(item)
+    ranked = sorted(kinds.items(), key=lambda pair: -len(pair[1]))
+    for kind, items in ranked[:_REASONS]:
+        reasons = {item["reason"] for item in items}
+        reason = reasons.pop() if len(reasons) == 1 else kind
+        yield f"{fate} {len(items):,}: {reason} ({_shown([item['where'] or item['item'] for item in items])})"
+    rest = sum(len(items) for _, items in ranked[_REASONS:])
     if rest:
-        yield f"dropped {rest:,} more for other reasons; dataset.json lists all"
+        yield f"{fate} {rest:,} more for other reasons; dataset.json lists all"
 
 
-def _recording_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    muted = facts.get("muted", ())
-    if muted:
-        where = _shown([item["where"] or item["item"] for item in muted])
-        yield f"left with text alone, because the recording cannot be used: {len(muted):,} ({where})"
-    known = facts.get("recordings")
-    if known:
-        files = "1 file" if known["files"] == 1 else f"{known['files']:,} files"
-        yield f"recordings: {files}, {known['seconds'] / 3600:,.2f} h in {known['utterances']:,} utterances"
+def _kind(reason: str) -> str:
+    """Return a reason without what is its own alone: the name of its recording, and times."""
+    return _SECONDS.sub("… s", _RECORDING.sub("recording …: ", reason))
 
 
 def _shown(places: Sequence[str]) -> str:

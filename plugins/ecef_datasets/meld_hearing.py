@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FAULT = "clip_fault"
 """The key of a row that says why its recording is left out."""
-_SHOWN = 8
 
 
 def with_recordings(corpus: Corpus, recorded: Recorded) -> Corpus:
@@ -76,11 +75,6 @@ class _Hearing:
 
     def remarks(self, corpus: Corpus) -> Iterator[str]:
         """Yield what is to be known of the recordings as a whole."""
-        known = [lost for lost in self.muted if lost.error is None]
-        for lost in known[:_SHOWN]:
-            yield f"without its recording: {lost.item}, {lost.reason}"
-        if len(known) > _SHOWN:
-            yield f"… and {len(known) - _SHOWN:,} more of these; dataset.json lists all"
         for split in corpus.splits:
             if split not in self._given:
                 yield f"no recording of {split} was given"

@@ -159,8 +159,34 @@ def test_tolerated_an_utterance_keeps_its_text_and_says_what_it_lost(
     ]
     assert facts(work)["muted"] == [{"split": "train", "item": "train/1", "reason": lost, "where": "train.jsonl:1"}]
     assert f"dropped 1: {lost} (train.jsonl:2)" in done.err
-    assert "left with text alone, because the recording cannot be used: 1 (train.jsonl:1)" in done.err
+    assert f"left with text alone 1: {lost} (train.jsonl:1)" in done.err
     assert "nothing to do" in prepare_calls("--tolerate", "2").err
+
+
+def test_what_is_wrong_with_recordings_is_told_by_kind_with_the_first_places(
+    prepare_calls: Prepare, work: Path, calls: Path
+) -> None:
+    rows = [
+        {"text": "x", "emotion": "calm", "audio": f"sound/{name}"} for name in ("1.wav", "2.wav", "a.flac", "b.wav")
+    ]
+    rows += [{**ROWS[0], "end": end} for end in (8, 9.5)]
+    rows += [{"text": "", "emotion": "calm", "audio": f"sound/{name}.wav"} for name in (3, 4, 5, 6)]
+    write_dialogue(calls, "train", rows)
+    (calls / "sound" / "b.wav").write_text("words")
+    done = prepare_calls("--tolerate", "100%")
+    assert done.code == 0
+    gone = "there is no such file"
+    ends = "the segment ends at … s, but the recording lasts from … s to … s"
+    words = f"recording {calls.resolve()}/sound/b.wav: is no audio that can be read"
+    assert done.err.splitlines()[:4] == [
+        f"dropped 4: recording …: {gone} (train.jsonl:7, train.jsonl:8, train.jsonl:9, …)",
+        f"left with text alone 2: recording …: {gone} (train.jsonl:1, train.jsonl:2)",
+        f"left with text alone 2: recording …: {ends} (train.jsonl:5, train.jsonl:6)",
+        f"left with text alone 1: {words} (train.jsonl:4)",
+    ]
+    assert [item["reason"] for item in facts(work)["muted"]][:2] == [
+        f"recording {calls.resolve()}/sound/{number}.wav: {gone}" for number in (1, 2)
+    ]
 
 
 @pytest.mark.parametrize(("tolerate", "code"), [("49%", 3), ("50%", 0)])

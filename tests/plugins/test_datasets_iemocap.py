@@ -432,6 +432,6 @@ def test_prepare_goes_through_and_says_what_it_found(release: Path, capsys: pyte
     assert f"recording {wav}" in capsys.readouterr().err
     assert _run([*work, "--tolerate", "1", "--option", "labels=iemocap6", "--option", "split=loso2"]) == 0
     said = capsys.readouterr()
-    assert "left with text alone, because the recording cannot be used: 1" in said.err
+    assert f"left with text alone 1: recording {wav}: is no audio that can be read (" in said.err
     assert "numbers that are not those of the release" in said.err
     assert '"split": "test", "dialogues": 2, "utterances": 12, "unlabelled": 4' in said.out

@@ -123,15 +123,31 @@ def test_the_clips_known_to_be_bad_are_left_out_and_reported_without_any_toleran
         "test": [None, "test/dia2_utt0.flac", None, None, None],
     }
     for line in (
-        "train_dia125/3, the published clip is corrupt",
-        "dev_dia110/7, the clip was not published",
-        "test_dia1/0, cut wrongly: the clip lasts 6.5 s, its row says 1.0 s",
-        "test_dia38/4, cut wrongly: five minutes for one sentence",
-        "test_dia155/3, its duration is not positive",
-        "test_dia220/0, cut wrongly",
+        "the published clip is corrupt (train_sent_emo.csv:3)",
+        "the clip was not published (dev_sent_emo.csv:3)",
+        "cut wrongly: the clip lasts 6.5 s, its row says 1.0 s (test_sent_emo.csv:5)",
+        "cut wrongly: five minutes for one sentence (test_sent_emo.csv:2)",
+        "its duration is not positive (test_sent_emo.csv:4)",
+        "cut wrongly: four minutes for one question, and of another scene (test_sent_emo.csv:3)",
     ):
-        assert f"without its recording: {line}" in said
+        assert f"left with text alone 1: {line}\n" in said
     assert len(json.loads((work / "meld" / "dataset.json").read_text())["muted"]) == 6
+
+
+def test_what_is_wrong_with_clips_is_told_by_kind(prepare, tmp_path: Path) -> None:
+    clips = {split: dict(of) for split, of in CLIPS.items()}
+    clips["train"] = {"dia0_utt0.mp4": clip(level=0.0), "dia0_utt1.mp4": SOUND[:500], "dia1_utt0.mp4": SOUND}
+    clips["dev"] = {"dia0_utt0.mp4": clip(level=0.0)}
+    clips["test"] = {"dia0_utt0.mp4": SOUND}
+    code, said = prepare("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, clips)), "--tolerate", "5")
+    assert code == 0, said
+    damaged = "it cannot be decoded: invalid data found when processing input"
+    for line in (
+        "2: recording …: it is silent (train_sent_emo.csv:2, dev_sent_emo.csv:2)",
+        "2: recording …: it is missing (dev_sent_emo.csv:3, test_sent_emo.csv:3)",
+        f"1: recording train dia0_utt1: {damaged} (train_sent_emo.csv:3)",
+    ):
+        assert f"left with text alone {line}\n" in said
 
 
 def test_extras_and_strays_are_no_utterances(prepare, tmp_path: Path, work: Path) -> None:
