@@ -14,6 +14,7 @@ import click
 
 from ecef_cli import output
 from ecef_cli.errors import EcefError, described, nearest
+from ecef_cli.workspace import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,7 @@ class LazyGroup(click.Group):
     "--workspace",
     type=click.Path(path_type=Path, file_okay=False),
     envvar="ECEF_WORKSPACE",
-    default=Path("ecef-work"),
+    default=Path(DEFAULT),
     show_default=True,
     help="Folder of prepared datasets and runs; also ECEF_WORKSPACE.",
 )

@@ -19,6 +19,8 @@ from ecef_cli.errors import DataError, EcefError, UsageProblem, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+DEFAULT = "ecef-work"
+"""The folder of the workspace where none is named."""
 SPLITS = ("train", "dev", "test")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RUNS = "runs"

@@ -112,8 +112,14 @@ def told(check: Check) -> Iterator[str]:
             yield f"… and {more:,} more of these"
 
 
-def conclude(checks: Sequence[Check], where: str) -> None:
-    """Raise a DataError that names the checks that failed, where any did."""
+def conclude(checks: Sequence[Check], where: str, *, hint: str | None = None) -> None:
+    """Raise a DataError that names the checks that failed, where any did.
+
+    Args:
+        checks: the checks.
+        where: what was checked.
+        hint: what to do about it.
+    """
     failed = [check.name for check in checks if check.status == "failed"]
     if failed:
-        raise DataError(f"{len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}", where=where)
+        raise DataError(f"{len(failed)} of {len(checks)} checks failed: {'; '.join(failed)}", where=where, hint=hint)

@@ -128,6 +128,7 @@ def _tell(made: Preparation) -> None:
 def _check(ctx: click.Context, subject: str, form: str | None) -> None:
     from ecef_cli.checking.check import conclude, detailed
     from ecef_cli.checking.dataset import check_folder, find_dataset
+    from ecef_cli.checking.restoring import command_again
 
     for parameter in ctx.command.params:
         if parameter.name not in {"subject", "form"} and _is_given(ctx, parameter):
@@ -137,7 +138,7 @@ def _check(ctx: click.Context, subject: str, form: str | None) -> None:
     checks = check_folder(folder)
     wanted = output.choose_format(form)
     output.records(detailed(checks, wanted), wanted=wanted)
-    conclude(checks, str(folder))
+    conclude(checks, str(folder), hint=f"prepare it again from its sources: `{command_again(folder)}`")
 
 
 def _is_given(ctx: click.Context, parameter: click.Parameter) -> bool:

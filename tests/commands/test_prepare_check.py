@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,36 @@ def test_a_row_changed_by_hand_fails_with_all_that_follows_from_it(prepare: Prep
     assert problems(done, ORDER) == [f"{path}:2: train/2 has start 0 s, the row before it 0.5 s"]
     assert problems(done, OCCUR) == ["no utterance is 'angry'"]
     assert status(done, "noted") == {ORDER, OCCUR}
+
+
+def test_the_way_out_is_the_command_that_made_it(
+    prepare: Prepare, dataset: Path, calls: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest(dataset).write_text("", encoding="utf-8")
+    again = f"ecef --workspace {work} prepare jsonl --source … --name jsonl --force"
+    advice = f" (prepare it again from its sources: `{again}`)\n"
+    monkeypatch.chdir(dataset)
+    for name in ("jsonl", dataset, "."):
+        assert prepare("--check", name).err.endswith(advice)
+    words = shlex.split(again.replace("…", str(calls)))
+    assert prepare(*words[words.index("prepare") + 1 :]).code == 0
+    assert prepare("--check", "jsonl").code == 0
+
+
+def test_the_way_out_has_the_options_and_the_name_that_the_dataset_had(prepare: Prepare, tmp_path: Path) -> None:
+    table = tmp_path / "talk.csv"
+    table.write_text("who;what;how\nA;hello;calm\nB;there;calm\n", encoding="utf-8")
+    given = ["--option", "speaker=who", "--option", "text=what", "--option", "emotion=how"]
+    given += ["--option", "delimiter=semicolon", "--option", "dev=0", "--option", "test=0"]
+    made = prepare("csv", "--source", table, "--name", "my-talk", *given)
+    assert made.code == 0, made.err
+    manifest(tmp_path / "work" / "my-talk").write_text("", encoding="utf-8")
+    said = prepare("--check", "my-talk").err
+    words = shlex.split(said.partition("`")[2].partition("`")[0].replace("…", str(table)))
+    assert words[3:8] == ["prepare", "csv", "--source", str(table), "--name"]
+    again = prepare(*words[4:])
+    assert (again.code, again.out) == (0, made.out), again.err
+    assert prepare("--check", "my-talk").code == 0
 
 
 def test_ids_that_stand_twice_in_two_splits_or_apart_are_all_listed(prepare: Prepare, dataset: Path) -> None:
