@@ -37,6 +37,11 @@ COMMANDS = {
 }
 """Subcommands with their help lines, so that the group's help imports none of them."""
 
+_ANEW = {"extract", "train"}
+"""Those that with `--force` throw away what is there; without it they go on where they were stopped."""
+_GOING_ON = {"prepare", *_ANEW}
+"""Those that keep what they have done when they are stopped."""
+
 
 class LazyGroup(click.Group):
     """A group that imports a subcommand when it is used."""
@@ -79,6 +84,8 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(ctx.invoked_subcommand) from error  # which of them it was is known here alone
         except (SystemExit, Exception) as error:
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
                 raise
@@ -133,8 +140,8 @@ def _run(arguments: list[str]) -> int:
     try:
         result: Any = ecef.main(arguments, prog_name="ecef", standalone_mode=False)
         sys.stdout.flush()  # while a full disk or a closed pipe can still be told
-    except (KeyboardInterrupt, click.Abort):
-        return _end("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _end(_interrupted(error, arguments), INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
@@ -146,6 +153,16 @@ def _run(arguments: list[str]) -> int:
     except (SystemExit, Exception) as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
         return _unforeseen(error)
     return result if type(result) is int else 0
+
+
+def _interrupted(error: BaseException, arguments: Sequence[str]) -> str:
+    """Return what to say of an interruption, which Click turns into an error of its own."""
+    interruption = error.__cause__ if isinstance(error.__cause__, KeyboardInterrupt) else error
+    command = str(interruption)
+    if command not in _GOING_ON:
+        return "interrupted"
+    without = " without --force" if command in _ANEW and "--force" in arguments else ""
+    return f"interrupted; the same command{without} goes on where it was"
 
 
 def _unforeseen(error: BaseException) -> int:

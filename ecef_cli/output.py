@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "jsonl", "json", "csv")
 _SLOW = 1.0  # seconds of work after which a progress bar appears
+_SELDOM = 60.0  # seconds between two lines of progress in a log
 
 
 def rank() -> int:
@@ -105,7 +106,9 @@ def table(
 
 
 class Progress:
-    """A bar on stderr for work over a second; silent where stderr is no terminal, and in all but the main process.
+    """A bar on stderr for work over a second; where stderr is no terminal, a line a minute of what is done by then.
+
+    Of processes that a launcher started together, the main one alone shows it.
 
     Args:
         total: how many units there are, where known.
@@ -125,16 +128,28 @@ class Progress:
             file=sys.stderr,
             leave=False,
         )
+        self._label, self._unit, self._total = label, unit, total
+        self._done, self._told = 0, time.monotonic()
 
     def advance(self, count: int = 1) -> None:
         """Count units that are done."""
         self._bar.update(count)
+        self._done += count
+        self._tell()
 
     def reach(self, done: int, total: int | None = None) -> None:
         """Say how many units are done by now, and how many there are where that has become known."""
         if total is not None:
-            self._bar.total = total
-        self._bar.update(done - self._bar.n)
+            self._bar.total = self._total = total
+        self.advance(done - self._done)
+
+    def _tell(self) -> None:
+        """Say how far it is, for a log, where that was not said for long; what is done says its own last word."""
+        if not self._bar.disable or self._done == self._total or time.monotonic() - self._told < _SELDOM:
+            return
+        self._told = time.monotonic()
+        whole = "" if self._total is None else f" of {self._total:,}"
+        note(f"{self._label}: {self._done:,}{whole} {self._unit}")
 
     def __enter__(self) -> Self:
         return self

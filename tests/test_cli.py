@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import subprocess
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from ecef_cli import cli, output
+from ecef_cli import cli
 from ecef_cli.cli import COMMANDS, _run
 from ecef_cli.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem
 
@@ -254,52 +252,24 @@ def test_an_interrupt_ends_with_130_and_no_traceback() -> None:
     assert done.stderr.strip() == "ecef: interrupted"
 
 
-ROWS = [
-    {"name": "a", "tasks": ("erc", "epc"), "score": 0.5, "note": "x,y"},
-    {"name": "東", "tasks": (), "score": None, "note": "😀"},
-]
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["prepare", "--force"], "interrupted; the same command goes on where it was"),
+        (["extract"], "interrupted; the same command goes on where it was"),
+        (["train", "--force"], "interrupted; the same command without --force goes on where it was"),
+        (["eval", "--force"], "interrupted"),
+        (["plugins"], "interrupted"),
+    ],
+)
+def test_an_interrupted_command_says_whether_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    @click.command(arguments[0])
+    @click.option("--force", is_flag=True)
+    def command(*, force: bool) -> None:
+        raise KeyboardInterrupt
 
-
-def test_json_lines_hold_one_row_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    output.records(ROWS, wanted=None)
-    lines = capsys.readouterr().out.splitlines()
-    assert [json.loads(line)["name"] for line in lines] == ["a", "東"]
-    assert json.loads(lines[0])["tasks"] == ["erc", "epc"]
-
-
-def test_json_is_one_list(capsys: pytest.CaptureFixture[str]) -> None:
-    output.records(ROWS, wanted="json")
-    assert [row["note"] for row in json.loads(capsys.readouterr().out)] == ["x,y", "😀"]
-
-
-def test_csv_is_read_back_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
-    output.records(ROWS, wanted="csv", columns=("name", "tasks", "note"))
-    out = capsys.readouterr().out
-    assert "\r" not in out
-    assert list(csv.reader(io.StringIO(out))) == [
-        ["name", "tasks", "note"],
-        ["a", "erc, epc", "x,y"],
-        ["東", "", "😀"],
-    ]
-
-
-def test_a_table_shows_headers_and_lists_without_brackets(capsys: pytest.CaptureFixture[str]) -> None:
-    output.records(ROWS, wanted="table", columns=("name", "tasks", "score"))
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["name", "tasks", "score"]
-    assert lines[2].split() == ["a", "erc,", "epc", "0.50"]
-
-
-@pytest.mark.parametrize(("form", "text"), [("jsonl", ""), ("json", "[]\n"), ("csv", "name\n")])
-def test_no_rows_are_still_well_formed(capsys: pytest.CaptureFixture[str], form: str, text: str) -> None:
-    output.records([], wanted=form, columns=("name",))
-    assert capsys.readouterr().out == text
-
-
-def test_notes_and_progress_stay_off_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    output.warn("careful")
-    with output.Progress(3, "reading", "row") as bar:
-        bar.advance(3)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err == "warning: careful\n"
+    monkeypatch.setattr(f"ecef_cli.commands.{arguments[0]}.command", command)
+    assert _run(arguments) == cli.INTERRUPTED
+    assert capsys.readouterr().err.split("\n")[-2:] == [f"ecef: {said}", ""]
