@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from ecef_cli.components import Corpus, Dropped
     from ecef_cli.dialogue import Dialogue
 
+_LACKING = {
+    "train": "no run can be trained on the dataset, only measured on its other splits",
+    "dev": "no run can be trained on the dataset, whose dev split says when to stop",
+    "test": "`ecef eval` measures on it only with `--split dev`",
+}
+"""What cannot be done without a split."""
+
 _RECORDING = re.compile("^recording .+?: ")
 _SECONDS = re.compile(r"\d[\d.,]* s\b")
 _EXAMPLES = 3
@@ -125,7 +132,7 @@ def warnings(facts: Mapping[str, Any]) -> Iterator[str]:
     counts = facts["counts"]
     for split in SPLITS:
         if not counts[split]["utterances"]:
-            yield f"nothing is in {split}"
+            yield f"nothing is in {split}: {_LACKING[split]}"
         elif not counts[split].get("recordings", 1):
             yield f"no utterance of {split} has a recording, and those of other splits have"
     alike: defaultdict[str, list[str]] = defaultdict(list)

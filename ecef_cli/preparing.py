@@ -198,7 +198,7 @@ def parse_options(options: Iterable[str], model: type[Options]) -> dict[str, Any
         model: which options there are, and of which types.
 
     Raises:
-        RecipeError: an option has no `=` or no key, or stands twice.
+        RecipeError: an option has no `=`, no key or no value, or stands twice.
     """
     values: dict[str, Any] = {}
     for option in options:
@@ -208,6 +208,8 @@ def parse_options(options: Iterable[str], model: type[Options]) -> dict[str, Any
             raise RecipeError(f"--option {option!r}: write it as key=value")
         if key in values:
             raise RecipeError(f"--option {option!r}: {key} stands twice")
+        if not text.strip(" "):
+            raise RecipeError(f"--option {option!r}: {key} has no value", hint="leave it out, or write null for none")
         known = model.model_fields.get(key)
         values[key] = parse_value(text, known.annotation if known else None, f"--option {option!r}")
     return values

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
 _BRANCHES = {"Block", "function-before"}
 
 
-def explain(error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...]) -> Iterable[tuple[str, str]]:
+def explain(
+    error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...], *, whole: str = "recipe"
+) -> Iterable[tuple[str, str]]:
     """Yield each problem as the dotted path of its setting and what is wrong there.
 
     Args:
         error: what the model raised.
         model: the model, whose fields are the right words.
         prefix: the path of the block that was validated.
+        whole: the path of what is wrong with several settings at once, where there is no prefix.
     """
     for item in error.errors(include_url=False):
         loc = [part for part in item["loc"] if part not in _BRANCHES]
-        path = ".".join(str(part) for part in (*prefix, *loc)) or "recipe"
+        path = ".".join(str(part) for part in (*prefix, *loc)) or whole
         found = "" if isinstance(item["input"], dict | list) else f", not {item['input']!r}"
         if item["type"] == "extra_forbidden":
             wrong = f"no such setting ({did_you_mean(str(loc[-1]), _keys(model, loc[:-1]))})"

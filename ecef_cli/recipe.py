@@ -146,7 +146,8 @@ def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Compone
     try:
         checked = found.Options.model_validate(dict(options))
     except ValidationError as error:
-        problems = tuple(f"{path}: {wrong}" for path, wrong in explain(error, found.Options, ()))
+        explained = explain(error, found.Options, (), whole="")
+        problems = tuple(f"{path}: {wrong}" if path else wrong for path, wrong in explained)
         raise RecipeError(f"wrong options for {kind} {name!r}", problems=problems) from None
     try:
         return found(checked)

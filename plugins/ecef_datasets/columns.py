@@ -59,7 +59,7 @@ class TableOptions(OwnOptions):
     @classmethod
     def _divides(cls, delimiter: str | None) -> str | None:
         if delimiter in {'"', "\n", "\r", " "}:
-            raise ValueError(f"{delimiter!r} cannot stand between values")
+            raise ValueError("must be a character that can stand between values")
         return delimiter
 
 
@@ -112,7 +112,7 @@ class TableDialogues(OwnDialogues):
 
     def _columns(self, table: Table) -> dict[str, str]:
         """Return the column of each key that has one."""
-        where = f"{table.path}:1"
+        where = table.header
         twice = [name for name in table.columns if table.columns.count(name) > 1]
         if twice:
             raise DataError(f"two columns are called {twice[0]!r}", where=where, hint="rename one of the two")
@@ -138,12 +138,26 @@ def _missing(key: str, name: str, table: Table) -> DataError:
     close = nearest(name, table.columns)
     hints = [f"did you mean {close!r}?"] if close else []
     hints.append(f"there are: {listed(table.columns)}")
-    hints.append(f"--option {key}=COLUMN names the one that holds it")
-    return DataError(f"the column {name!r} is missing", where=f"{table.path}:1", hint="; ".join(hints))
+    other = _other_delimiter(table.columns)
+    takes = f"--option {key}=COLUMN names the one that holds it"
+    hints.append(f"if they are several: --option delimiter={other}" if other else takes)
+    return DataError(f"the column {name!r} is missing", where=table.header, hint="; ".join(hints))
+
+
+def _other_delimiter(columns: Sequence[str]) -> str | None:
+    """Return what may stand between the values of a table of one column, as the option calls it, or None."""
+    counts = {word: columns[0].count(character) for word, character in DELIMITERS.items()} if len(columns) == 1 else {}
+    likely = max(counts, key=lambda word: counts[word], default=None)
+    return likely if likely is not None and counts[likely] else None
 
 
 def _row(values: Mapping[str, str], columns: Mapping[str, str], where: str) -> dict[str, Any]:
     check_surplus(values, where)
+    lacking = [column for column in columns.values() if column not in values]
+    if lacking:  # a row that was cut off, whose emotion or recording would be lost without a word
+        hint = "write every value, also the empty ones"
+        problem = f"the row has fewer values than the header has columns, and lacks {', '.join(lacking)}"
+        raise DataError(problem, where=where, hint=hint)
     for column, value in values.items():
         check_readable(column, value, where)
     taken = set(columns.values())

@@ -53,7 +53,7 @@ class OwnOptions(Options):
     def _leaves_some(cls, test: float, info: ValidationInfo) -> float:
         dev = info.data.get("dev", 0)
         if dev + test >= 1:
-            raise ValueError(f"with dev {dev:g} it leaves nothing to train on")
+            raise ValueError(f"must leave train its share: below {1 - dev:g} where dev is {dev:g}")
         return test
 
 
@@ -125,7 +125,7 @@ class OwnDialogues(Dataset):
             splits[known.split if known else self._distribute(dialogue.id)].append(dialogue)
         labels = self.options.labels or _labels(splits)
         if kept and not labels:
-            raise DataError("no row has an 'emotion'", where=str(files[0]), hint="training needs gold labels")
+            raise _unlabelled(files[0], dropped)
         return Corpus(
             tuple(labels),
             {split: tuple(dialogues) for split, dialogues in splits.items()},
@@ -177,6 +177,15 @@ def share_of(dialogue: str, seed: int) -> float:
     """Return a number from 0 to below 1 that depends on a dialogue's id and the seed alone."""
     digest = hashlib.sha256(f"{seed}:{dialogue}".encode()).digest()
     return int.from_bytes(digest[:8]) / 2**64
+
+
+def _unlabelled(path: Path, dropped: Sequence[Dropped]) -> DataError:
+    broken = next((lost.error for lost in dropped if lost.error is not None), None)
+    if broken is None:
+        return DataError("no row has an 'emotion'", where=str(path), hint="training needs gold labels")
+    # The only ones that have an emotion may be those that are broken.
+    hint = "mend it: none of the rows that are whole has an 'emotion', and training needs gold labels"
+    return DataError(broken.problem, where=broken.where, hint=f"{broken.hint}; {hint}" if broken.hint else hint)
 
 
 def _sound(found: Utterance | DataError) -> Utterance:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SURPLUS = ""
+_TORN = "\n"
+"""Under these keys, which no column is called, a row says that it has more values than columns, or wrong quotation."""
+_END = "\0"
+_CLOSE = 'close it; within a text, write "" for one'
 _UNREADABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -33,10 +37,18 @@ class Table:
     def __init__(self, path: Path, delimiter: str = ",") -> None:
         self.path = path
         self._name = "CSV" if delimiter == "," else f"a table with {delimiter!r} between its values"
-        self._reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter)
-        self.columns: tuple[str, ...] = tuple(mend(name)[0].strip() for name in self._next() or ())
+        self._reader = csv.reader(self._lines(read_text(path)), delimiter=delimiter)
+        self._over = False
+        self._raw: list[str] = []  # the lines of the row that was read last
+        while (names := self._next()) == []:  # an empty line
+            pass
+        if names is None:
+            raise DataError("the file is empty", where=str(path), hint="a table begins with the names of its columns")
+        self.columns: tuple[str, ...] = tuple(mend(name)[0].strip() for name in names)
         """The names in the header."""
-        check_readable("the header", "".join(self.columns), f"{path}:1")
+        self.header = f"{path}:{self._reader.line_num}"
+        """Where the header ends, as `file:line`."""
+        check_readable("the header", "".join(self.columns), self.header)
 
     def rows(self, texts: Collection[str], repaired: Counter[str]) -> Iterator[tuple[str, dict[str, str]]]:
         """Yield each row, and where it begins as `file:line`; empty lines count for nothing.
@@ -53,9 +65,11 @@ class Table:
             if values:
                 # A row that is too short lacks its last columns; what is too much goes by no name.
                 row = dict(zip([*self.columns, _SURPLUS], values, strict=False))
+                if self._is_torn():
+                    row[_TORN] = ""
                 mended: set[str] = set()
-                for column in texts:
-                    row[column], repairs = mend(row.get(column, ""))
+                for column in row.keys() & set(texts):
+                    row[column], repairs = mend(row[column])
                     mended |= repairs.keys()
                 repaired.update(mended)
                 yield f"{self.path}:{line}", row
@@ -68,17 +82,40 @@ class Table:
                 close = nearest(column, self.columns)
                 raise DataError(
                     f"the column {column!r} is missing",
-                    where=f"{self.path}:1",
+                    where=self.header,
                     hint=f"did you mean it by {close!r}?" if close else f"there are: {listed(self.columns)}",
                 )
 
     def _next(self) -> list[str] | None:
-        line = self._reader.line_num + 1
+        where = f"{self.path}:{self._reader.line_num + 1}"
+        self._raw.clear()
         try:
-            return next(self._reader, None)
+            values = next(self._reader, None)
         except csv.Error as error:
             hint = "is a quotation mark left open?"
-            raise DataError(f"not {self._name}: {error}", where=f"{self.path}:{line}", hint=hint) from None
+            raise DataError(f"not {self._name}: {error}", where=where, hint=hint) from None
+        if not self._over:
+            return values
+        if values not in (None, [_END]):
+            raise DataError("the row has a quotation mark that is never closed", where=where, hint=_CLOSE)
+        return None
+
+    def _lines(self, text: str) -> Iterator[str]:
+        """Yield the lines of a table and one more, which only a quotation mark left open makes a part of a row."""
+        for line in io.StringIO(text, newline=""):
+            self._raw.append(line)
+            yield line
+        self._over = True
+        yield _END
+
+    def _is_torn(self) -> bool:
+        """Tell whether a row runs into the next one, because only a quotation mark of that closes one of its own."""
+        if len(self._raw) > 1:
+            try:
+                list(csv.reader(self._raw, self._reader.dialect, strict=True))
+            except csv.Error:  # something stands between a mark that closes and the next value
+                return True
+        return False
 
 
 def read_text(path: Path) -> str:
@@ -99,9 +136,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def check_surplus(row: Mapping[str, str], where: str) -> None:
-    """Raise a DataError where a row has more values than the header has columns."""
+    """Raise a DataError where a row has more values than the header has columns, or runs into the next one."""
+    if _TORN in row:
+        raise DataError("the row has a quotation mark that only a later row closes", where=where, hint=_CLOSE)
     if _SURPLUS in row:
-        raise DataError("the row has more values than the header has columns", where=where)
+        hint = "a value that holds what stands between values needs quotation marks around it"
+        raise DataError("the row has more values than the header has columns", where=where, hint=hint)
 
 
 def check_filled(row: Mapping[str, str], columns: Iterable[str], where: str) -> None:

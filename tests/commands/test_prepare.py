@@ -13,7 +13,6 @@ import pytest
 from prepared import Prepare, facts
 
 from ecef_cli.manifest import load_prepared
-from ecef_cli.tolerance import Tolerance
 from ecef_cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -229,37 +228,26 @@ def test_what_will_trouble_training_is_warned_of(prepare: Prepare, calls: Path) 
     add(calls / "train.jsonl", '{"speaker": "A", "text": "y", "emotion": "Calm"}')
     done = prepare("jsonl", "--source", calls)
     assert done.code == 0
-    assert "warning: nothing is in dev" in done.err
+    nothing = "warning: nothing is in dev: no run can be trained on the dataset, whose dev split says when to stop\n"
+    assert nothing in done.err
     assert "warning: the emotion 'smug' is in test and not in train" in done.err
     assert "warning: labels that look like one: 'calm', 'Calm'" in done.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("split", "said"),
     [
-        (["meldd", "--source", "."], 2, "no reader is called 'meldd' (did you mean 'meld'?)"),
-        ([], 2, "READER is missing"),
-        (["jsonl"], 2, "--source"),
-        (["jsonl", "--source", "nowhere"], 3, "nowhere: no such file or folder"),
-        (["jsonl", "--source", ".", "--option", "sed=1"], 2, "did you mean 'seed'?"),
-        (["jsonl", "--source", ".", "--option", "seed"], 2, "write it as key=value"),
-        (["jsonl", "--source", ".", "--option", "seed=1", "--option", "seed=2"], 2, "stands twice"),
-        (["jsonl", "--source", ".", "--option", "seed=[1"], 2, "not YAML"),
-        (["jsonl", "--source", ".", "--tolerate", "some"], 2, "write a share such as 1%"),
-        (["jsonl", "--source", ".", "--name", "runs"], 2, "cannot be the name of a dataset"),
+        ("train", "no run can be trained on the dataset, only measured on its other splits"),
+        ("test", "`ecef eval` measures on it only with `--split dev`"),
     ],
 )
-def test_a_slip_on_the_command_line_is_explained(prepare: Prepare, arguments: list[str], code: int, said: str) -> None:
-    done = prepare(*arguments)
-    assert done.code == code
-    assert said in done.err
-    assert done.out == ""
-
-
-@pytest.mark.parametrize("text", ["-1", "1.5", "101%", "nan%", "%", "", "inf"])
-def test_a_tolerance_that_makes_no_sense_is_refused(text: str) -> None:
-    with pytest.raises(Exception, match="--tolerate"):
-        Tolerance.parse(text)
+def test_a_split_without_anything_is_warned_of_with_what_it_rules_out(
+    prepare: Prepare, calls: Path, split: str, said: str
+) -> None:
+    (calls / f"{split}.jsonl").unlink()
+    done = prepare("jsonl", "--source", calls)
+    assert done.code == 0
+    assert f"warning: nothing is in {split}: {said}\n" in done.err
 
 
 def test_the_examples_prepare_once_they_have_labels(prepare: Prepare, work: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from ecef_cli.cli import _run
 from ecef_cli.errors import DataError
 from ecef_cli.testing import check_dataset
-from ecef_datasets.columns import TableDialogues, TableOptions
+from ecef_datasets.columns import DELIMITERS, TableDialogues, TableOptions
 
 if TYPE_CHECKING:
     from ecef_cli.components import Corpus
@@ -21,6 +21,12 @@ c1,Ann,"Hello, you.",calm,7
 c1,Bob,My parcel is gone!,angry,7
 c2,Cy,Good.,calm,9
 """
+FEWER, WHOLE = (
+    "the row has fewer values than the header has columns, and lacks",
+    "(write every value, also the empty ones)",
+)
+CLOSE = '(close it; within a text, write "" for one)'
+QUOTE = "(a value that holds what stands between values needs quotation marks around it)"
 MAP = {"dialogue": "call", "speaker": "who", "text": "said", "emotion": "feeling"}
 
 
@@ -105,25 +111,34 @@ def test_a_column_that_is_missing_is_told_with_those_that_are_there(tmp_path: Pa
 
 
 def test_another_delimiter_shows_in_the_columns_that_are_there(tmp_path: Path) -> None:
-    path = write(tmp_path / "t.csv", "speaker;text;emotion\nA;x;joy\n")
-    with pytest.raises(DataError, match=r"'text' is missing .*there are: speaker;text;emotion;"):
-        read(path)
+    for word, character in DELIMITERS.items():
+        path = write(tmp_path / f"t{'.tsv' if word == 'comma' else '.csv'}", f"speaker{character}said{character}x\n")
+        for options in ({}, {"text": "said"}, {"dialogue": "x", "text": "said"}):
+            with pytest.raises(DataError) as caught:
+                read(path, **options)
+            assert f"; if they are several: --option delimiter={word})" in str(caught.value)
+    with pytest.raises(DataError, match="there are: said; --option text=COLUMN names the one that holds it"):
+        read(write(tmp_path / "t.csv", "said\nx\n"))
 
 
 @pytest.mark.parametrize(
     ("bad", "problem"),
     [
-        ("B,x,joy,1,2,3", "the row has more values than the header has columns"),
-        ("B", "'text' is empty and there is no 'audio' (give one of the two)"),
-        (",x,joy", 'speaker is empty (name the speaker, or write "?")'),
-        ("B,x,joi", "unknown emotion 'joi' (did you mean 'joy'?)"),
+        ("B,x,joy,1,2,3", f"the row has more values than the header has columns {QUOTE}"),
+        ("B", f"{FEWER} text, emotion, start {WHOLE}"),
+        ("B,x,joy", f"{FEWER} start {WHOLE}"),
+        ('B,"x,joy,\nB,"y",joy,', f"the row has a quotation mark that only a later row closes {CLOSE}"),
+        ('B,"x,joy,\nB,"y, z",joy,', f"the row has a quotation mark that only a later row closes {CLOSE}"),
+        ("B,,joy,", "'text' is empty and there is no 'audio' (give one of the two)"),
+        (",x,joy,", 'speaker is empty (name the speaker, or write "?")'),
+        ("B,x,joi,", "unknown emotion 'joi' (did you mean 'joy'?)"),
         ("B,x,joy,1:02", "start must be a number of seconds, not '1:02' (with a point for decimals, as 71.4)"),
         ("B,x,joy,nan", "start must be a number of seconds, not 'nan' (with a point for decimals, as 71.4)"),
-        ("B,x\x07,joy", "text holds U+0007, which is no character (save the file as UTF-8)"),
+        ("B,x\x07,joy,", "text holds U+0007, which is no character (save the file as UTF-8)"),
     ],
 )
 def test_a_broken_row_is_left_out_with_its_line(tmp_path: Path, bad: str, problem: str) -> None:
-    path = write(tmp_path / "train.csv", f'speaker,text,emotion,start\nA,"two\nlines",joy\n{bad}\nC,z,joy\n')
+    path = write(tmp_path / "train.csv", f'speaker,text,emotion,start\nA,"two\nlines",joy,\n{bad}\nC,z,joy,\n')
     corpus = read(path, labels="joy")
     assert [u.speaker for u in utterances(corpus)] == ["A", "C"]
     [dropped] = corpus.dropped
@@ -156,6 +171,54 @@ def test_a_quotation_mark_left_open_is_said(tmp_path: Path) -> None:
     path = write(tmp_path / "train.csv", 'speaker,text,emotion\nA,"' + "x" * 140_000)
     with pytest.raises(DataError, match=r"train\.csv:2: not CSV: .*is a quotation mark left open"):
         read(path)
+
+
+@pytest.mark.parametrize("more", ["", "\n", "\nB,hi,joy\n"])
+def test_a_quotation_mark_that_is_never_closed_is_told_with_its_row(tmp_path: Path, more: str) -> None:
+    path = write(tmp_path / "train.csv", f'speaker,text,emotion\nA,"x",joy\nA,"x,joy{more}')
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert str(caught.value) == f"{path}:3: the row has a quotation mark that is never closed {CLOSE}"
+
+
+def test_quotation_marks_within_a_text_are_no_open_ones(tmp_path: Path) -> None:
+    table = 'speaker,text,emotion\nA,"say ""hi""",joy\nB,5" of it,joy\nC,"two\n\nlines",joy\nD,x,"joy"'
+    corpus = read(write(tmp_path / "train.csv", table))
+    assert [u.text for u in utterances(corpus)] == ['say "hi"', '5" of it', "two\n\nlines", "x"]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "\ufeff"])
+def test_a_table_without_a_header_is_empty(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "train.csv", text)
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert str(caught.value) == f"{path}: the file is empty (a table begins with the names of its columns)"
+
+
+def test_empty_lines_before_the_header_count_for_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.csv", "\n\nspeaker,text,emotion\nA,x,joy\n")
+    assert [u.where for u in utterances(read(path))] == [f"{path}:4"]
+    with pytest.raises(DataError, match=r"train\.csv:3: the column 'said' is missing"):
+        read(path, text="said")
+
+
+def test_what_is_broken_is_told_where_only_that_may_have_an_emotion(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.csv", "speaker,text,emotion\nA,x,joy,1\nB,y,\n")
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}:2: the row has more values than the header has columns (")
+    assert str(caught.value).endswith(
+        "; mend it: none of the rows that are whole has an 'emotion', and training needs gold labels)"
+    )
+    with pytest.raises(DataError, match=r"no row has an 'emotion' .training needs gold labels"):
+        read(write(tmp_path / "dev.csv", "speaker,text,emotion\nB,y,\n"))
+
+
+def test_values_that_no_key_is_taken_from_may_be_missing(tmp_path: Path) -> None:
+    path = write(tmp_path / "train.csv", "speaker,text,emotion,mine,more\nA,x,joy,1\nB,y,joy,1,2\n")
+    corpus = check_dataset(reader(), [path])
+    assert [u.row.get("more") for u in utterances(corpus)] == [None, "2"]
+    assert corpus.dropped == ()
 
 
 def test_a_table_without_text_may_have_recordings_alone(tmp_path: Path) -> None:
