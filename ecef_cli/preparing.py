@@ -102,13 +102,14 @@ def prepare(
         _check_tolerance(corpus, tolerance, heard.muted)
         published = check_published(component, corpus)
         names = _source_names(sources, corpus.sources)
-        origin = {
-            "reader": reader,
-            "reader_version": component.version,
-            **({"reader_identity": component.identity()} if component.identity() else {}),
-            "options": component.options.decisive(),
-            "sources": _checksums(names),
-        }
+        with blaming():
+            origin = {
+                "reader": reader,
+                "reader_version": component.version,
+                **({"reader_identity": component.identity()} if component.identity() else {}),
+                "options": component.options.decisive(),
+                "sources": _checksums(names),
+            }
         recordings = {} if heard.facts is None else {"recordings": heard.facts}
         unlike = {"published": [str(problem) for problem in published.problems]} if published.problems else {}
         found = {**origin, **findings(corpus, names, heard.muted), **unlike, **recordings}

@@ -44,6 +44,9 @@ class Calls(Dataset):
     def download(self, place):
         raise ConnectionRefusedError(111, "Connection refused")
 
+    def identity(self):
+        return open("no-such-weights").read()
+
 def parsed(sources):
     {body}
 
@@ -96,7 +99,7 @@ def test_what_a_reader_raises_is_one_line_that_names_it(prepare: Prepare, calls:
     calls(body)
     done = prepare("calls", "--source", "x")
     assert (done.code, done.out) == (4, "")
-    assert re.match(r"ecef: calls_reader\.py:1[58]: dataset 'calls' of calls-dist failed in (read|look): ", done.err)
+    assert re.match(r"ecef: calls_reader\.py:(18|21): dataset 'calls' of calls-dist failed in (read|look): ", done.err)
     assert said in done.err
     assert done.err.endswith(" (`ecef -v …` shows the traceback, for the authors of calls-dist)\n")
     assert done.err.count("\n") == 1
@@ -111,7 +114,7 @@ def test_verbose_shows_where_in_the_reader(
     err = capsys.readouterr().err
     assert "Traceback (most recent call last)" in err
     assert body in err
-    assert err.splitlines()[-1].startswith("ecef: calls_reader.py:15: ")
+    assert err.splitlines()[-1].startswith("ecef: calls_reader.py:18: ")
 
 
 @pytest.mark.parametrize(
@@ -140,11 +143,19 @@ def test_a_reader_that_returns_nothing_is_named(prepare: Prepare, calls: Install
     assert "dataset 'calls' of calls-dist breaks its contract: it must return a Corpus, not NoneType" in done.err
 
 
-def test_a_download_that_fails_is_not_the_workspace_s_fault(prepare: Prepare, calls: Install) -> None:
-    calls("pass")
-    done = prepare("calls", "--download")
-    assert done.code == 4
-    assert "dataset 'calls' of calls-dist failed in download: ConnectionRefusedError: " in done.err
+def test_what_the_system_refuses_a_reader_is_not_the_workspace_s_fault(prepare: Prepare, calls: Install) -> None:
+    calls(
+        "from ecef_cli.dialogue import Dialogue, Utterance; "
+        "said = Utterance('x', 'A', 'd', 1, emotion='calm'); "
+        "return Corpus(('calm',), {'train': (Dialogue('d', (said,)),)}, ())"
+    )
+    for given, method, error in (
+        (["--download"], "download", "ConnectionRefusedError"),
+        (["--source", "x"], "identity", "FileNotFoundError"),
+    ):
+        done = prepare("calls", *given)
+        assert done.code == 4
+        assert f"dataset 'calls' of calls-dist failed in {method}: {error}: " in done.err
 
 
 def raised(call: Callable[[], object]) -> Exception:
