@@ -23,6 +23,7 @@ DEFAULT = "ecef-work"
 """The folder of the workspace where none is named."""
 SPLITS = ("train", "dev", "test")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _RUNS = "runs"
 _RESERVED = {"dataset": _RUNS, "run": "bundled"}
 """Names that mean something else: the folder of the runs, and the run that comes with ecef."""
@@ -122,7 +123,11 @@ def refusals(kind: type[EcefError], problem: str, path: Path, *, hint: str | Non
 
 def refused(error: OSError, path: Path) -> Path:
     """Return the file or folder that an error of the system is about, which is `path` where it does not say."""
-    named = Path(error.filename) if isinstance(error.filename, str | os.PathLike) else path
+    if error.errno in _FULL:  # whatever file was being written then
+        return path
+    # Of what could not be renamed, the place that it was to have is what stands in the way.
+    names = (name for name in (error.filename2, error.filename) if isinstance(name, str | os.PathLike))
+    named = Path(next(names, path))
     # What is missing, or is another thing than was expected, is meant itself.
     return standing(named) if isinstance(error, PermissionError) or error.errno == errno.EROFS else named
 

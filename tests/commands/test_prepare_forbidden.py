@@ -211,3 +211,9 @@ def test_what_is_a_folder_and_should_be_a_file_is_told_in_words(prepare: Prepare
         1,
         f"ecef: {work / 'jsonl' / 'manifest' / 'odd.jsonl'}: cannot be read or written: Is a directory",
     )
+    (work / "jsonl" / "manifest" / "odd.jsonl").rmdir()
+    place = work / "jsonl" / "manifest" / "train.jsonl"
+    place.unlink()
+    place.mkdir()
+    done = prepare("jsonl", "--source", calls, "--force")
+    assert (done.code, said(done)) == (1, f"ecef: {place}: cannot be read or written: Is a directory")
