@@ -58,7 +58,9 @@ class Recipe(Section):
     summary: str = ""
     dataset: str = Field(description="name of a dataset prepared in the workspace")
     labels: Annotated[LabelSet | None, BeforeValidator(find_set, json_schema_input_type=str | LabelSet | None)] = Field(
-        None, description="the emotions that are told apart: the name of a set, a YAML file, or one written out; null: the dataset's own"
+        None,
+        description="the emotions that are told apart: the name of a set, a YAML file, or one written out; "
+        "null: the dataset's own",
     )
     tasks: Annotated[list[Task], BeforeValidator(distinct)] = Field(min_length=1)
     modalities: Annotated[list[Modality], BeforeValidator(distinct)] = Field(["text"], min_length=1)

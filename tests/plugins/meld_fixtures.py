@@ -17,12 +17,7 @@ from ecef_datasets import clip_pool
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def prepare(work: Path, capsys) -> Callable[..., tuple[int, str]]:
+def prepare_meld(work: Path, capsys) -> Callable[..., tuple[int, str]]:
     """Return what runs `prepare meld` and returns the exit code and what was said on stderr."""
 
     def run(*arguments: object) -> tuple[int, str]:

@@ -20,10 +20,10 @@ BOMB = entry("MELD.Raw/train_splits/dia0_utt1.mp4", bytes(40 << 20))
 TWICE = [entry(f"MELD.Raw/train_splits/{name}.mp4", SOUND) for name in ("Dia0_utt1", "dia0_utt1")]
 
 
-def one_line(prepare, tmp_path: Path, source: Path) -> str:
+def one_line(prepare_meld, tmp_path: Path, source: Path) -> str:
     """Prepare from an archive that is refused, and return the line that says why."""
     outside = {*tmp_path.parent.rglob("*"), *Path("/").iterdir()}
-    code, said = prepare("--source", source)
+    code, said = prepare_meld("--source", source)
     assert code == 3
     assert said.count("\n") == 1, said
     assert said.startswith(f"ecef: {source}: ")
@@ -38,10 +38,10 @@ def one_line(prepare, tmp_path: Path, source: Path) -> str:
 
 @pytest.mark.parametrize("within", [False, True], ids=["itself", "within"])
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_member_that_leads_out_or_cannot_be_written(prepare, tmp_path: Path, what: str, within: bool) -> None:
+def test_a_member_that_leads_out_or_cannot_be_written(prepare_meld, tmp_path: Path, what: str, within: bool) -> None:
     add, problem = HOSTILE[what]
     adds = (entry("MELD.Raw/train.tar.gz", nested(CLIP, add)),) if within else (CLIP, add)
-    said = one_line(prepare, tmp_path, archive(tmp_path / "MELD.Raw.tar.gz", *adds))
+    said = one_line(prepare_meld, tmp_path, archive(tmp_path / "MELD.Raw.tar.gz", *adds))
     assert re.search(problem, said)
     assert ("MELD.Raw/train.tar.gz: the member" in said) == within
 
@@ -69,21 +69,21 @@ FLOODS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", FLOODS)
-def test_a_flood_and_names_that_become_one(prepare, tmp_path: Path, what: str) -> None:
+def test_a_flood_and_names_that_become_one(prepare_meld, tmp_path: Path, what: str) -> None:
     make, problem = FLOODS[what]
     path = tmp_path / "MELD.Raw.tar.gz"
     make(path)
-    assert problem in one_line(prepare, tmp_path, path)
+    assert problem in one_line(prepare_meld, tmp_path, path)
 
 
-def test_after_a_hostile_archive_the_right_one_is_prepared(prepare, tmp_path: Path, work: Path) -> None:
+def test_after_a_hostile_archive_the_right_one_is_prepared(prepare_meld, tmp_path: Path, work: Path) -> None:
     texts = {f"MELD.Raw/{split}_sent_emo.csv": text for split, text in TABLES.items()}
     inner = packed({"train_splits/dia0_utt0.mp4": SOUND, "../../dia0_utt0.mp4": SOUND})
     source = write(tmp_path / "MELD.Raw.tar.gz", packed({**texts, "MELD.Raw/train.tar.gz": inner}))
-    one_line(prepare, tmp_path, source)
+    one_line(prepare_meld, tmp_path, source)
     assert not (work / "meld" / "dataset.json").exists()
     sounds = {f"train_splits/dia{name}.mp4": SOUND for name in ("0_utt0", "0_utt1", "1_utt0")}
     write(source, packed({**texts, "MELD.Raw/train.tar.gz": packed(sounds)}))
-    code, said = prepare("--source", source)
+    code, said = prepare_meld("--source", source)
     assert code == 0, said
     assert len(list(work.rglob("*.flac"))) == 3

@@ -42,9 +42,9 @@ def statuses(printed: str) -> dict[str, str]:
 
 
 def test_manifests_name_what_was_made_in_the_workspace_relative_to_themselves(
-    prepare, archive: Path, work: Path
+    prepare_meld, archive: Path, work: Path
 ) -> None:
-    assert prepare("--source", archive)[0] == 0
+    assert prepare_meld("--source", archive)[0] == 0
     rows = [json.loads(line) for line in (work / "meld" / "manifest" / "dev.jsonl").read_text().splitlines()]
     assert [row["audio"] for row in rows] == ["../recordings/dev/dia0_utt0.flac", "../recordings/dev/dia2_utt0.flac"]
     assert str(work) not in "".join(path.read_text() for path in (work / "meld" / "manifest").iterdir())
@@ -55,9 +55,9 @@ def test_manifests_name_what_was_made_in_the_workspace_relative_to_themselves(
 
 
 def test_a_moved_workspace_is_whole_and_has_nothing_to_prepare_or_extract(
-    prepare, archive: Path, work: Path, ecef: Ecef, monkeypatch: pytest.MonkeyPatch
+    prepare_meld, archive: Path, work: Path, ecef: Ecef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert prepare("--source", archive)[0] == 0
+    assert prepare_meld("--source", archive)[0] == 0
     before = extract(work)
     moved = work.rename(work.parent / "moved")
     for given in (moved, Path("moved")):
@@ -81,8 +81,8 @@ def extract(work: Path) -> str:
     return what.key(prepared)
 
 
-def test_a_copy_hears_its_own_recordings(prepare, archive: Path, work: Path, ecef: Ecef) -> None:
-    assert prepare("--source", archive)[0] == 0
+def test_a_copy_hears_its_own_recordings(prepare_meld, archive: Path, work: Path, ecef: Ecef) -> None:
+    assert prepare_meld("--source", archive)[0] == 0
     copy = shutil.copytree(work, work.parent / "copy")
     (copy / "meld" / "recordings" / "test" / "dia0_utt1.flac").unlink()
     code, printed, _ = ecef("--workspace", copy, "prepare", "--check", "meld")
@@ -138,21 +138,21 @@ def spoken(*paths: Path) -> Corpus:
 
 
 def test_a_dataset_of_the_version_before_is_read_and_checked_and_told_apart(
-    prepare, archive: Path, work: Path, ecef: Ecef
+    prepare_meld, archive: Path, work: Path, ecef: Ecef
 ) -> None:
-    assert prepare("--source", archive)[0] == 0
+    assert prepare_meld("--source", archive)[0] == 0
     made_absolute(work)
     assert ecef("--workspace", work, "prepare", "--check", "meld")[0] == 0
     assert len(load_prepared(Workspace(work), "meld").splits["train"]) == 2
-    code, said = prepare("--source", archive)
+    code, said = prepare_meld("--source", archive)
     assert code == 2
     assert said.endswith(
         "differs: it was prepared by an earlier version, which named recordings in its folder by absolute paths "
         "(--force replaces it, --name makes one beside it)\n"
     )
-    code, said = prepare("--source", archive, "--force")
+    code, said = prepare_meld("--source", archive, "--force")
     assert code == 0, said
-    assert "nothing to do" in prepare("--source", archive)[1]
+    assert "nothing to do" in prepare_meld("--source", archive)[1]
 
 
 def made_absolute(work: Path) -> None:

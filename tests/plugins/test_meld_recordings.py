@@ -16,8 +16,8 @@ from ecef_cli.cli import _run
 pytest_plugins = ["meld_fixtures"]
 
 
-def test_the_archive_alone_gives_text_and_recordings(prepare, archive: Path, work: Path) -> None:
-    code, said = prepare("--source", archive, "--workers", 2)
+def test_the_archive_alone_gives_text_and_recordings(prepare_meld, archive: Path, work: Path) -> None:
+    code, said = prepare_meld("--source", archive, "--workers", 2)
     assert code == 0, said
     assert heard(work) == EVERY
     assert len(read_wave(work / "meld" / "recordings" / "train/dia0_utt1.flac", rate=16_000)) > 9_000
@@ -26,7 +26,7 @@ def test_the_archive_alone_gives_text_and_recordings(prepare, archive: Path, wor
 
 @pytest.mark.parametrize("form", ["tree", "packed tree", "tables and tree", "splits", "nested alone"])
 def test_whatever_form_the_sources_have_the_dataset_is_the_same(
-    prepare, archive: Path, tmp_path: Path, work: Path, form: str, decoded: list[str]
+    prepare_meld, archive: Path, tmp_path: Path, work: Path, form: str, decoded: list[str]
 ) -> None:
     tree = unpack(archive, tmp_path / "tree") / "MELD.Raw"
     tables = [tree / f"{split}_sent_emo.csv" for split in FOLDERS]
@@ -42,27 +42,27 @@ def test_whatever_form_the_sources_have_the_dataset_is_the_same(
         sources = [tree / "train_splits", tree]
     else:
         sources = [*tables, *(tree / f"{split}.tar.gz" for split in FOLDERS)]
-    code, said = prepare(*(argument for source in sources for argument in ("--source", source)))
+    code, said = prepare_meld(*(argument for source in sources for argument in ("--source", source)))
     assert code == 0, said
     assert heard(work) == EVERY
     assert len(decoded) == 7
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "mp4"])
-def test_folders_of_recordings_stand_beside_the_tables(prepare, tmp_path: Path, work: Path, form: str) -> None:
+def test_folders_of_recordings_stand_beside_the_tables(prepare_meld, tmp_path: Path, work: Path, form: str) -> None:
     for split, rows in ROWS.items():
         write(tmp_path / "csv" / f"{split}_sent_emo.csv", TABLES[split])
         for dialogue, utterance, _ in rows:
             write(tmp_path / "sound" / split / f"dia{dialogue}_utt{utterance}.{form}", clip(0.6, form=form))
-    code, said = prepare("--source", tmp_path / "csv", "--source", tmp_path / "sound")
+    code, said = prepare_meld("--source", tmp_path / "csv", "--source", tmp_path / "sound")
     assert code == 0, said
     assert heard(work) == EVERY
 
 
-def test_without_recordings_it_is_the_corpus_of_text(prepare, tmp_path: Path, work: Path) -> None:
+def test_without_recordings_it_is_the_corpus_of_text(prepare_meld, tmp_path: Path, work: Path) -> None:
     for split, text in TABLES.items():
         write(tmp_path / "csv" / f"{split}_sent_emo.csv", text)
-    code, said = prepare("--source", tmp_path / "csv")
+    code, said = prepare_meld("--source", tmp_path / "csv")
     assert code == 0, said
     assert set(heard(work)["train"]) == {None}
     assert not (work / "meld" / "recordings").exists()
@@ -84,16 +84,16 @@ FAULTS = {
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_a_broken_clip_stops_and_is_tolerated_when_asked_with_its_text_kept(
-    prepare, tmp_path: Path, work: Path, what: str
+    prepare_meld, tmp_path: Path, work: Path, what: str
 ) -> None:
     sound, problem = FAULTS[what]
     source = write(tmp_path / "MELD.Raw.tar.gz", faulty(dev={"dia0_utt0.mp4": sound}))
-    code, said = prepare("--source", source)
+    code, said = prepare_meld("--source", source)
     assert code == 3
     assert "dev_sent_emo.csv:2: " + problem in said
     assert "--tolerate 1 goes on without it" in said
     for _ in range(2):  # the second time, what the archive held is known without opening it
-        code, said = prepare("--source", source, "--tolerate", 1)
+        code, said = prepare_meld("--source", source, "--tolerate", 1)
         assert code == 0, said
     assert heard(work) == {**EVERY, "dev": [None, "dev/dia2_utt0.flac"]}
     facts = json.loads((work / "meld" / "dataset.json").read_text())
@@ -102,7 +102,7 @@ def test_a_broken_clip_stops_and_is_tolerated_when_asked_with_its_text_kept(
 
 
 def test_the_clips_known_to_be_bad_are_left_out_and_reported_without_any_tolerance(
-    prepare, tmp_path: Path, work: Path
+    prepare_meld, tmp_path: Path, work: Path
 ) -> None:
     tables = {
         "train": table([(125, 2, 0.6), (125, 3, 0.6)]),
@@ -115,7 +115,7 @@ def test_the_clips_known_to_be_bad_are_left_out_and_reported_without_any_toleran
         "test": {f"dia{name}.mp4": SOUND for name in ("38_utt4", "220_utt0", "155_utt3", "2_utt0")},
     }
     clips["test"]["dia1_utt0.mp4"] = clip(6.5)
-    code, said = prepare("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(tables, clips)))
+    code, said = prepare_meld("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(tables, clips)))
     assert code == 0, said
     assert heard(work) == {
         "train": ["train/dia125_utt2.flac", None],
@@ -134,12 +134,12 @@ def test_the_clips_known_to_be_bad_are_left_out_and_reported_without_any_toleran
     assert len(json.loads((work / "meld" / "dataset.json").read_text())["muted"]) == 6
 
 
-def test_what_is_wrong_with_clips_is_told_by_kind(prepare, tmp_path: Path) -> None:
+def test_what_is_wrong_with_clips_is_told_by_kind(prepare_meld, tmp_path: Path) -> None:
     clips = {split: dict(of) for split, of in CLIPS.items()}
     clips["train"] = {"dia0_utt0.mp4": clip(level=0.0), "dia0_utt1.mp4": SOUND[:500], "dia1_utt0.mp4": SOUND}
     clips["dev"] = {"dia0_utt0.mp4": clip(level=0.0)}
     clips["test"] = {"dia0_utt0.mp4": SOUND}
-    code, said = prepare("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, clips)), "--tolerate", "5")
+    code, said = prepare_meld("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, clips)), "--tolerate", "5")
     assert code == 0, said
     damaged = "it cannot be decoded: invalid data found when processing input"
     for line in (
@@ -150,34 +150,36 @@ def test_what_is_wrong_with_clips_is_told_by_kind(prepare, tmp_path: Path) -> No
         assert f"left with text alone {line}\n" in said
 
 
-def test_extras_and_strays_are_no_utterances(prepare, tmp_path: Path, work: Path) -> None:
+def test_extras_and_strays_are_no_utterances(prepare_meld, tmp_path: Path, work: Path) -> None:
     extras = {"test": {"final_videos_testdia0_utt0.mp4": b"x", "dia9_utt9.mp4": SOUND}, "dev": {".DS_Store": b"x"}}
-    code, said = prepare("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, CLIPS, extras=extras)))
+    code, said = prepare_meld("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, CLIPS, extras=extras)))
     assert code == 0, said
     assert heard(work) == EVERY
     assert "recordings that no row is of: 1" in said
 
 
-def test_a_split_without_any_recording_was_not_given(prepare, tmp_path: Path, work: Path) -> None:
+def test_a_split_without_any_recording_was_not_given(prepare_meld, tmp_path: Path, work: Path) -> None:
     clips = {split: of for split, of in CLIPS.items() if split != "train"}
-    code, said = prepare("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, clips)))
+    code, said = prepare_meld("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, clips)))
     assert code == 0, said
     assert heard(work) == {**EVERY, "train": [None, None, None]}
     assert "no recording of train was given" in said
 
 
-def test_a_recording_that_is_there_twice_is_told(prepare, archive: Path, tmp_path: Path) -> None:
+def test_a_recording_that_is_there_twice_is_told(prepare_meld, archive: Path, tmp_path: Path) -> None:
     tree = unpack(archive, tmp_path / "tree")
     write(tmp_path / "more" / "train" / "dia0_utt0.wav", clip(form="wav"))
-    code, said = prepare("--source", tree, "--source", tmp_path / "more")
+    code, said = prepare_meld("--source", tree, "--source", tmp_path / "more")
     assert code == 3
     assert "the recording of train dia0_utt0 is there twice" in said
 
 
-def test_of_several_forms_in_one_folder_the_best_is_taken(prepare, archive: Path, tmp_path: Path, work: Path) -> None:
+def test_of_several_forms_in_one_folder_the_best_is_taken(
+    prepare_meld, archive: Path, tmp_path: Path, work: Path
+) -> None:
     tree = unpack(archive, tmp_path / "tree")
     write(tree / "MELD.Raw" / "train_splits" / "dia0_utt0.wav", clip(0.9, form="wav"))
-    code, said = prepare("--source", tree)
+    code, said = prepare_meld("--source", tree)
     assert code == 0, said
     assert len(read_wave(work / "meld" / "recordings" / "train/dia0_utt0.flac", rate=16_000)) == 14_400
 
@@ -204,7 +206,9 @@ def test_a_workspace_within_the_source_is_no_source(archive: Path, tmp_path: Pat
         (lambda folder: write(folder / "empty" / "x.txt", b"").parent, "train_sent_emo.csv is missing"),
     ],
 )
-def test_a_source_of_no_use_is_one_line(prepare, tmp_path: Path, make: Callable[[Path], Path], problem: str) -> None:
-    code, said = prepare("--source", make(tmp_path))
+def test_a_source_of_no_use_is_one_line(
+    prepare_meld, tmp_path: Path, make: Callable[[Path], Path], problem: str
+) -> None:
+    code, said = prepare_meld("--source", make(tmp_path))
     assert code == 3
     assert problem in said.splitlines()[-1]
