@@ -2,117 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from recorded import record
 
-from ecef_cli.cli import _run
 from ecef_cli.errors import DataError
 from ecef_cli.testing import check_dataset
-from ecef_datasets.iemocap import Iemocap, IemocapOptions
-from ecef_datasets.iemocap_published import DEV_DIALOGUES, EMOTIONS, FOUR_BY_SESSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ecef_cli.components import Corpus
-    from ecef_cli.dialogue import Utterance
+    pass
 
 # Turn, start, end and label, in the order of an evaluation's file: one speaker after the other.
-TURNS = [
-    ("F000", 6.2901, 8.2357, "neu"),
-    ("F001", 20.5, 22.0, "exc"),
-    ("F002", 30.0, 31.0, "xxx"),
-    ("M000", 10.01, 12.0, "hap"),
-    ("M001", 24.0, 26.5, "fru"),
-    ("M002", 32.0, 33.0, "oth"),
-]
 
+from iemocap_small import evaluations, homes, read, reader, replace, transcriptions, utterances, write_dialogue
 
-def evaluation(dialogue: str, turns: Sequence[tuple[str, float, float, str]]) -> str:
-    lines = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", ""]
-    for turn, start, end, emotion in turns:
-        lines += [
-            f"[{start:.4f} - {end:.4f}]\t{dialogue}_{turn}\t{emotion}\t[2.5000, 3.0000, 1.5000]",
-            "C-E2:\tNeutral;\t()",
-            "C-F1:\tNeutral; Other;\t(curious)",
-            "A-E3:\tval 3; act 2; dom  2;\t()",
-            "A-M1:\tval 3; act ; dom  1;\t(mild, [polite])",
-            "",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-def transcription(dialogue: str, turns: Sequence[tuple[str, float, float, str]]) -> str:
-    spoken = sorted(turns, key=lambda turn: turn[1])
-    return "".join(f"{dialogue}_{t} [{s:08.4f}-{e:08.4f}]: {t} says: yes.\n" for t, s, e, _ in spoken)
-
-
-def write_dialogue(
-    release: Path,
-    dialogue: str,
-    turns: Sequence[tuple[str, float, float, str]] = TURNS,
-    *,
-    recordings: bool = False,
-) -> Path:
-    session = release / f"Session{dialogue[4]}"
-    for folder, text in (("EmoEvaluation", evaluation), ("transcriptions", transcription)):
-        path = session / "dialog" / folder / f"{dialogue}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text(dialogue, turns), encoding="utf-8")
-    if recordings:
-        for turn, start, end, _ in turns:
-            record(session / "sentences/wav" / dialogue / f"{dialogue}_{turn}.wav", end - start)
-    return session
-
-
-@pytest.fixture
-def release(tmp_path: Path) -> Path:
-    """A release of five sessions, two dialogues each, with recordings in the first."""
-    folder = tmp_path / "IEMOCAP_full_release"
-    for number in range(1, 6):
-        write_dialogue(folder, f"Ses0{number}F_impro01", recordings=number == 1)
-        write_dialogue(folder, f"Ses0{number}M_impro01")
-    return folder
-
-
-def evaluations(release: Path, dialogue: str = "Ses01F_impro01") -> Path:
-    return release / f"Session{dialogue[4]}" / "dialog/EmoEvaluation" / f"{dialogue}.txt"
-
-
-def transcriptions(release: Path, dialogue: str = "Ses01F_impro01") -> Path:
-    return release / f"Session{dialogue[4]}" / "dialog/transcriptions" / f"{dialogue}.txt"
-
-
-def replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-def reader(**options: object) -> Iemocap:
-    return Iemocap(IemocapOptions.model_validate(options))
-
-
-def read(*sources: Path, **options: object) -> Corpus:
-    return reader(**options).read(sources)
-
-
-def published(*sources: Path, **options: object) -> tuple[str, ...]:
-    return reader(**options).published(read(*sources, **options))
-
-
-def utterances(corpus: Corpus, dialogue: str = "Ses01F_impro01") -> tuple[Utterance, ...]:
-    [found] = [d for dialogues in corpus.splits.values() for d in dialogues if d.id == dialogue]
-    return found.utterances
-
-
-def homes(corpus: Corpus) -> dict[str, list[str]]:
-    return {split: [d.id for d in dialogues] for split, dialogues in corpus.splits.items()}
+pytest_plugins = ["iemocap_fixtures"]
 
 
 @pytest.mark.parametrize("labels", ["iemocap4", "iemocap6", "all"])
@@ -171,34 +76,6 @@ def test_recordings_may_be_left_alone_or_be_missing_at_all(release: Path) -> Non
     assert not [line for line in without.remarks if "recording" in line]
     copy = read(release / "Session2", release / "Session3")
     assert copy.remarks[0] == "no recording is there: text alone"
-
-
-def test_the_standard_split_tests_on_session_5_and_validates_on_a_fixed_list(release: Path) -> None:
-    write_dialogue(release, "Ses04F_script02_1")
-    found = homes(read(release))
-    assert found["test"] == ["Ses05F_impro01", "Ses05M_impro01"]
-    assert found["dev"] == ["Ses01M_impro01", "Ses03F_impro01", "Ses04F_script02_1"]
-    assert len(found["train"]) == 6
-    assert len(DEV_DIALOGUES) == 12
-
-
-@pytest.mark.parametrize("session", [1, 2, 3, 4, 5])
-def test_each_session_may_be_the_one_that_is_left_out(release: Path, session: int) -> None:
-    found = homes(read(release, split=f"loso{session}", dev=0.5))
-    assert found["test"] == [f"Ses0{session}F_impro01", f"Ses0{session}M_impro01"]
-    others = {str(number) for number in range(1, 6) if number != session}
-    # Half of each other session, so that every speaker of dev is one of train.
-    assert Counter(name[4] for name in found["dev"]) == Counter(others) == Counter(name[4] for name in found["train"])
-
-
-def test_the_dev_dialogues_of_a_session_left_out_depend_on_the_seed_alone(release: Path) -> None:
-    for number in range(2, 10):
-        write_dialogue(release, f"Ses02F_impro0{number}")
-    first = homes(read(release, split="loso1", dev=0.3))["dev"]
-    assert sum(name.startswith("Ses02") for name in first) == 3
-    assert homes(read(release, split="loso5", dev=0.3))["dev"] != first
-    assert homes(read(release.parent, split="loso1", dev=0.3))["dev"] == first
-    assert any(homes(read(release, split="loso1", dev=0.3, seed=seed))["dev"] != first for seed in (1, 2, 3))
 
 
 def test_the_release_is_found_from_a_folder_above_and_a_session_by_itself(release: Path) -> None:
@@ -353,85 +230,3 @@ def test_misread_characters_are_mended_and_the_unreadable_named(release: Path) -
     [broken] = [d for d in corpus.dropped if d.error]
     assert broken.error.problem == "the text holds U+0007, which is no character"
     assert broken.where == f"{path}:3"
-
-
-def whole_release() -> Iterator[tuple[str, list[tuple[str, float, float, str]]]]:
-    """Yield dialogues and their turns such that all that is published of the release is so."""
-    sizes = {1: 28, 2: 30, 3: 32, 4: 30, 5: 31}
-    pools = {label: [label] * number for label, number in EMOTIONS.items()}
-    four = [label for name in ("hap", "exc", "neu", "ang", "sad") for label in pools.pop(name)]
-    others = [label for pool in pools.values() for label in pool]
-    for session, dialogues in sizes.items():
-        quota, four = four[: FOUR_BY_SESSION[session]], four[FOUR_BY_SESSION[session] :]
-        share = len(others) // (6 - session)
-        labels, others = quota + others[:share], others[share:]
-        named = sorted(name for name in DEV_DIALOGUES if name[4] == str(session))
-        names = named + [f"Ses0{session}F_script04_{n}" for n in range(dialogues - len(named))]
-        for number, name in enumerate(names):
-            mine = labels[number::dialogues]
-            yield name, [(f"M{n:03}", n + 0.5, n + 1.25, label) for n, label in enumerate(mine)]
-
-
-def test_the_whole_release_is_compared_with_what_is_published(tmp_path: Path) -> None:
-    release = tmp_path / "IEMOCAP_full_release"
-    for name, turns in whole_release():
-        write_dialogue(release, name, turns)
-    assert published(release, audio=False) == ()
-    [remark] = published(release, audio=False, labels="iemocap6")
-    assert remark.startswith(
-        "numbers that are not those of the literature's six emotions by split "
-        "(7,433 utterances, 53 of them happy there alone): train "
-    ), "the release has 7,380 utterances of them"
-    path = evaluations(release, "Ses01F_script04_3")
-    path.write_text(path.read_text().replace("\thap\t", "\tsad\t", 1))
-    every, four = published(release, audio=False)
-    assert every == (
-        "numbers that are not those of the release (10,039 evaluated turns): hap 594 for 595, sad 1,085 for 1,084"
-    )
-    assert four == (
-        "numbers that are not those of the literature on four emotions (5,531 utterances): "
-        "happy 1,635 for 1,636, sad 1,085 for 1,084"
-    )
-
-
-def test_a_part_of_the_release_is_said_to_be_one(release: Path) -> None:
-    [line] = published(release / "Session1", release / "Session5")
-    assert line == "not the whole release: without Session2, Session3, Session4"
-
-
-@pytest.mark.parametrize("options", [["split=standard"], ["split=loso2", "seed=3"], ["labels=iemocap6"]])
-def test_a_prepared_release_is_compared_again_with_the_options_that_it_had(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
-) -> None:
-    release = tmp_path / "IEMOCAP_full_release"
-    for name, turns in whole_release():
-        write_dialogue(release, name, turns)
-    work = ["--workspace", str(tmp_path / "work"), "prepare"]
-    given = [part for option in options for part in ("--option", option)]
-    assert _run([*work, "iemocap", "--source", str(release), "--option", "audio=false", *given]) == 0
-    facts = json.loads((tmp_path / "work" / "iemocap" / "dataset.json").read_text())
-    said = capsys.readouterr().err
-    assert all(f"warning: {line}" in said for line in facts.get("published", ()))
-    assert _run([*work, "--check", "iemocap"]) == 0
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert found["problems"] == facts.get("published", [])
-    assert found["status"] == ("noted" if "labels=iemocap6" in options else "passed")
-
-
-@pytest.mark.parametrize("options", [{"labels": "iemocap5"}, {"split": "loso6"}, {"dev": 0.2}, {"seed": 1}, {"x": 1}])
-def test_senseless_options_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="validation error"):
-        IemocapOptions.model_validate(options)
-
-
-def test_prepare_goes_through_and_says_what_it_found(release: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    wav = release / "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"
-    wav.write_bytes(b"no sound")
-    work = ["--workspace", str(release.parent / "work"), "prepare", "iemocap", "--source", str(release.parent)]
-    assert _run([*work]) == 3
-    assert f"recording {wav}" in capsys.readouterr().err
-    assert _run([*work, "--tolerate", "1", "--option", "labels=iemocap6", "--option", "split=loso2"]) == 0
-    said = capsys.readouterr()
-    assert f"left with text alone 1: recording {wav}: is no audio that can be read (" in said.err
-    assert "numbers that are not those of the release" in said.err
-    assert '"split": "test", "dialogues": 2, "utterances": 12, "unlabelled": 4' in said.out

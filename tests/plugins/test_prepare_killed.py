@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from iemocap_small import write_dialogue
 from meld_archive import clip, raw, write
 from meld_small import CLIPS, TABLES
+from meld_tables import row as meld_row
+from meld_tables import write_meld
 from moments import CHANGES, NAMES, Moments, serving
-from test_datasets import row as meld_row
-from test_datasets import write_meld
 from test_datasets_dailydialog import SMALL
 from test_datasets_dailydialog import write as write_dailydialog
 from test_datasets_emorynlp import SCENE, episodes, scene
 from test_datasets_emorynlp import write_json as write_emorynlp
-from test_datasets_iemocap import write_dialogue
 
 from ecef_cli.cli import _run
 from ecef_cli.errors import DataError
