@@ -17,6 +17,7 @@ from ecef_cli.evaluation.report import Report, Resampling
 from ecef_cli.evaluation.targets import find_targets, require_same
 from ecef_cli.network.inference import run_network
 from ecef_cli.samples.inputs import load_inputs
+from ecef_cli.samples.protocol import recipe_dataset
 from ecef_cli.workspace import checksum, write_json
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ecef_cli.evaluation.baselines import Forecast
     from ecef_cli.evaluation.targets import Targets
     from ecef_cli.labels import LabelSet
+    from ecef_cli.manifest import Prepared
     from ecef_cli.run import Run
     from ecef_cli.samples.inputs import Inputs
     from ecef_cli.tolerance import Tolerance
@@ -122,6 +124,8 @@ def answers(
         DataError: the dataset has no such split, no target in it, or other emotions.
     """
     labels = run.labels if crossing is None else crossing.labels
+    if crossing is None and run.recipe.dataset != run.dataset["name"]:
+        _require_common(recipe_dataset(workspace, run.recipe), split, labels)  # before features are extracted
     encoders = build_encoders(run.recipe, device=device)
     network = run.network(encoders).to(device)
     run.tagger()  # warns where it is another
@@ -132,8 +136,6 @@ def answers(
             f"the dataset {prepared.name!r} has no {split} split",
             hint=f"try --split {' or '.join(inputs.samples)}",
         )
-    if crossing is None:
-        _require_common(inputs, split, labels)
     outcomes = run_network(network, inputs, split, device=device)
     found = {}
     for task, outcome in outcomes.items():
@@ -159,10 +161,9 @@ def answers(
     return found
 
 
-def _require_common(inputs: Inputs, split: str, labels: Sequence[str]) -> None:
+def _require_common(prepared: Prepared, split: str, labels: Sequence[str]) -> None:
     """Check that a split has two of the emotions that are asked for, where it has others too."""
-    prepared = inputs.prepared
-    found = {u.emotion for dialogue in prepared.splits[split] for u in dialogue.utterances} - {None}
+    found = {u.emotion for dialogue in prepared.splits.get(split, ()) for u in dialogue.utterances} - {None}
     others = [emotion for emotion in prepared.labels if emotion in found and emotion not in labels]
     common = found.intersection(labels)
     if not others:

@@ -59,6 +59,10 @@ def report_tables(report: Report) -> Iterator[Table]:
         )
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def _mean(report: Report) -> str:
     return f", mean of {len(report.seeds)} seeds" if len(report.seeds) > 1 else ""
 
@@ -67,7 +71,8 @@ def _scores(report: Report, found: TaskReport, name: str) -> Table:
     systems = {report.run: found.model, **{f"baseline: {key}": value for key, value in found.baselines.items()}}
     metrics = [key for key in TITLES if any(key in measured.figures for measured in systems.values())]
     return Table(
-        f"{name}, {found.model.targets:,} targets in {found.targets.dialogues:,} dialogues{_mean(report)}",
+        f"{name}, {_counted(found.model.targets, 'target')} in {_counted(found.targets.dialogues, 'dialogue')}"
+        f"{_mean(report)}",
         ("", *(TITLES[key] for key in metrics)),
         tuple((label, *(measured.figures.get(key) for key in metrics)) for label, measured in systems.items()),
         notes=tuple(_notes(report, found)),

@@ -157,9 +157,11 @@ def test_one_emotion_that_happens_to_be_called_alike_is_nothing_to_measure(
     toy_workspace: Workspace, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = save_renamed(toy_workspace, "one-alike", {"joy": "happy", "anger": "mad"})
+    capsys.readouterr()
     with pytest.raises(DataError, match=r"its test split has neutral, and happy, mad besides") as caught:
         evaluate(toy_workspace, run, split="test", device="cpu", dataset=one)
     assert "--label-map" in str(caught.value.hint)
+    assert "extract" not in capsys.readouterr().err, "it is told before anything is computed"
     two = save_renamed(toy_workspace, "two-alike", {"joy": "happy"})
     assert evaluate(toy_workspace, run, split="test", device="cpu", dataset=two, draws=20).labels == run.labels
     assert "1 emotion of two-alike is none of the run's: `--label-map SET` measures" in capsys.readouterr().err
