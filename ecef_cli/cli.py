@@ -127,6 +127,9 @@ def ecef(ctx: click.Context, workspace: Path, offline: bool, verbose: bool) -> N
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed, as by `>&-`: nobody reads it, which is no error
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
     code = _run(list(sys.argv[1:] if args is None else args))
     try:
         sys.stdout.flush()

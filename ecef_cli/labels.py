@@ -35,6 +35,13 @@ def _names(value: object) -> object:
     return [] if value is None else [value] if isinstance(value, str) else value
 
 
+def _quoted(emotions: object) -> object:
+    for label in emotions if isinstance(emotions, dict) else ():
+        if not isinstance(label, str):
+            raise ValueError(f"a label that YAML takes for {label!r} is to be written in quotes")  # noqa: TRY004 - pydantic's
+    return emotions
+
+
 def _file_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ValueError("use letters, digits, '.', '_' and '-'")
@@ -51,7 +58,7 @@ class LabelSet(BaseModel):
     column: _Text | None = Field(
         None, description="the key of a row whose value decides where it is one of the names; else the emotion does"
     )
-    emotions: dict[_Text, Annotated[list[_Text], BeforeValidator(_names)]] = Field(
+    emotions: Annotated[dict[_Text, Annotated[list[_Text], BeforeValidator(_names)]], BeforeValidator(_quoted)] = Field(
         description="the labels in order, each with other names of it"
     )
 

@@ -273,3 +273,11 @@ def test_an_interrupted_command_says_whether_it_goes_on(
     monkeypatch.setattr(f"ecef_cli.commands.{arguments[0]}.command", command)
     assert _run(arguments) == cli.INTERRUPTED
     assert capsys.readouterr().err.split("\n")[-2:] == [f"ecef: {said}", ""]
+
+
+@pytest.mark.parametrize(("closed", "code"), [("recipes labels >&-", 0), ("recipes labelss 2>&-", 2)])
+def test_a_stream_that_was_closed_is_one_that_nobody_reads(closed: str, code: int) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"'{sys.executable}' -m ecef_cli {closed}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")

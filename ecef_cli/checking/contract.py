@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecef_cli.components import Corpus
+from ecef_cli.components import Corpus, Dropped
 from ecef_cli.dialogue import Dialogue, Utterance, parse_row, to_json, to_row
 from ecef_cli.errors import DataError, did_you_mean
 from ecef_cli.findings import split_dialogues
@@ -28,14 +29,40 @@ def breach(corpus: object) -> str | None:
     return next(_breaches(corpus), None)
 
 
+def _misshapen(corpus: Corpus) -> Iterator[str]:
+    """Yield what is of another type than it must be, down to the dialogues."""
+    members = {"labels": str, "sources": Path, "dropped": Dropped, "remarks": str, "muted": Dropped}
+    for name, kind in members.items():
+        yield from _other_members(name, getattr(corpus, name), kind)
+    for lost in (*corpus.dropped, *corpus.muted):
+        if not isinstance(lost.error, DataError | None):
+            yield f"the error of what was dropped must be a DataError, not {type(lost.error).__name__}"
+    folders = [path for path in corpus.sources if path.is_dir()]
+    if folders:
+        yield f"sources must list the files that were read, not the folder {folders[0]}"
+    for name in ("splits", "repaired"):
+        if not isinstance(getattr(corpus, name), Mapping):
+            yield f"{name} must be a mapping, not {type(getattr(corpus, name)).__name__}"
+    for split, dialogues in corpus.splits.items():
+        if not isinstance(dialogues, tuple | list):
+            yield f"the dialogues of {split} must be a tuple, not {type(dialogues).__name__}"
+
+
+def _other_members(name: str, found: object, kind: type) -> Iterator[str]:
+    if not isinstance(found, tuple | list):
+        yield f"{name} must be a tuple, not {type(found).__name__}"
+        return
+    odd = [member for member in found if not isinstance(member, kind)]
+    if odd:
+        yield f"{name} holds {odd[0]!r}, which is no {kind.__name__}"
+
+
 def _breaches(corpus: Corpus) -> Iterator[str]:
+    yield from _misshapen(corpus)
     odd = [split for split in corpus.splits if split not in SPLITS]
     if odd:
         near = did_you_mean(str(odd[0]), SPLITS)
         yield f"splits must be {', '.join(SPLITS)}, not {', '.join(map(str, odd))} ({near})"
-    for label in corpus.labels:
-        if not isinstance(label, str):
-            yield f"the label {label!r} must be a string"
     twice = [str(label) for label, count in Counter(corpus.labels).items() if count > 1]
     if twice:
         yield f"a label stands twice in labels: {', '.join(twice)}"
@@ -52,6 +79,8 @@ def _breaches(corpus: Corpus) -> Iterator[str]:
 
 
 def _in_dialogue(dialogue: Dialogue, labels: tuple[str, ...]) -> Iterator[str]:
+    if not isinstance(dialogue.utterances, tuple | list):
+        yield f"the utterances of dialogue {dialogue.id} must be a tuple, not {type(dialogue.utterances).__name__}"
     if not dialogue.utterances:
         yield f"dialogue {dialogue.id} is empty"
     ids: set[str] = set()
@@ -59,6 +88,8 @@ def _in_dialogue(dialogue: Dialogue, labels: tuple[str, ...]) -> Iterator[str]:
         label = f"dialogue {dialogue.id}, utterance {getattr(utterance, 'utterance', '?')}"
         if not isinstance(utterance, Utterance):
             yield f"{label}: must be an Utterance, not {type(utterance).__name__}"
+        if not isinstance(utterance.row, Mapping):
+            yield f"{label}: row must be a mapping, not {type(utterance.row).__name__}"
         if str(utterance.utterance) in ids:
             yield f"{label}: two utterances have the same id"
         ids.add(str(utterance.utterance))

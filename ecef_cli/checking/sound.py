@@ -24,6 +24,9 @@ OFF, OFF_SHARE = 0.5, 0.1
 """Seconds, and share of what the corpus says, that a recording may be off: whichever is more. Clips are cut at frames
 of video, codecs fill their last block, and tables round."""
 
+READABLE = "every recording can be read"
+"""What the check is called that every recording is whole."""
+
 _NONE = "no row has a recording"
 
 
@@ -41,7 +44,7 @@ def check_recordings(rows: Iterable[Utterance], files: Files, facts: Mapping[str
 
 
 def _readable(heard: Sequence[Utterance], files: Files) -> Check:
-    name = "every recording can be read"
+    name = READABLE
     if not heard:
         return Check(name, "not measured", _NONE)
     wrong = ("row has a recording that cannot be used", "rows have a recording that cannot be used")

@@ -129,6 +129,7 @@ def _check(ctx: click.Context, subject: str, form: str | None) -> None:
     from ecef_cli.checking.check import conclude, detailed
     from ecef_cli.checking.dataset import check_folder, find_dataset
     from ecef_cli.checking.restoring import command_again
+    from ecef_cli.checking.sound import READABLE
 
     for parameter in ctx.command.params:
         if parameter.name not in {"subject", "form"} and _is_given(ctx, parameter):
@@ -138,7 +139,11 @@ def _check(ctx: click.Context, subject: str, form: str | None) -> None:
     checks = check_folder(folder)
     wanted = output.choose_format(form)
     output.records(detailed(checks, wanted), wanted=wanted)
-    conclude(checks, str(folder), hint=f"prepare it again from its sources: `{command_again(folder)}`")
+    hint = f"prepare it again from its sources: `{command_again(folder)}`"
+    if any(check.name == READABLE and check.status == "failed" for check in checks):
+        # What `prepare` reads of a recording was well when it was prepared, and may be well again.
+        hint = f"put whole recordings in the place of those, or take them out of the sources, and {hint}"
+    conclude(checks, str(folder), hint=hint)
 
 
 def _is_given(ctx: click.Context, parameter: click.Parameter) -> bool:

@@ -51,7 +51,7 @@ class Crossing:
             raise UsageProblem(
                 f"a run that tells {', '.join(labels)} apart can give {common[0] if common else 'none'}"
                 f"{' alone' if common else ''} of the labels of {target.name}: {', '.join(target.labels)}",
-                hint="--label-map takes a YAML file too, in which you say which is which",
+                hint="--label-map also takes a YAML file of your own, which says how these are called in its labels",
             )
         return cls(target.name, common, mapping, tuple(label for label in target.labels if label not in given))
 

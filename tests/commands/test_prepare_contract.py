@@ -22,6 +22,7 @@ def ecef_register_datasets(register):
 CALLS = """
 from dataclasses import replace
 from pathlib import Path
+from ecef_cli.components import Dropped
 from ecef_datasets.jsonl import JsonLines
 
 class Calls(JsonLines):
@@ -69,6 +70,7 @@ def prepare_changed(prepare: Prepare, calls: Path, install: Callable[..., None])
             "audio='a.wav'",
             "'audio' is 'a.wav', and PosixPath('a.wav') once it was written to a manifest and read again",
         ),
+        ("row=[1]", "row must be a mapping, not list"),
         ("row={'length': float('nan')}", "'length' holds a number that is not finite"),
         ("row={'file': Path('x')}", "cannot be written as JSON: Object of type PosixPath is not JSON serializable"),
         ("dialogue='other'", "says that it belongs to 'other'"),
@@ -90,7 +92,25 @@ def test_an_utterance_that_no_command_could_read_again_is_the_plugins_fault(
     ("changed", "said"),
     [
         ("None", "it must return a Corpus, not NoneType"),
-        ("replace(corpus, labels=(*corpus.labels, 3))", "the label 3 must be a string"),
+        ("replace(corpus, labels=(*corpus.labels, 3))", "labels holds 3, which is no str"),
+        ("replace(corpus, labels=None)", "labels must be a tuple, not NoneType"),
+        ("replace(corpus, splits=None)", "splits must be a mapping, not NoneType"),
+        ("replace(corpus, splits={'dev': None})", "the dialogues of dev must be a tuple, not NoneType"),
+        ("replace(corpus, splits={'dev': dialogue})", "the dialogues of dev must be a tuple, not Dialogue"),
+        ("replace(corpus, sources=None)", "sources must be a tuple, not NoneType"),
+        ("replace(corpus, sources=('train.jsonl',))", "sources holds 'train.jsonl', which is no Path"),
+        ("replace(corpus, sources=(Path(),))", "sources must list the files that were read, not the folder ."),
+        ("replace(corpus, dropped=None)", "dropped must be a tuple, not NoneType"),
+        ("replace(corpus, dropped=('row 3',))", "dropped holds 'row 3', which is no Dropped"),
+        ("replace(corpus, repaired=['x'])", "repaired must be a mapping, not list"),
+        (
+            "replace(corpus, muted=(Dropped('dev', 'd/1', 'odd', 'x:1', KeyError('a')),))",
+            "the error of what was dropped must be a DataError, not KeyError",
+        ),
+        (
+            "replace(corpus, splits={'dev': (replace(dialogue, utterances=iter(dialogue.utterances)),)})",
+            "the utterances of dialogue dev must be a tuple, not tuple_iterator",
+        ),
         ("replace(corpus, labels=corpus.labels * 2)", "a label stands twice in labels: calm"),
         ("replace(corpus, splits={'tset': (dialogue,)})", "not tset (did you mean 'test'?)"),
         (
