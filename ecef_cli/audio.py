@@ -64,12 +64,17 @@ def decode(path: Path) -> Recording:
     """Return what the header of a recording says, once all of it has been decoded; one block is held at a time.
 
     Raises:
-        DataError: as of `inspect`; or the file is cut off or damaged, or holds samples that are not finite.
+        DataError: as of `inspect`; or the file is cut off or damaged, holds samples that are not finite, or is silent.
     """
     with opened(path) as sound:
         recording = _recording(path, sound)
-        for _ in _pieces(sound, recording, 0, round(recording.seconds * recording.rate)):
-            pass
+        count = round(recording.seconds * recording.rate)
+        first, silent = None, count > 1
+        for piece in _pieces(sound, recording, 0, count):
+            first = piece[0] if first is None else first
+            silent = silent and bool((piece == first).all())
+    if silent:
+        raise _silence(recording, 0, count)
     return recording
 
 
@@ -124,9 +129,15 @@ def read_wave(
         first, last = _frames(recording, start, end, longest)
         wave = _decoded(sound, recording, first, last)
     if len(wave) > 1 and (wave == wave[0]).all():  # a single sample always equals itself
-        problem = f"the recording is silent from {first / recording.rate:g} s to {last / recording.rate:g} s"
-        raise DataError(problem, where=str(path), hint="check what was recorded, and that channels do not cancel")
+        raise _silence(recording, first, last)
     return _resampled(wave, recording.rate, rate)
+
+
+def _silence(recording: Recording, first: int, last: int) -> DataError:
+    problem = f"the recording is silent from {first / recording.rate:g} s to {last / recording.rate:g} s"
+    return DataError(
+        problem, where=str(recording.path), hint="check what was recorded, and that channels do not cancel"
+    )
 
 
 def _recording(path: Path, sound: Any) -> Recording:

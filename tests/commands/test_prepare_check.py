@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import soundfile
 from prepared import Outcome, Prepare, write_dialogue
 from recorded import record
 
@@ -174,6 +175,21 @@ def test_a_manifest_that_a_killed_command_left_beside_its_place_is_the_one_that_
     manifest(dataset).rename(manifest(dataset, f".train-{digest[:16]}"))
     done = prepare("--check", "jsonl")
     assert (done.code, checks(done)[COUNTS]["status"]) == (0, "passed")
+
+
+def test_a_recording_that_is_silent_is_none(prepare: Prepare, dataset: Path, calls: Path) -> None:
+    sound, rate = soundfile.read(calls / "b.flac")
+    soundfile.write(calls / "b.flac", 0 * sound + 0.25, rate)
+    done = prepare("--check", "jsonl")
+    assert done.code == 3
+    [problem] = problems(done, HEARD)
+    assert problem.endswith("b.flac: the recording is silent from 0 s to 1 s")
+    assert (
+        "(put whole recordings in the place of those, or take them out of the sources, and prepare it again" in done.err
+    )
+    sound[-1] += 0.25
+    soundfile.write(calls / "b.flac", sound, rate)
+    assert problems(prepare("--check", "jsonl"), HEARD) == []
 
 
 def test_recordings_that_are_gone_or_cut_off_are_named_with_their_rows(
