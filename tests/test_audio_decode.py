@@ -47,6 +47,13 @@ def test_samples_that_are_not_finite_are_counted_to_the_end(tmp_path: Path) -> N
         decode(tmp_path / "a.wav")
 
 
-def test_silence_can_be_decoded(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE)
-    assert decode(tmp_path / "a.wav").seconds == 1.0
+def test_silence_is_told_and_a_silent_beginning_is_none(tmp_path: Path) -> None:
+    samples = np.zeros(20 * RATE)
+    soundfile.write(tmp_path / "a.wav", samples, RATE)
+    with pytest.raises(DataError, match="the recording is silent from 0 s to 20 s"):
+        decode(tmp_path / "a.wav")
+    samples[-1] = 0.5
+    soundfile.write(tmp_path / "a.wav", samples, RATE)
+    assert decode(tmp_path / "a.wav").seconds == 20.0
+    soundfile.write(tmp_path / "a.wav", samples[:1], RATE)
+    assert decode(tmp_path / "a.wav").seconds == pytest.approx(1 / RATE)
