@@ -11,6 +11,15 @@ import pytest
 
 from ecef_cli.cli import _run
 
+READER = """
+from ecef_cli import hookimpl
+
+@hookimpl
+def ecef_register_datasets(register):
+    register("calls", "calls_at_test:Calls")
+"""
+"""A plugin whose reader `calls` is the class `Calls` of a module `calls_at_test`, which a test writes."""
+
 
 @dataclass(frozen=True)
 class Outcome:

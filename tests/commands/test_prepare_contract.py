@@ -6,19 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from prepared import Prepare, facts, write_dialogue
+from prepared import READER, Prepare, facts, write_dialogue
 
 from ecef_cli.checking.contract import breach
 from ecef_cli.components import Corpus
 from ecef_cli.dialogue import Dialogue, Utterance, parse_row, to_json, to_row
 
-READER = """
-from ecef_cli import hookimpl
-
-@hookimpl
-def ecef_register_datasets(register):
-    register("calls", "calls_at_test:Calls")
-"""
 CALLS = """
 from dataclasses import replace
 from pathlib import Path

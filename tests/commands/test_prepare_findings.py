@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from prepared import Prepare, write_dialogue
+from prepared import READER, Prepare, write_dialogue
 from recorded import record
 
 from ecef_cli.registry import get_registry
@@ -124,13 +124,6 @@ def test_meld_is_as_published_but_for_rows_that_go_back_in_time(
     assert len(facts["published"]) == 1
 
 
-READER = """
-from ecef_cli import hookimpl
-
-@hookimpl
-def ecef_register_datasets(register):
-    register("calls", "calls_at_test:Calls")
-"""
 CALLS = """
 from ecef_datasets.jsonl import JsonLines
 
