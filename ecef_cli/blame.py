@@ -9,6 +9,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from ecef_cli.errors import EcefError, PluginError, described
+from ecef_cli.libraries import import_failure
 from ecef_cli.registry import get_registry
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def blaming() -> Iterator[None]:
     try:
         yield
     except (SystemExit, Exception) as error:
-        found = blamed(error)
+        found = import_failure(error) or blamed(error)
         if found is None:
             raise
         raise found from error

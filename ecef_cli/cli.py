@@ -174,8 +174,9 @@ def _unforeseen(error: BaseException) -> int:
         _silence()
         return 0
     from ecef_cli.blame import blamed
+    from ecef_cli.libraries import import_failure
 
-    found = blamed(error)
+    found = import_failure(error) or blamed(error)
     if found is not None:
         return _end(str(found), found.exit_code, every=True)
     if isinstance(error, SystemExit | BrokenPipeError):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ecef_cli.errors import EcefError, PluginError, RecipeError, described, did_you_mean
 from ecef_cli.labels import LabelSet, find_set
+from ecef_cli.libraries import import_failure
 from ecef_cli.problems import explain, located
 from ecef_cli.recipe_sections import Audio, Epc, Features, History, Modality, Network, Section, Training, distinct
 from ecef_cli.registry import get_registry
@@ -156,7 +157,7 @@ def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Compone
     except EcefError:
         raise
     except Exception as error:
-        raise PluginError(f"{entry} cannot be built: {described(error)}") from error
+        raise import_failure(error) or PluginError(f"{entry} cannot be built: {described(error)}") from error
 
 
 # ------------------------------------------------------------------------------------------------ reading

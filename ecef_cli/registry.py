@@ -17,6 +17,7 @@ import pluggy
 
 from ecef_cli import hookspecs
 from ecef_cli.errors import PluginError, described, did_you_mean
+from ecef_cli.libraries import import_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,7 @@ class Entry:
             with redirect_stdout(sys.stderr):
                 found = attrgetter(attribute)(import_module(module))
         except (Exception, SystemExit) as error:
-            raise PluginError(
+            raise import_failure(error) or PluginError(
                 f"{self} cannot be loaded: {described(error)}",
                 hint=f"reinstall or update {self.distribution}",
             ) from error

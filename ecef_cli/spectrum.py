@@ -7,7 +7,6 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import torch
-from torchaudio.functional import melscale_fbanks
 
 from ecef_cli.components import AudioEncoder, AudioFeatures, Spectrum
 from ecef_cli.errors import RecipeError
@@ -44,6 +43,8 @@ class LogMel(AudioEncoder):
     options: Spectrum
 
     def __init__(self, options: Spectrum) -> None:
+        from torchaudio.functional import melscale_fbanks  # text alone does without torchaudio
+
         super().__init__(options)
         self._hop = max(1, round(options.hop * options.rate / 1e3))
         size = max(2, round(options.window * options.rate / 1e3))

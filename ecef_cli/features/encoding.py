@@ -9,6 +9,7 @@ import numpy as np
 
 from ecef_cli.blame import of_the_machine
 from ecef_cli.errors import EcefError, PluginError, described
+from ecef_cli.libraries import import_failure
 from ecef_cli.registry import get_registry
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def answering(kind: str, encoder: str, asked: str) -> Iterator[None]:
     except Exception as error:
         if of_the_machine(error):
             raise
+        if (failure := import_failure(error)) is not None:
+            raise failure from error
         known = (entry for entry in get_registry().entries(kind) if entry.name == encoder)
         called = str(next(known, f"the encoder {encoder!r}"))
         hint = "everything before is saved"

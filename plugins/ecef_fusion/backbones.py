@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from ecef_cli.errors import PluginError, RecipeError
+from ecef_cli.libraries import import_failure
 from ecef_fusion.layers import FrozenLayer, Shape
 from ecef_text.layers import find_stack
-from ecef_text.weights import how_to_get, locate
+from ecef_text.weights import how_to_get, locate, quiet_transformers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,12 +129,9 @@ def load_vision(name: str, layers: Sequence[int] | None, blocks: int) -> Pretrai
 
 
 def _load(name: str, setting: str) -> Any:
+    quiet_transformers()
     from transformers import AutoModel
-    from transformers.utils import logging as transformers_logging
 
-    logging: Any = transformers_logging
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     place = locate(name, setting=setting)
     try:
         model, info = AutoModel.from_pretrained(
@@ -146,7 +144,7 @@ def _load(name: str, setting: str) -> Any:
         )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())
-        raise PluginError(
+        raise import_failure(error) or PluginError(
             f"{setting}: {name!r} cannot be loaded: {reason[:300]}", hint=how_to_get(name, setting=setting)
         ) from error
     missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)

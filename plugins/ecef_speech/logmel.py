@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     import numpy.typing as npt
+    from torchaudio.transforms import MelSpectrogram
 
     Array = npt.NDArray[np.float32]
 
@@ -72,15 +73,6 @@ class LogMelProsody(AudioEncoder):
     Options = LogMelOptions
     options: LogMelOptions
 
-    def __init__(self, options: LogMelOptions) -> None:
-        super().__init__(options)
-        from torchaudio.transforms import MelSpectrogram
-
-        low, high = _MEL_RANGE
-        self._mel = MelSpectrogram(
-            _RATE, n_fft=_TRANSFORM, win_length=_WINDOW, hop_length=_HOP, f_min=low, f_max=high, n_mels=options.mels
-        )
-
     @property
     def width(self) -> int:
         """Mel bands and channels of prosody."""
@@ -106,6 +98,21 @@ class LogMelProsody(AudioEncoder):
         with ThreadPoolExecutor(threads) as pool:
             frames = list(pool.map(self._frames, waves))
         return [AudioFeatures(self._pooled(found), 1e2 / self.options.pool) for found in frames]
+
+    @cached_property
+    def _mel(self) -> MelSpectrogram:
+        from torchaudio.transforms import MelSpectrogram  # a model that hears answers rows of text without it
+
+        low, high = _MEL_RANGE
+        return MelSpectrogram(
+            _RATE,
+            n_fft=_TRANSFORM,
+            win_length=_WINDOW,
+            hop_length=_HOP,
+            f_min=low,
+            f_max=high,
+            n_mels=self.options.mels,
+        )
 
     @cached_property
     def _pitch(self) -> Any:

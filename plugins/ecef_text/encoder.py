@@ -12,8 +12,9 @@ from pydantic import Field
 
 from ecef_cli.components import Options, TextEncoder, TextFeatures
 from ecef_cli.errors import PluginError
+from ecef_cli.libraries import import_failure
 from ecef_text.layers import TopLayers, cut
-from ecef_text.weights import how_to_get, locate
+from ecef_text.weights import how_to_get, locate, quiet_transformers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,11 +158,9 @@ class HuggingFaceEncoder(TextEncoder):
 
 
 def _load(name: str) -> tuple[Any, Any]:
+    quiet_transformers()
     from transformers import AutoModel, AutoTokenizer
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
     place = locate(name)
     common: dict[str, Any] = {"local_files_only": place.local, "trust_remote_code": False}
     try:
@@ -171,7 +170,7 @@ def _load(name: str) -> tuple[Any, Any]:
         )
     except (OSError, ValueError, ImportError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise PluginError(
+        raise import_failure(error) or PluginError(
             f"text_encoder.model: {name!r} cannot be loaded: {reason[:300]}", hint=how_to_get(name)
         ) from error
     if not tokenizer.is_fast:

@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ecef_cli.errors import PluginError
 
@@ -89,6 +90,18 @@ def locate(model: str, *, setting: str = TEXT_SETTING) -> Location:
         problem = f"{setting}: {model!r} is not on this machine, and the hub cannot be reached: {fault}"
         raise PluginError(problem, hint=how_to_get(model, setting=setting))
     return Location(model, local=offline, origin="hub")
+
+
+def quiet_transformers() -> None:
+    """Have transformers print no progress and no advice, and import no torchaudio. Call it before importing it."""
+    from ecef_cli.libraries import hide_torchaudio
+
+    hide_torchaudio()
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging  # its functions have no types
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
 def how_to_get(model: str, *, setting: str = TEXT_SETTING) -> str:
