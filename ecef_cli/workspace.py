@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
 from typing import IO, TYPE_CHECKING, Any
 
-from ecef_cli.errors import DataError, EcefError, UsageProblem, did_you_mean
+from ecef_cli.api.errors import DataError, EcefError, UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ecef_cli.cli import ecef
+from ecef_cli.cli.main import ecef
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -156,7 +156,7 @@ def toy_dialogue(name: str, seed: int):
     """Return six utterances by two speakers in which the next emotion follows from the present one."""
     import random
 
-    from ecef_cli.dialogue import Dialogue, Utterance
+    from ecef_cli.api.dialogue import Dialogue, Utterance
 
     pick = random.Random(seed)
     labels = list(FEELINGS)
@@ -170,8 +170,8 @@ def toy_dialogue(name: str, seed: int):
 
 def save_toy_dataset(workspace, name: str = "toy") -> None:
     """Write a prepared dataset of toy dialogues."""
-    from ecef_cli.components import Corpus
-    from ecef_cli.manifest import save_prepared
+    from ecef_cli.api.components import Corpus
+    from ecef_cli.corpus.manifest import save_prepared
 
     splits = {
         split: tuple(toy_dialogue(f"{split}{n}", hash_seed + n) for n in range(count))
@@ -214,7 +214,7 @@ def toy_workspace(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def toy_run(toy_workspace, tiny_bert: Path):
     """A run trained on the toy dataset."""
-    from ecef_cli.recipe import check_recipe
+    from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train
 
     return train(toy_workspace, check_recipe(toy_recipe(tiny_bert), where="toy"), name="shared", device="cpu")
@@ -247,7 +247,7 @@ def voiced_dialogue(folder: Path, name: str, seed: int):
     """Return a toy dialogue: of three utterances two have a telling voice, one no recording but telling words."""
     from dataclasses import replace
 
-    from ecef_cli.dialogue import Dialogue
+    from ecef_cli.api.dialogue import Dialogue
 
     said = []
     for n, utterance in enumerate(toy_dialogue(name, seed).utterances):
@@ -261,9 +261,9 @@ def voiced_dialogue(folder: Path, name: str, seed: int):
 
 def save_voiced_dataset(workspace, folder: Path, *, train: int = 16) -> None:
     """Write a prepared dataset of toy dialogues with recordings, called `voiced`."""
-    from ecef_cli.components import Corpus
-    from ecef_cli.manifest import save_prepared
-    from ecef_cli.recordings import listen
+    from ecef_cli.api.components import Corpus
+    from ecef_cli.corpus.manifest import save_prepared
+    from ecef_cli.corpus.scan import listen
 
     splits = {
         split: tuple(voiced_dialogue(folder, f"{split}{n}", first + n) for n in range(count))
@@ -301,7 +301,7 @@ def voiced_workspace(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def heard_run(voiced_workspace, tiny_bert: Path):
     """A run trained on the toy recordings alone."""
-    from ecef_cli.recipe import check_recipe
+    from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train
 
     return train(voiced_workspace, check_recipe(voiced_recipe(tiny_bert), where="voiced"), name="heard", device="cpu")
@@ -310,7 +310,7 @@ def heard_run(voiced_workspace, tiny_bert: Path):
 @pytest.fixture(scope="session")
 def fused_run(voiced_workspace, tiny_bert: Path):
     """A run trained on text and recordings together, and now and then on one of the two alone."""
-    from ecef_cli.recipe import check_recipe
+    from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train
 
     values = voiced_recipe(tiny_bert, "text", "audio")
@@ -321,7 +321,7 @@ def fused_run(voiced_workspace, tiny_bert: Path):
 @pytest.fixture(scope="session")
 def frozen_run(voiced_workspace, tiny_bert: Path, toy_run):
     """A run of text and recordings that starts from the toy run and leaves its text layers as they are."""
-    from ecef_cli.recipe import check_recipe
+    from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train
 
     values = voiced_recipe(tiny_bert, "text", "audio")
@@ -333,7 +333,7 @@ def frozen_run(voiced_workspace, tiny_bert: Path, toy_run):
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Put a distribution on the path, with one module that is its plugin, as an installer would."""
-    from ecef_cli.registry import GROUP, get_registry
+    from ecef_cli.plugin.manager import GROUP, get_registry
 
     made: list[str] = []
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ecef_cli.components import TextFeatures
+from ecef_cli.api.components import TextFeatures
 from ecef_cli.samples.batches import AudioShape, WindowInput
 
 

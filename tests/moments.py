@@ -19,10 +19,10 @@ _SERVER = """
 import json, os, sys
 
 import av, soundfile
-import ecef_cli.preparing
+import ecef_cli.corpus.prepare
 import ecef_datasets.columns, ecef_datasets.jsonl, ecef_datasets.meld_hearing, ecef_datasets.meld_recordings
 import ecef_datasets.dailydialog, ecef_datasets.emorynlp, ecef_datasets.iemocap
-from ecef_cli.cli import _run
+from ecef_cli.cli.main import _run
 
 WRITTEN = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 

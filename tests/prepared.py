@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ecef_cli.cli import _run
+from ecef_cli.cli.main import _run
 
 READER = """
-from ecef_cli import hookimpl
+from ecef_cli.api import hookimpl
 
 @hookimpl
 def ecef_register_datasets(register):

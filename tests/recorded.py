@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from ecef_cli.components import AudioEncoder, AudioFeatures
-from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.api.components import AudioEncoder, AudioFeatures
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.corpus.manifest import Prepared
+from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.features import audio_plan
 from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
 from ecef_cli.features.store import AudioStore
-from ecef_cli.manifest import Prepared
-from ecef_cli.tolerance import Tolerance
 from ecef_cli.workspace import Workspace
 
 RATE = 8000  # Hz, of the recordings and of the encoder

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from ecef_cli.audio import Recording, check_segment, inspect, read_wave
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
+from ecef_cli.audio.reading import Recording, check_segment, inspect, read_wave
 
 FORMATS = {
     "pcm16.wav": ("WAV", "PCM_16"),
@@ -170,7 +170,7 @@ def test_what_the_lower_rate_cannot_hold_is_removed(tmp_path: Path, rate: int) -
 def test_resampling_in_pieces_leaves_no_seam(tmp_path: Path, rate: int, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "float.wav", speech(3, rate), rate)
     whole = read_wave(path, rate=16_000)
-    monkeypatch.setattr("ecef_cli.audio._PIECE", 10_007)
+    monkeypatch.setattr("ecef_cli.audio.reading._PIECE", 10_007)
     pieces = read_wave(path, rate=16_000)
     assert pieces.shape == whole.shape
     assert np.abs(pieces - whole).max() < 1e-6
@@ -537,7 +537,7 @@ def test_the_stream_of_c_is_given_back(tmp_path: Path, remarkable: Path, capfd: 
 def test_headers_are_read_without_torch(tmp_path: Path) -> None:
     path = save(tmp_path / "pcm16.wav", tone(1, 16_000))
     code = (
-        "import sys; from pathlib import Path; from ecef_cli.audio import inspect, read_wave\n"
+        "import sys; from pathlib import Path; from ecef_cli.audio.reading import inspect, read_wave\n"
         f"inspect(Path({str(path)!r})), read_wave(Path({str(path)!r}), rate=16000)\n"
         "assert not {'torch', 'torchaudio'} & set(sys.modules)"
     )

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from recorded import RATE, noise, record
 
-from ecef_cli.audio import decode, inspect
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
+from ecef_cli.audio.reading import decode, inspect
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])

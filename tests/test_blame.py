@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from prepared import Prepare
 
-from ecef_cli.blame import blamed
-from ecef_cli.cli import _run
-from ecef_cli.recipe import build_component
+from ecef_cli.cli.main import _run
+from ecef_cli.plugin.boundary import blamed
+from ecef_cli.recipe.model import build_component
 
 pytest_plugins = ["prepared"]
 
 HOOKS = """
-from ecef_cli import hookimpl
+from ecef_cli.api import hookimpl
 
 @hookimpl
 def ecef_register_datasets(register):
@@ -33,8 +33,8 @@ def ecef_register_fusions(register):
 """
 READER = """
 import json, sys
-from ecef_cli.components import Corpus, Dataset
-from ecef_cli.recordings import each_file
+from ecef_cli.api.components import Corpus, Dataset
+from ecef_cli.corpus.scan import each_file
 from ecef_cli.workspace import read_json
 
 class Calls(Dataset):
@@ -55,7 +55,7 @@ def look(path):
 """
 PARTS = """
 from torch import nn
-from ecef_cli.components import Fusion, Tagger
+from ecef_cli.api.components import Fusion, Tagger
 
 class Table(Tagger):
     @property
@@ -145,7 +145,7 @@ def test_a_reader_that_returns_nothing_is_named(prepare: Prepare, calls: Install
 
 def test_what_the_system_refuses_a_reader_is_not_the_workspace_s_fault(prepare: Prepare, calls: Install) -> None:
     calls(
-        "from ecef_cli.dialogue import Dialogue, Utterance; "
+        "from ecef_cli.api.dialogue import Dialogue, Utterance; "
         "said = Utterance('x', 'A', 'd', 1, emotion='calm'); "
         "return Corpus(('calm',), {'train': (Dialogue('d', (said,)),)}, ())"
     )

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from ecef_cli import cli
-from ecef_cli.cli import COMMANDS, _run
-from ecef_cli.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem
+from ecef_cli.api.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem
+from ecef_cli.cli import main
+from ecef_cli.cli.main import COMMANDS, _run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
         def command() -> None:
             raise error
 
-        monkeypatch.setattr("ecef_cli.commands.plugins.command", command)
+        monkeypatch.setattr("ecef_cli.cli.plugins.command", command)
 
     return fail_with
 
@@ -54,7 +54,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 )
 def test_help_and_listings_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import json, sys\nfrom ecef_cli.cli import _run\n"
+        "import json, sys\nfrom ecef_cli.cli.main import _run\n"
         f"_run({arguments!r})\n"
         f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr)"
     )
@@ -66,7 +66,7 @@ def test_help_and_listings_import_nothing_heavy(arguments: list[str]) -> None:
 def complete(words: str) -> tuple[list[str], list[str]]:
     """Return what bash is offered after `words`, and the heavy modules that were imported for it."""
     code = (
-        "import json, sys\nfrom ecef_cli.cli import main\n"
+        "import json, sys\nfrom ecef_cli.cli.main import main\n"
         "try:\n    main()\nfinally:\n"
         f"    print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr)"
     )
@@ -243,12 +243,12 @@ def test_an_interrupt_ends_with_130_and_no_traceback() -> None:
     code = (
         # A shell that starts the tests in the background has them ignore the signal.
         "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "import ecef_cli.commands.plugins as plugins\nimport click\n"
+        "import ecef_cli.cli.plugins as plugins\nimport click\n"
         "@click.command('plugins')\ndef command():\n    os.kill(os.getpid(), signal.SIGINT)\n"
-        "plugins.command = command\nfrom ecef_cli.cli import main\nmain(['plugins'])"
+        "plugins.command = command\nfrom ecef_cli.cli.main import main\nmain(['plugins'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == cli.INTERRUPTED
+    assert done.returncode == main.INTERRUPTED
     assert done.stderr.strip() == "ecef: interrupted"
 
 
@@ -270,8 +270,8 @@ def test_an_interrupted_command_says_whether_it_goes_on(
     def command(*, force: bool) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"ecef_cli.commands.{arguments[0]}.command", command)
-    assert _run(arguments) == cli.INTERRUPTED
+    monkeypatch.setattr(f"ecef_cli.cli.{arguments[0]}.command", command)
+    assert _run(arguments) == main.INTERRUPTED
     assert capsys.readouterr().err.split("\n")[-2:] == [f"ecef: {said}", ""]
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from speech_models import save_speech_model
 
-from ecef_cli.recipe import build_component
-from ecef_cli.registry import KINDS, get_registry
+from ecef_cli.plugin.manager import KINDS, get_registry
+from ecef_cli.recipe.model import build_component
 from ecef_cli.testing import (
     check_audio_encoder,
     check_fusion,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _pytest.mark import ParameterSet
 
-    from ecef_cli.registry import Entry
+    from ecef_cli.plugin.manager import Entry
 
 CHECKS: dict[str, Callable[..., None]] = {
     "tagger": check_tagger,

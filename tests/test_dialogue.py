@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ecef_cli.dialogue import Utterance, parse_row, read_dialogues, read_utterances, to_json, to_row, words
-from ecef_cli.errors import DataError
+from ecef_cli.api.dialogue import Utterance, parse_row, read_dialogues, read_utterances, to_json, to_row, words
+from ecef_cli.api.errors import DataError
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 

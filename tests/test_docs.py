@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ecef_cli import hookspecs
-from ecef_cli.cli import COMMANDS
-from ecef_cli.components import KINDS as CLASSES
-from ecef_cli.components import Register
-from ecef_cli.recipe import Recipe
-from ecef_cli.registry import EVENTS, HOOKS, KINDS
-from ecef_cli.settings import parse_yaml
+from ecef_cli.api.components import KINDS as CLASSES
+from ecef_cli.api.components import Register
+from ecef_cli.cli.main import COMMANDS
+from ecef_cli.plugin import hookspecs
+from ecef_cli.plugin.manager import EVENTS, HOOKS, KINDS
+from ecef_cli.recipe.model import Recipe
+from ecef_cli.recipe.strict_yaml import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -47,7 +47,7 @@ def test_every_hook_is_in_the_reference_with_its_parameters(hook: str) -> None:
     (row,) = [line for line in page("reference/hooks.md").splitlines() if line.startswith(f"| `{hook}` |")]
     assert all(f"`{name}`" in row.split("|")[2] for name in parameters)
     kind = KINDS[HOOKS.index(hook)]
-    assert f"ecef_cli.components.{CLASSES[kind].__name__}`" in row
+    assert f"ecef_cli.api.components.{CLASSES[kind].__name__}`" in row
 
 
 def test_the_hooks_are_those_of_the_host() -> None:
@@ -70,7 +70,7 @@ def test_what_the_reference_says_is_required_in_a_recipe_is_required() -> None:
 
 
 def test_the_recipe_in_the_reference_is_right() -> None:
-    from ecef_cli.recipe import check_recipe
+    from ecef_cli.recipe.model import check_recipe
 
     text = page("reference/recipes.md").partition("## Shape\n")[2].partition("\nRequired are")[0]
     assert check_recipe(parse_yaml(text, "recipes.md"), where="recipes.md").name == "my-run"

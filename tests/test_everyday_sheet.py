@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ecef_cli.dialogue import Utterance, read_dialogues
+from ecef_cli.api.dialogue import Utterance, read_dialogues
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 EMOTIONS = {"neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"}

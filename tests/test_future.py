@@ -15,18 +15,18 @@ import pytest
 import torch
 from conftest import toy_dialogue, toy_recipe
 
-from ecef_cli.components import Corpus, TextFeatures
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.encoders import build_encoders
-from ecef_cli.manifest import save_prepared
+from ecef_cli.api.components import Corpus, TextFeatures
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.corpus.manifest import save_prepared
+from ecef_cli.corpus.tolerance import RowCount, Tolerance
+from ecef_cli.features.encoders import build_encoders
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import predict_rows
-from ecef_cli.recipe import Recipe, check_recipe
-from ecef_cli.run import Run, build_network
+from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.runs.run import Run, build_network
 from ecef_cli.samples.inputs import Inputs, load_inputs
 from ecef_cli.samples.windows import windows
 from ecef_cli.tagging.pairs import tag_utterances
-from ecef_cli.tolerance import RowCount, Tolerance
 from ecef_cli.workspace import Workspace
 
 if TYPE_CHECKING:

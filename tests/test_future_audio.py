@@ -16,16 +16,16 @@ import pytest
 import torch
 from conftest import save_voice, toy_dialogue, voiced_recipe
 
-from ecef_cli.components import AudioEncoder, Corpus
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.encoders import build_encoders
-from ecef_cli.manifest import save_prepared
+from ecef_cli.api.components import AudioEncoder, Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.corpus.manifest import save_prepared
+from ecef_cli.corpus.scan import listen
+from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.model import EcefNetwork
+from ecef_cli.plugin.manager import get_registry
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.recipe import Recipe, check_recipe
-from ecef_cli.recordings import listen
-from ecef_cli.registry import get_registry
-from ecef_cli.run import Run, build_network, create_run, save_weights
+from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.runs.run import Run, build_network, create_run, save_weights
 from ecef_cli.samples.inputs import Inputs, load_inputs
 from ecef_cli.workspace import Workspace, write_json
 

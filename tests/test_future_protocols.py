@@ -16,20 +16,20 @@ import pytest
 import torch
 from conftest import save_voice, toy_dialogue, voiced_recipe
 
-from ecef_cli.auditing.audit import audit_recipe
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.encoders import build_encoders
-from ecef_cli.manifest import save_prepared
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.corpus.manifest import save_prepared
+from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.tolerance import RowCount, Tolerance
+from ecef_cli.evaluation.audit.audit import audit_recipe
+from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.model import EcefNetwork
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.prediction.stream import predict_rows
-from ecef_cli.recipe import Recipe, check_recipe
-from ecef_cli.recordings import listen
-from ecef_cli.run import Run, build_network, create_run, save_weights
+from ecef_cli.prediction.stream import predict_rows, window_probabilities
+from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.runs.run import Run, build_network, create_run, save_weights
 from ecef_cli.samples.inputs import Inputs, load_inputs
 from ecef_cli.samples.windows import UNKNOWN, Sample
-from ecef_cli.tolerance import RowCount, Tolerance
 from ecef_cli.workspace import Workspace, write_json
 
 N = 4  # the last utterance that is not changed
@@ -250,6 +250,6 @@ def test_predictions_do_not_know_the_future(
 
 @pytest.mark.parametrize("protocol", [{"target": "own", "others": "drop"}, *TELLING], ids=str)
 def test_the_audit_of_a_protocol_changes_all_but_what_it_tells(tiny_bert: Path, prepared, protocol: dict) -> None:
-    found = audit_recipe(prepared[()], recipe_of(tiny_bert, protocol, "all"), device="cpu")
+    found = audit_recipe(prepared[()], recipe_of(tiny_bert, protocol, "all"), window_probabilities, device="cpu")
     assert [check for check in found if check.status == "failed"] == []
     assert sum(check.status == "passed" for check in found) >= 4

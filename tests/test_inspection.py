@@ -12,11 +12,11 @@ from handmade import BOTH
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecef_cli.encoders import build_encoders
-from ecef_cli.inspection.counting import Cost, Step, measure
-from ecef_cli.inspection.network import Inspection, Part, inspect, typical
-from ecef_cli.recipe import check_recipe
-from ecef_cli.run import build_network
+from ecef_cli.evaluation.cost.counting import Cost, Step, measure
+from ecef_cli.evaluation.cost.network import Inspection, Part, inspect, typical
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.recipe.model import check_recipe
+from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import Batch, collate
 from ecef_cli.samples.inputs import audio_shape, spectrum_shape
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.cli import _run
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError, RecipeError
-from ecef_cli.labels import LabelSet, label_sets, read_label_set, relabel, without_label
-from ecef_cli.manifest import load_prepared, save_prepared
-from ecef_cli.recipe import Recipe, check_recipe, load_recipe
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.api.errors import DataError, RecipeError
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import load_prepared, save_prepared
+from ecef_cli.corpus.relabel import relabel, without_label
+from ecef_cli.recipe.labels import LabelSet, label_sets, read_label_set
+from ecef_cli.recipe.model import Recipe, check_recipe, load_recipe
 from ecef_cli.samples.protocol import recipe_dataset, recipe_samples, windowed
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.workspace import Workspace
@@ -23,7 +24,7 @@ from ecef_cli.workspace import Workspace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ecef_cli.manifest import Prepared
+    from ecef_cli.corpus.manifest import Prepared
 
 CORPORA = {
     "meld": ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger"),

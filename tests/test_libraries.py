@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 import pytest
 
-from ecef_cli.libraries import PARTNERS, cure, import_failure
+from ecef_cli.api.libraries import PARTNERS, cure, import_failure
 
 ROW = {"speaker": "Ann", "text": "I am so happy for you!"}
 
@@ -79,5 +79,5 @@ def test_an_error_outside_of_imports_is_not_a_librarys():
 
 def test_the_cure_installs_again_only_what_fits_already(monkeypatch):
     assert cure("torchaudio").startswith('pip install --force-reinstall "torch')
-    monkeypatch.setattr("ecef_cli.libraries.installed", lambda library: {"torch": "2.11.0"}.get(library, "2.11.1"))
+    monkeypatch.setattr("ecef_cli.api.libraries.installed", lambda library: {"torch": "2.11.0"}.get(library, "2.11.1"))
     assert cure("torchaudio").startswith('pip install "torch')

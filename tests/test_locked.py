@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ecef_cli.errors import EcefError
+from ecef_cli.api.errors import EcefError
 from ecef_cli.workspace import locked
 
 HOLD = """

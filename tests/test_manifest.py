@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from ecef_cli.checking.dataset import check_folder
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError
-from ecef_cli.manifest import counts, load_prepared, save_prepared, settle
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.checks.dataset import check_folder
+from ecef_cli.corpus.manifest import counts, load_prepared, save_prepared, settle
 from ecef_cli.workspace import Workspace, checksum
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn
 
-from ecef_cli.metrics import BINS, METRICS, calibration, roc_auc, score
+from ecef_cli.runs.metrics import BINS, METRICS, calibration, roc_auc, score
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from ecef_cli import output
+from ecef_cli import console
 
 ROWS = [
     {"name": "a", "tasks": ("erc", "epc"), "score": 0.5, "note": "x,y"},
@@ -18,19 +18,19 @@ ROWS = [
 
 
 def test_json_lines_hold_one_row_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    output.records(ROWS, wanted=None)
+    console.records(ROWS, wanted=None)
     lines = capsys.readouterr().out.splitlines()
     assert [json.loads(line)["name"] for line in lines] == ["a", "東"]
     assert json.loads(lines[0])["tasks"] == ["erc", "epc"]
 
 
 def test_json_is_one_list(capsys: pytest.CaptureFixture[str]) -> None:
-    output.records(ROWS, wanted="json")
+    console.records(ROWS, wanted="json")
     assert [row["note"] for row in json.loads(capsys.readouterr().out)] == ["x,y", "😀"]
 
 
 def test_csv_is_read_back_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
-    output.records(ROWS, wanted="csv", columns=("name", "tasks", "note"))
+    console.records(ROWS, wanted="csv", columns=("name", "tasks", "note"))
     out = capsys.readouterr().out
     assert "\r" not in out
     assert list(csv.reader(io.StringIO(out))) == [
@@ -41,7 +41,7 @@ def test_csv_is_read_back_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_table_shows_headers_and_lists_without_brackets(capsys: pytest.CaptureFixture[str]) -> None:
-    output.records(ROWS, wanted="table", columns=("name", "tasks", "score"))
+    console.records(ROWS, wanted="table", columns=("name", "tasks", "score"))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["name", "tasks", "score"]
     assert lines[2].split() == ["a", "erc,", "epc", "0.50"]
@@ -49,13 +49,13 @@ def test_a_table_shows_headers_and_lists_without_brackets(capsys: pytest.Capture
 
 @pytest.mark.parametrize(("form", "text"), [("jsonl", ""), ("json", "[]\n"), ("csv", "name\n")])
 def test_no_rows_are_still_well_formed(capsys: pytest.CaptureFixture[str], form: str, text: str) -> None:
-    output.records([], wanted=form, columns=("name",))
+    console.records([], wanted=form, columns=("name",))
     assert capsys.readouterr().out == text
 
 
 def test_notes_and_progress_stay_off_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    output.warn("careful")
-    with output.Progress(3, "reading", "row") as bar:
+    console.warn("careful")
+    with console.Progress(3, "reading", "row") as bar:
         bar.advance(3)
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -66,19 +66,19 @@ def test_notes_and_progress_stay_off_stdout(capsys: pytest.CaptureFixture[str]) 
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time of the clock by which progress is told, seconds."""
     now = [100.0]
-    monkeypatch.setattr(output.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
     return now
 
 
 def test_a_log_gets_a_line_of_progress_a_minute(capsys: pytest.CaptureFixture[str], clock: list[float]) -> None:
-    with output.Progress(13_708, "extract meld", "windows") as bar:
+    with console.Progress(13_708, "extract meld", "windows") as bar:
         for _ in range(5):
             clock[0] += 25
             bar.advance(1_024)
         clock[0] += 600
         bar.advance(13_708 - 5 * 1_024)
     assert capsys.readouterr() == ("", "extract meld: 3,072 of 13,708 windows\n")
-    with output.Progress(None, "download", "bytes") as bar:
+    with console.Progress(None, "download", "bytes") as bar:
         bar.reach(5, None)
         clock[0] += 60
         bar.reach(7_000, None)
@@ -90,7 +90,7 @@ def test_a_log_gets_a_line_of_progress_a_minute(capsys: pytest.CaptureFixture[st
 def test_work_of_less_than_a_minute_leaves_nothing_in_a_log(
     capsys: pytest.CaptureFixture[str], clock: list[float]
 ) -> None:
-    with output.Progress(100, "reading", "rows") as bar:
+    with console.Progress(100, "reading", "rows") as bar:
         for _ in range(59):
             clock[0] += 1
             bar.advance()
@@ -103,7 +103,7 @@ def test_a_terminal_gets_the_bar_alone(monkeypatch: pytest.MonkeyPatch, clock: l
             return True
 
     monkeypatch.setattr(sys, "stderr", Terminal())
-    with output.Progress(10, "reading", "rows") as bar:
+    with console.Progress(10, "reading", "rows") as bar:
         clock[0] += 600
         bar.advance()
     assert "reading: 1 of 10" not in sys.stderr.getvalue()
@@ -114,7 +114,7 @@ def test_of_several_processes_the_main_one_alone_tells_of_progress(
 ) -> None:
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setenv("RANK", "1")
-    with output.Progress(10, "reading", "rows") as bar:
+    with console.Progress(10, "reading", "rows") as bar:
         clock[0] += 600
         bar.advance()
     assert capsys.readouterr().err == ""

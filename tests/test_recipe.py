@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from ecef_cli import recipe as recipe_module
-from ecef_cli.errors import PluginError, RecipeError
-from ecef_cli.labels import LabelSet
-from ecef_cli.recipe import (
+from ecef_cli.api.errors import PluginError, RecipeError
+from ecef_cli.recipe import model as recipe_module
+from ecef_cli.recipe.labels import LabelSet
+from ecef_cli.recipe.model import (
     BLOCKS,
     Recipe,
     check_recipe,
@@ -22,8 +22,8 @@ from ecef_cli.recipe import (
     parse_yaml,
     recipe_names,
 )
-from ecef_cli.recipe_schema import recipe_schema
-from ecef_cli.recipe_template import commented
+from ecef_cli.recipe.schema import recipe_schema
+from ecef_cli.recipe.template import commented
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -272,7 +272,7 @@ def test_the_schema_refers_only_to_what_it_defines_and_defines_nothing_else(sche
 
 
 def test_the_schema_has_a_branch_for_each_component_with_its_options(schema: dict[str, Any]) -> None:
-    from ecef_cli.registry import get_registry
+    from ecef_cli.plugin.manager import get_registry
 
     for key, kind in BLOCKS.items():
         branches = {b["title"]: b for b in schema["properties"][key]["anyOf"] if "title" in b}
@@ -335,7 +335,7 @@ def test_the_template_of_a_recipe_without_a_tagger_has_none(small: Path) -> None
 
 
 def _leaves(model: type[BaseModel]) -> list[str]:
-    from ecef_cli.problems import inner_model
+    from ecef_cli.recipe.problems import inner_model
 
     found = []
     for name in model.model_fields:

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from conftest import toy_recipe
 
-from ecef_cli.errors import RecipeError
-from ecef_cli.recipe import Recipe, check_recipe
-from ecef_cli.recipe_schema import recipe_schema
-from ecef_cli.recipe_sections import Epc
-from ecef_cli.recipe_template import commented
+from ecef_cli.api.errors import RecipeError
+from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.recipe.schema import recipe_schema
+from ecef_cli.recipe.sections import Epc
+from ecef_cli.recipe.template import commented
 
 BUNDLED = Path(__file__).parents[1] / "ecef_cli" / "bundled" / "recipe.yaml"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import RecipeError
-from ecef_cli.recipe import Recipe, check_recipe, load_recipe
-from ecef_cli.registry import get_registry
+from ecef_cli.api.errors import RecipeError
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.plugin.manager import get_registry
+from ecef_cli.recipe.model import Recipe, check_recipe, load_recipe
 
 BOTH = """\
 name: both

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli import registry as registry_module
-from ecef_cli.cli import _run
-from ecef_cli.components import TrainingEvent
-from ecef_cli.errors import PluginError
-from ecef_cli.registry import GROUP, KINDS, Registry, discover, get_registry
+from ecef_cli.api.components import TrainingEvent
+from ecef_cli.api.errors import PluginError
+from ecef_cli.cli.main import _run
+from ecef_cli.plugin import manager as registry_module
+from ecef_cli.plugin.manager import GROUP, KINDS, Registry, discover, get_registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ TAGGER = """
 from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel
-from ecef_cli.components import Options, Tagger
+from ecef_cli.api.components import Options, Tagger
 
 class Unfinished(Tagger):
     def available(self):
@@ -46,7 +46,7 @@ class FailsToBuild(Whole):
         raise RuntimeError("no licence\\nfile")
 """
 HOOK = """
-from ecef_cli import hookimpl
+from ecef_cli.api import hookimpl
 
 @hookimpl
 def ecef_register_taggers(register):
@@ -102,7 +102,7 @@ def test_an_unknown_component_is_named_with_the_nearest_right_one() -> None:
         ("import not_installed_anywhere", "ModuleNotFoundError: No module named 'not_installed_anywhere'"),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("def (", "SyntaxError"),
-        ("from ecef_cli.errors import PluginError\nraise PluginError('mine')", "mine"),
+        ("from ecef_cli.api.errors import PluginError\nraise PluginError('mine')", "mine"),
         (
             hook().replace("taggers", "tagers"),
             "there is no hook 'ecef_register_tagers' (did you mean 'ecef_register_taggers'?)",
@@ -238,10 +238,10 @@ def test_strict_plugins_makes_a_failure_fatal(
         ("taggers_of_nobody:Whole", "cannot be loaded: ModuleNotFoundError"),
         ("taggers_of_test:Missing", "cannot be loaded: AttributeError"),
         ("taggers_of_test:TAGGER.x", "cannot be loaded: AttributeError"),
-        ("os:environ", "is no subclass of ecef_cli.components.Tagger"),
-        ("ecef_cli.components:Dataset", "is no subclass of ecef_cli.components.Tagger"),
+        ("os:environ", "is no subclass of ecef_cli.api.components.Tagger"),
+        ("ecef_cli.api.components:Dataset", "is no subclass of ecef_cli.api.components.Tagger"),
         ("taggers_of_test:Unfinished", "leaves abstract: relate, relations"),
-        ("taggers_of_test:ForeignOptions", "has Options that are no subclass of ecef_cli.components.Options"),
+        ("taggers_of_test:ForeignOptions", "has Options that are no subclass of ecef_cli.api.components.Options"),
         ("taggers_of_test:OptionCalledName", "has an option called 'name'"),
     ],
 )
@@ -257,7 +257,7 @@ def test_a_target_that_is_no_complete_component_is_told_when_it_is_used(
 
 
 def test_a_component_that_fails_to_build_is_the_plugin_s_fault(install: Callable[..., None]) -> None:
-    from ecef_cli.recipe import build_component
+    from ecef_cli.recipe.model import build_component
 
     install("other-dist", hook(target="taggers_of_test:FailsToBuild"), taggers_of_test=TAGGER)
     with pytest.raises(PluginError, match="cannot be built: RuntimeError: no licence file"):
@@ -272,7 +272,7 @@ def test_an_entry_point_without_a_distribution_still_loads(monkeypatch: pytest.M
 
 
 LISTENER = """
-from ecef_cli import hookimpl
+from ecef_cli.api import hookimpl
 
 heard = []
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from ecef_cli.components import Spectrum
-from ecef_cli.errors import RecipeError
-from ecef_cli.spectrum import LogMel
+from ecef_cli.api.components import Spectrum
+from ecef_cli.api.errors import RecipeError
+from ecef_cli.audio.spectrum import LogMel
 from ecef_cli.testing import check_audio_encoder
 
 

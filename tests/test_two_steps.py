@@ -14,12 +14,12 @@ import torch
 from conftest import save_tiny_model, save_voiced_dataset, voiced_recipe
 from safetensors.torch import load_file
 
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import PluginError
+from ecef_cli.api.errors import PluginError
 from ecef_cli.evaluation.evaluate import evaluate
+from ecef_cli.features.encoders import build_encoders
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.recipe import Recipe, check_recipe
-from ecef_cli.run import Run, build_network
+from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.runs.run import Run, build_network
 from ecef_cli.samples.inputs import load_inputs, load_variants
 from ecef_cli.training.loop import train
 from ecef_cli.workspace import Workspace

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from conftest import toy_recipe
 
-from ecef_cli.cli import _run
-from ecef_cli.run import Run
+from ecef_cli.cli.main import _run
+from ecef_cli.runs.run import Run
 from ecef_cli.workspace import Workspace
 
 GOOD = '{"speaker": "A", "text": "I am so happy!"}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.errors import UsageProblem
+from ecef_cli.api.errors import UsageProblem
 from ecef_cli.evaluation.bootstrap import Draws
 from ecef_cli.evaluation.measure import System
 from ecef_cli.evaluation.significance import FLIPS, holm, seed_test, sign_flip
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ecef_cli.evaluation.bootstrap import Difference
-    from ecef_cli.evaluation.report import Report, TaskReport
+    from ecef_cli.evaluation.results import Report, TaskReport
 
 COMPARED = {
     "erc": ("weighted_f1", "accuracy"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecef_cli.metrics import BINS, bin_numbers
+from ecef_cli.runs.metrics import BINS, bin_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,7 +127,7 @@ class Counts:
     def metrics(self, weights: Floats) -> dict[str, Floats]:
         """Return each metric, (R,) in per cent, of splits in which dialogues count as often as `weights` say.
 
-        Equal to the metrics of `ecef_cli.metrics` on a split that holds each dialogue that many times.
+        Equal to the metrics of `ecef_cli.runs.metrics` on a split that holds each dialogue that many times.
 
         Args:
             weights: (R, dialogues).

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecef_cli.errors import UsageProblem
+from ecef_cli.api.errors import UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.labels import LabelSet
+    from ecef_cli.recipe.labels import LabelSet
 
 _FEWEST = 2
 _NOTHING = 1e-12

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ecef_cli import output
-from ecef_cli.card import write_card
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli import console
+from ecef_cli.api.errors import DataError, UsageProblem
 from ecef_cli.evaluation.baselines import baselines, forecast
 from ecef_cli.evaluation.bootstrap import DRAWS, LEVEL, Draws
 from ecef_cli.evaluation.crossing import Crossing
 from ecef_cli.evaluation.measure import task_report
-from ecef_cli.evaluation.report import Report, Resampling
+from ecef_cli.evaluation.results import Report, Resampling
 from ecef_cli.evaluation.targets import find_targets, require_same
+from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.inference import run_network
+from ecef_cli.runs.card import write_card
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.protocol import recipe_dataset
 from ecef_cli.workspace import checksum, write_json
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from ecef_cli.corpus.manifest import Prepared
+    from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.evaluation.baselines import Forecast
     from ecef_cli.evaluation.targets import Targets
-    from ecef_cli.labels import LabelSet
-    from ecef_cli.manifest import Prepared
-    from ecef_cli.run import Run
+    from ecef_cli.recipe.labels import LabelSet
+    from ecef_cli.runs.run import Run
     from ecef_cli.samples.inputs import Inputs
-    from ecef_cli.tolerance import Tolerance
     from ecef_cli.workspace import Workspace
 
 
@@ -147,7 +147,7 @@ def answers(
                 hint="`--label-map SET` has both told apart by the labels of a set" if crossing is None else None,
             )
         if train is None:
-            output.warn(f"{prepared.name} has no {task.upper()} target to train on: some baselines are left out")
+            console.warn(f"{prepared.name} has no {task.upper()} target to train on: some baselines are left out")
         answered, outside = _crossed(outcome.probabilities, crossing)
         recognised = None
         if task == "epc" and "erc" in outcomes:
@@ -176,7 +176,7 @@ def _require_common(prepared: Prepared, split: str, labels: Sequence[str]) -> No
             hint=hint,
         )
     are = "emotion of {} is" if len(others) == 1 else "emotions of {} are"
-    output.note(f"{len(others)} {are.format(prepared.name)} none of the run's: {hint}")
+    console.note(f"{len(others)} {are.format(prepared.name)} none of the run's: {hint}")
 
 
 def _targets(task: str, inputs: Inputs, split: str, labels: Sequence[str]) -> Targets | None:
@@ -259,4 +259,4 @@ def _keep(run: Run, report: Report) -> None:
         write_json(run.folder / "evaluation" / f"{report.place}.json", report.as_dict())
         write_card(run)
     except OSError as error:  # a run that was installed, or that belongs to somebody else
-        output.warn(f"the scores are not written into {run.folder}: {error.strerror}")
+        console.warn(f"the scores are not written into {run.folder}: {error.strerror}")

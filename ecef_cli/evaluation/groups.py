@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ecef_cli.run import find_run, open_run
+from ecef_cli.runs.run import find_run, open_run
 
 if TYPE_CHECKING:
-    from ecef_cli.run import Run
+    from ecef_cli.runs.run import Run
     from ecef_cli.workspace import Workspace
 
 

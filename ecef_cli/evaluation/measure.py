@@ -10,8 +10,19 @@ import numpy as np
 
 from ecef_cli.evaluation.bootstrap import differences, drawn_metrics, estimates, point_metrics
 from ecef_cli.evaluation.counts import Counts, shift_scores
-from ecef_cli.evaluation.report import Measured, TaskReport, Verdict
-from ecef_cli.metrics import MAIN, METRICS, Bin, Calibration, ClassScores, Scores, Shift, calibration, roc_auc, score
+from ecef_cli.evaluation.results import Measured, TaskReport, Verdict
+from ecef_cli.runs.metrics import (
+    MAIN,
+    METRICS,
+    Bin,
+    Calibration,
+    ClassScores,
+    Scores,
+    Shift,
+    calibration,
+    roc_auc,
+    score,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_cli.samples import windows
 from ecef_cli.samples.windows import NO_TARGET
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.dialogue import Dialogue, Utterance
+    from ecef_cli.api.dialogue import Dialogue, Utterance
     from ecef_cli.samples.windows import Sample
 
 FIRST = UNTOLD = 0

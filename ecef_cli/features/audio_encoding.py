@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecef_cli import audio, output
-from ecef_cli.errors import DataError, PluginError
+from ecef_cli import console
+from ecef_cli.api.errors import DataError, PluginError
+from ecef_cli.audio import reading
 from ecef_cli.features.blocks import make_block
 from ecef_cli.features.encoding import answering, as_stored, check_number
 from ecef_cli.features.store import AUDIO
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.components import AudioEncoder, AudioFeatures
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.components import AudioEncoder, AudioFeatures
+    from ecef_cli.api.dialogue import Utterance
+    from ecef_cli.corpus.manifest import Prepared
     from ecef_cli.features.blocks import Block
     from ecef_cli.features.places import Place, Utterances
     from ecef_cli.features.shards import Batch
     from ecef_cli.features.waves import Wave
-    from ecef_cli.manifest import Prepared
 
 _SAME = 1e-6  # relative difference of two frame rates that are one
 
@@ -90,7 +91,7 @@ class Faults:
         """Note what is wrong with the recording of an utterance."""
         self._problems[place] = error.problem
         if self._tell:
-            output.warn(f"{self._utterances.name(place)}: {self._utterances.at(place).audio}: {error.problem}")
+            console.warn(f"{self._utterances.name(place)}: {self._utterances.at(place).audio}: {error.problem}")
 
     def __contains__(self, place: Place) -> bool:
         return place in self._problems
@@ -132,7 +133,7 @@ class Encoding:
             DataError: the recording cannot be read.
         """
         assert utterance.audio is not None  # noqa: S101 - for the type checker
-        return audio.read_wave(
+        return reading.read_wave(
             utterance.audio,
             rate=self._what.rate,
             start=utterance.start,

@@ -5,25 +5,25 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from ecef_cli import output
-from ecef_cli.errors import DataError
+from ecef_cli import console
+from ecef_cli.api.errors import DataError
+from ecef_cli.audio.spectrum import NAME
 from ecef_cli.features.audio_encoding import AudioExtraction, Encoding, Faults
 from ecef_cli.features.audio_plan import AudioPlan
 from ecef_cli.features.places import Place, Utterances
 from ecef_cli.features.shards import complete, fill, missing_batches, stored_rate
 from ecef_cli.features.store import AUDIO, INDEX, AudioStore, Fault, audio_facts, write_index
 from ecef_cli.features.waves import lengths, reading_ahead
-from ecef_cli.spectrum import NAME
 from ecef_cli.workspace import locked
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
+    from ecef_cli.corpus.manifest import Prepared
+    from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.features.blocks import Block
     from ecef_cli.features.shards import Batch
-    from ecef_cli.manifest import Prepared
-    from ecef_cli.tolerance import Tolerance
     from ecef_cli.workspace import Workspace
 
 __all__ = ["AudioExtraction", "ensure_audio_features"]
@@ -68,7 +68,7 @@ def ensure_audio_features(
                 shutil.rmtree(folder, ignore_errors=True)
             work.do()
     else:
-        output.note(f"{work.label}: nothing to do, features are in {folder}")
+        console.note(f"{work.label}: nothing to do, features are in {folder}")
     store = AudioStore.open(folder)
     # Judged anew by every call, since the one that found the faults may have been more tolerant.
     faulty, heard = len(store.faults), len(work.heard)
@@ -113,7 +113,7 @@ class _Work:
         self._fill(plan)
         mended = self._mended([place for place in self._silent() if place not in self._faults])
         if mended:
-            output.note(f"{self.label}: recordings of {len(mended):,} utterances can be read by now")
+            console.note(f"{self.label}: recordings of {len(mended):,} utterances can be read by now")
             plan = plan.extended(_by_split(mended), self._what.longest)
             plan.write(self._folder)
             self._fill(plan)
@@ -153,8 +153,8 @@ class _Work:
         total = sum(len(batch.rows) for shard in plan.shards for batch in shard.batches if not batch.empty)
         todo = sum(len(batch.rows) for batch in missing_batches(self._folder, plan.shards) if not batch.empty)
         self._announce(plan, total, todo)
-        watch = output.Stopwatch()
-        with output.Progress(todo, self.label, "utterances") as progress:
+        watch = console.Stopwatch()
+        with console.Progress(todo, self.label, "utterances") as progress:
 
             def encode(batches: Sequence[Batch]) -> Generator[Block, None, None]:
                 for batch, block in zip(batches, self._encoding.blocks(batches), strict=True):
@@ -163,17 +163,17 @@ class _Work:
 
             fill(self._folder, AUDIO, plan.shards, encode)
         size = self._store().size() / 2**20
-        output.note(f"{self.label}: {todo:,} utterances in {watch.seconds:.0f} s, {size:,.0f} MiB in {self._folder}")
+        console.note(f"{self.label}: {todo:,} utterances in {watch.seconds:.0f} s, {size:,.0f} MiB in {self._folder}")
 
     def _announce(self, plan: AudioPlan, total: int, todo: int) -> None:
         if todo < total:
-            output.note(f"{self.label}: going on, {total - todo:,} of {total:,} utterances are there")
+            console.note(f"{self.label}: going on, {total - todo:,} of {total:,} utterances are there")
         else:
-            output.note(f"{self.label}: {total:,} utterances, {plan.seconds / 3600:,.2f} h; it may take minutes")
+            console.note(f"{self.label}: {total:,} utterances, {plan.seconds / 3600:,.2f} h; it may take minutes")
         if todo and plan.cut:
             longest = f"{self._what.longest:g} s"
             which = "1 utterance is" if plan.cut == 1 else f"{plan.cut:,} utterances are"
-            output.note(f"{which} longer than {longest}: only the last {longest} are read")
+            console.note(f"{which} longer than {longest}: only the last {longest} are read")
 
     def _close(self, plan: AudioPlan) -> None:
         faults = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_cli.features.shards import SHARD, Batch, Shard
 from ecef_cli.workspace import read_json, write_json
 

@@ -9,7 +9,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_cli.workspace import replacing
 
 if TYPE_CHECKING:

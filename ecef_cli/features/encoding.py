@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecef_cli.blame import of_the_machine
-from ecef_cli.errors import EcefError, PluginError, described
-from ecef_cli.libraries import import_failure
-from ecef_cli.registry import get_registry
+from ecef_cli.api.errors import EcefError, PluginError, described
+from ecef_cli.api.libraries import import_failure
+from ecef_cli.plugin.boundary import of_the_machine
+from ecef_cli.plugin.manager import get_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sized

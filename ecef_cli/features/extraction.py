@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecef_cli import output
+from ecef_cli import console
 from ecef_cli.features.blocks import make_block
 from ecef_cli.features.encoding import answering, as_stored, check_number
 from ecef_cli.features.places import Utterances
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.components import TextEncoder, TextWindow
+    from ecef_cli.api.components import TextEncoder, TextWindow
+    from ecef_cli.corpus.manifest import Prepared
     from ecef_cli.features.blocks import Block
-    from ecef_cli.manifest import Prepared
     from ecef_cli.workspace import Workspace
 
 BATCH_POSITIONS = 4096
@@ -92,7 +92,7 @@ def ensure_features(
             if force:
                 shutil.rmtree(folder, ignore_errors=True)
             return _extract(folder, prepared, windows, extraction, shards)
-    output.note(f"extract {prepared.name}: nothing to do, features are in {folder}")
+    console.note(f"extract {prepared.name}: nothing to do, features are in {folder}")
     return FeatureStore.open(folder)
 
 
@@ -106,12 +106,12 @@ def _extract(
     total = sum(len(shard.rows) for shard in shards)
     todo = sum(len(batch.rows) for batch in missing_batches(folder, shards))
     if todo < total:
-        output.note(f"extract {prepared.name}: going on, {total - todo:,} of {total:,} windows are there")
+        console.note(f"extract {prepared.name}: going on, {total - todo:,} of {total:,} windows are there")
     else:
-        output.note(f"extract {prepared.name}: {total:,} windows; it may take minutes")
-    watch = output.Stopwatch()
+        console.note(f"extract {prepared.name}: {total:,} windows; it may take minutes")
+    watch = console.Stopwatch()
     utterances = Utterances(prepared)
-    with output.Progress(todo, f"extract {prepared.name}", "windows") as progress:
+    with console.Progress(todo, f"extract {prepared.name}", "windows") as progress:
 
         def encode(batches: Sequence[Batch]) -> Generator[Block, None, None]:
             for batch in batches:
@@ -132,7 +132,7 @@ def _extract(
         },
     )
     store = FeatureStore.open(folder)
-    output.note(
+    console.note(
         f"extract {prepared.name}: {todo:,} windows in {watch.seconds:.0f} s, "
         f"{store.size() / 2**20:,.0f} MiB in {folder}"
     )

@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from ecef_cli.dialogue import Utterance
-    from ecef_cli.manifest import Prepared
+    from ecef_cli.api.dialogue import Utterance
+    from ecef_cli.corpus.manifest import Prepared
 
 _SHOWN = 20  # utterances that are named one by one
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from ecef_cli.components import AudioFeatures, TextFeatures
-from ecef_cli.errors import DataError
+from ecef_cli.api.components import AudioFeatures, TextFeatures
+from ecef_cli.api.errors import DataError
 from ecef_cli.features.blocks import Layout, StoredBlock
 from ecef_cli.workspace import read_json, write_json
 

@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ecef_cli import audio
-from ecef_cli.errors import DataError
-from ecef_cli.recordings import READERS, each_file, segment_seconds
+from ecef_cli.api.errors import DataError
+from ecef_cli.audio import reading
+from ecef_cli.corpus.scan import READERS, each_file, segment_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.dialogue import Utterance
 
     Wave = npt.NDArray[np.float32]
 
@@ -31,7 +31,7 @@ def lengths(utterances: Sequence[Utterance], label: str) -> list[float | DataErr
         utterances: utterances with `audio`.
         label: what is being done, for the progress bar.
     """
-    found = each_file((u.audio for u in utterances if u.audio is not None), audio.inspect, label)
+    found = each_file((u.audio for u in utterances if u.audio is not None), reading.inspect, label)
 
     def one(utterance: Utterance) -> float | DataError:
         assert utterance.audio is not None  # noqa: S101 - for the type checker; promised by the caller

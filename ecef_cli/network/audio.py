@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ecef_cli.network.extraction import FeatureExtraction
 
 if TYPE_CHECKING:
-    from ecef_cli.recipe_sections import Audio, Masking
-    from ecef_cli.recipe_sections import Network as NetworkSettings
+    from ecef_cli.recipe.sections import Audio, Masking
+    from ecef_cli.recipe.sections import Network as NetworkSettings
     from ecef_cli.samples.batches import AudioBatch
 
 _KERNEL = 5

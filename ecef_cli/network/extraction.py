@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from ecef_cli.recipe_sections import Network as NetworkSettings
+    from ecef_cli.recipe.sections import Network as NetworkSettings
 
 
 class TurnEmbedding(nn.Module):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor, nn
 
-from ecef_cli.components import FusionInput, SecondStepInput
+from ecef_cli.api.components import FusionInput, SecondStepInput
 from ecef_cli.network.audio import FrameMasking
 from ecef_cli.network.extraction import FeatureExtraction, Pool, TurnEmbedding
 from ecef_cli.network.kwrt import WordWeighting
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ecef_cli.network.audio import AudioStream
-    from ecef_cli.recipe_sections import Masking, ModalityDropout
-    from ecef_cli.recipe_sections import Network as NetworkSettings
+    from ecef_cli.recipe.sections import Masking, ModalityDropout
+    from ecef_cli.recipe.sections import Network as NetworkSettings
     from ecef_cli.samples.batches import AudioBatch, Batch, TextBatch
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
+from ecef_cli.features.encoders import build_encoders
 from ecef_cli.prediction.recordings import Recordings
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.inputs import audio_shape, spectrum_shape
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.components import TextFeatures, TextWindow
-    from ecef_cli.dialogue import Utterance
-    from ecef_cli.run import Run
+    from ecef_cli.api.components import TextFeatures, TextWindow
+    from ecef_cli.api.dialogue import Utterance
+    from ecef_cli.runs.run import Run
 
 KEYS = {"erc": "prediction", "epc": "forecast"}
 """The key under which a row gets what a task says."""

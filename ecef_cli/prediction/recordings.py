@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from ecef_cli.audio import read_wave
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
+from ecef_cli.audio.reading import read_wave
 from ecef_cli.features.audio_plan import BATCH_SECONDS
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ecef_cli.components import AudioEncoder
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.components import AudioEncoder
+    from ecef_cli.api.dialogue import Utterance
 
     Array = npt.NDArray[np.float32]
 

@@ -8,15 +8,22 @@ from collections import OrderedDict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ecef_cli.errors import DataError
-from ecef_cli.memory import give_back
+import numpy as np
+
+from ecef_cli.api.errors import DataError
+from ecef_cli.prediction.memory import give_back
+from ecef_cli.prediction.predictor import Predictor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from ecef_cli.dialogue import Utterance
-    from ecef_cli.prediction.predictor import Predictor
-    from ecef_cli.tolerance import RowCount
+    import numpy.typing as npt
+
+    from ecef_cli.api.dialogue import Utterance
+    from ecef_cli.corpus.tolerance import RowCount
+    from ecef_cli.runs.run import Run
+
+    Array = npt.NDArray[np.float32]
 
 T = TypeVar("T")
 
@@ -170,3 +177,18 @@ def _drain(arrived: queue.Queue[T | _End], limit: int) -> Iterator[list[T]]:
             if item.failure is not None:
                 raise item.failure
             return
+
+
+def window_probabilities(run: Run, said: Sequence[Utterance], *, device: str, together: bool) -> list[Array]:
+    """Return the probabilities of the window that ends at each utterance, the tasks of the run one after another.
+
+    Args:
+        run: the run.
+        said: a dialogue.
+        device: where to compute.
+        together: whether the windows share batches, or are computed one by one.
+    """
+    predictor, windows = Predictor(run, device=device), Windows(run.recipe.history)
+    every = [windows.ending_at(utterance) for utterance in said]
+    answers = predictor.predict(every) if together else [predictor.predict([window])[0] for window in every]
+    return [np.concatenate([a.probabilities[task] for task in sorted(a.probabilities)]) for a in answers]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.components import TextFeatures
+    from ecef_cli.api.components import TextFeatures
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ecef_cli import output
+from ecef_cli import console
+from ecef_cli.audio.spectrum import NAME, LogMel
+from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
 from ecef_cli.features.extraction import Extraction, ensure_features
 from ecef_cli.features.store import INDEX, FeatureStore
 from ecef_cli.samples.batches import AudioShape, WindowInput, collate
 from ecef_cli.samples.protocol import recipe_dataset, recipe_samples, windowed
 from ecef_cli.samples.windows import turns_ago, windows
-from ecef_cli.spectrum import NAME, LogMel
 from ecef_cli.tagging.store import ensure_tags
-from ecef_cli.tolerance import Tolerance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from ecef_cli.components import AudioEncoder, TextEncoder
-    from ecef_cli.encoders import Encoders
+    from ecef_cli.api.components import AudioEncoder, TextEncoder
+    from ecef_cli.corpus.manifest import Prepared
+    from ecef_cli.features.encoders import Encoders
     from ecef_cli.features.store import AudioStore
-    from ecef_cli.manifest import Prepared
-    from ecef_cli.recipe import Block, Recipe
+    from ecef_cli.recipe.model import Block, Recipe
     from ecef_cli.samples.batches import Batch
     from ecef_cli.samples.windows import Sample
     from ecef_cli.tagging.store import TagStore
@@ -146,7 +146,7 @@ def load_inputs(
     if encoders.audio is None:
         return Inputs(prepared, found, tags, features, whole=whole)
     if features is not None and not training and not prepared.recordings:
-        output.note(f"{prepared.name} has no recordings: all answers are from the text")
+        console.note(f"{prepared.name} has no recordings: all answers are from the text")
         return Inputs(prepared, found, tags, features, whole=whole)
     audio = recipe_audio(workspace, recipe, whole, encoders.audio, tolerance=tolerance)
     spectrum = None

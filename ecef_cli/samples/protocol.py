@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ecef_cli import output
-from ecef_cli.labels import relabel, without_label
-from ecef_cli.manifest import load_prepared
+from ecef_cli import console
+from ecef_cli.corpus.manifest import load_prepared
+from ecef_cli.corpus.relabel import relabel, without_label
 from ecef_cli.samples.windows import samples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ecef_cli.labels import LabelSet
-    from ecef_cli.manifest import Prepared
-    from ecef_cli.recipe import Recipe
+    from ecef_cli.corpus.manifest import Prepared
+    from ecef_cli.recipe.labels import LabelSet
+    from ecef_cli.recipe.model import Recipe
     from ecef_cli.samples.windows import Sample
     from ecef_cli.workspace import Workspace
 
@@ -43,7 +43,7 @@ def recipe_dataset(workspace: Workspace, recipe: Recipe, *, tell: bool = False) 
 def _tell_column(prepared: Prepared, labels: LabelSet) -> None:
     rows = (u.row for dialogues in prepared.splits.values() for dialogue in dialogues for u in dialogue.utterances)
     if labels.column is not None and not any(labels.column in row for row in rows):
-        output.note(f"no row of {prepared.name} has {labels.column!r}: emotions alone decide about {labels.name}")
+        console.note(f"no row of {prepared.name} has {labels.column!r}: emotions alone decide about {labels.name}")
 
 
 def windowed(recipe: Recipe, prepared: Prepared, labels: Sequence[str] | None = None) -> Prepared:
@@ -85,4 +85,4 @@ def recipe_samples(recipe: Recipe, prepared: Prepared, labels: Sequence[str]) ->
 def _warn_of_others(prepared: Prepared, others: Mapping[str, int]) -> None:
     if others:
         named = ", ".join(f"{emotion} ({count:,})" for emotion, count in others.items())
-        output.warn(f"{prepared.name} has emotions that are not asked for, so that they are context alone: {named}")
+        console.warn(f"{prepared.name} has emotions that are not asked for, so that they are context alone: {named}")

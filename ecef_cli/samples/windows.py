@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecef_cli.components import TextWindow, Turn
-from ecef_cli.dialogue import words
-from ecef_cli.recipe_sections import Epc
+from ecef_cli.api.components import TextWindow, Turn
+from ecef_cli.api.dialogue import words
+from ecef_cli.recipe.sections import Epc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from ecef_cli.dialogue import Dialogue, Utterance
+    from ecef_cli.api.dialogue import Dialogue, Utterance
 
 NO_TARGET = -100
 """The label number of a target that is not there; PyTorch's losses leave it out."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from ecef_cli import output
-from ecef_cli.errors import DataError, UsageProblem
-from ecef_cli.labels import relabel
-from ecef_cli.manifest import load_prepared, longest
-from ecef_cli.recipe import build_component, load_recipe
-from ecef_cli.registry import get_registry
+from ecef_cli import console
+from ecef_cli.api.errors import DataError, UsageProblem
+from ecef_cli.corpus.manifest import load_prepared, longest
+from ecef_cli.corpus.relabel import relabel
+from ecef_cli.plugin.manager import get_registry
+from ecef_cli.recipe.model import build_component, load_recipe
 from ecef_cli.tagging.letters import relation_letters
 from ecef_cli.tagging.stats import coverage
 from ecef_cli.tagging.store import ensure_tags
@@ -18,11 +18,11 @@ from ecef_cli.tagging.store import ensure_tags
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ecef_cli.components import Tagger
-    from ecef_cli.dialogue import Dialogue
-    from ecef_cli.labels import LabelSet
-    from ecef_cli.manifest import Prepared
-    from ecef_cli.recipe import Recipe
+    from ecef_cli.api.components import Tagger
+    from ecef_cli.api.dialogue import Dialogue
+    from ecef_cli.corpus.manifest import Prepared
+    from ecef_cli.recipe.labels import LabelSet
+    from ecef_cli.recipe.model import Recipe
     from ecef_cli.tagging.store import TagStore
     from ecef_cli.workspace import Workspace
 
@@ -120,10 +120,10 @@ def download(choice: TaggerChoice) -> None:
     Raises:
         UsageProblem: there is nothing to fetch.
     """
-    watch = output.Stopwatch()
-    with output.Progress(None, "download", "bytes") as bar:
+    watch = console.Stopwatch()
+    with console.Progress(None, "download", "bytes") as bar:
         path = choice.tagger.download(bar.reach)
-    output.note(f"{path}: there, after {watch.seconds:.1f} s")
+    console.note(f"{path}: there, after {watch.seconds:.1f} s")
 
 
 def list_relations(choice: TaggerChoice) -> list[dict[str, Any]]:

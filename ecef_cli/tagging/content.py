@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import simplemma
 
-from ecef_cli.dialogue import words
+from ecef_cli.api.dialogue import words
 from ecef_cli.tagging.function_words import CLITICS, FUNCTION_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.dialogue import Word
+    from ecef_cli.api.dialogue import Word
 
 RULES = f"1 simplemma-{simplemma.__version__}"
 """Names the rules of this module; tags made under other rules are made anew."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli import output
+from ecef_cli import console
 from ecef_cli.tagging.phrases import word_terms
 from ecef_cli.tagging.report import tag_dialogue
 from ecef_cli.tagging.sequence import read_sequence
@@ -14,8 +14,8 @@ from ecef_cli.tagging.sequence import read_sequence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.components import Edge, Tagger
-    from ecef_cli.dialogue import Dialogue
+    from ecef_cli.api.components import Edge, Tagger
+    from ecef_cli.api.dialogue import Dialogue
     from ecef_cli.tagging.report import TaggedPair
 
 
@@ -79,10 +79,10 @@ def show_reasons(reasons: Sequence[Reason], *, wanted: str | None) -> None:
 
     Args:
         reasons: the reasons.
-        wanted: one of `output.FORMATS`, or None to decide by where stdout goes.
+        wanted: one of `console.FORMATS`, or None to decide by where stdout goes.
     """
-    flat = output.choose_format(wanted) in {"table", "csv"}
-    output.records([reason.row(flat=flat) for reason in reasons], wanted=wanted, columns=_COLUMNS if flat else None)
+    flat = console.choose_format(wanted) in {"table", "csv"}
+    console.records([reason.row(flat=flat) for reason in reasons], wanted=wanted, columns=_COLUMNS if flat else None)
 
 
 _COLUMNS = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecef_cli.errors import PluginError
+from ecef_cli.api.errors import PluginError
 from ecef_cli.tagging.phrases import WordTerms, word_terms
 from ecef_cli.tagging.sequence import ContentSequence, SpeakerNames, read_sequence
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.components import Tagger
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.components import Tagger
+    from ecef_cli.api.dialogue import Utterance
 
 RELATIONS_CAP = 3
 """How many relations of one pair count at most."""

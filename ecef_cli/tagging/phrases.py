@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.components import Tagger
-    from ecef_cli.dialogue import Word
+    from ecef_cli.api.components import Tagger
+    from ecef_cli.api.dialogue import Word
     from ecef_cli.tagging.content import ContentWord
     from ecef_cli.tagging.sequence import ContentSequence
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecef_cli import output
+from ecef_cli import console
 from ecef_cli.tagging.letters import NO_RELATION, relation_letters, tag
 from ecef_cli.tagging.pairs import tag_sequence
 from ecef_cli.tagging.sequence import read_sequence
@@ -16,8 +16,8 @@ from ecef_cli.tagging.sequence import read_sequence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.components import Tagger
-    from ecef_cli.dialogue import Dialogue
+    from ecef_cli.api.components import Tagger
+    from ecef_cli.api.dialogue import Dialogue
 
 FIGURE_WORDS = 60
 """A dialogue of more content words is shown by its last window alone."""
@@ -170,7 +170,7 @@ def figure(tagged: TaggedDialogue, *, paired_only: bool = False) -> str:
         + [tagged.words[row].text]
         for row in shown
     ]
-    return output.table(rows, [tagged.words[column].text for column in shown] + [""])
+    return console.table(rows, [tagged.words[column].text for column in shown] + [""])
 
 
 def is_shortened(tagged: TaggedDialogue) -> bool:
@@ -183,12 +183,12 @@ def show(found: Sequence[TaggedDialogue], *, wanted: str | None) -> None:
 
     Args:
         found: the dialogues.
-        wanted: one of `output.FORMATS`, or None to decide by where stdout goes.
+        wanted: one of `console.FORMATS`, or None to decide by where stdout goes.
     """
-    form = output.choose_format(wanted)
+    form = console.choose_format(wanted)
     if form != "table":
         pairs = [pair for tagged in found for pair in tagged.pairs]
-        output.records(
+        console.records(
             [pair.flat_row() if form == "csv" else pair.row() for pair in pairs],
             wanted=form,
             columns=_CSV_COLUMNS if form == "csv" else None,
@@ -198,10 +198,10 @@ def show(found: Sequence[TaggedDialogue], *, wanted: str | None) -> None:
     for number, tagged in enumerate(found):
         text, remark = _fitting(tagged, width)
         if number:
-            output.data("")
-        output.data(f"dialogue {tagged.id}\n{text}")
+            console.data("")
+        console.data(f"dialogue {tagged.id}\n{text}")
         if remark:
-            output.note(f"dialogue {tagged.id}: {remark}")
+            console.note(f"dialogue {tagged.id}: {remark}")
 
 
 def _fitting(tagged: TaggedDialogue, width: int) -> tuple[str, str | None]:
@@ -218,7 +218,7 @@ def _fitting(tagged: TaggedDialogue, width: int) -> tuple[str, str | None]:
     if _width(text) <= width:
         return text, f"only words that are in a pair are shown, to fit {width} columns; {everything}"
     rows = [[pair.tag, *pair.words, *pair.utterances] for pair in tagged.pairs]
-    text = output.table(rows, ["tag", "word", "and word", "utterance", "and utterance"])
+    text = console.table(rows, ["tag", "word", "and word", "utterance", "and utterance"])
     return (
         text,
         f"the figure is wider than {width} columns (COLUMNS sets another width), so the tagged pairs are listed",

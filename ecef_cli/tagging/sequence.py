@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecef_cli.dialogue import words
+from ecef_cli.api.dialogue import words
 from ecef_cli.tagging.content import analyse, name_keys
 from ecef_cli.tagging.phrases import Phrase, phrases
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.dialogue import Utterance
 
 NO_NAME = -1
 """The name number of a word that is part of no speaker's name."""

@@ -12,8 +12,8 @@ from ecef_cli.tagging.phrases import word_terms
 from ecef_cli.tagging.sequence import read_sequence
 
 if TYPE_CHECKING:
-    from ecef_cli.components import Tagger
-    from ecef_cli.manifest import Prepared
+    from ecef_cli.api.components import Tagger
+    from ecef_cli.corpus.manifest import Prepared
     from ecef_cli.tagging.store import TagStore
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ecef_cli import output
-from ecef_cli.errors import DataError
+from ecef_cli import console
+from ecef_cli.api.errors import DataError
 from ecef_cli.tagging.content import RULES
 from ecef_cli.tagging.pairs import DialogueTags, tag_sequence
 from ecef_cli.tagging.sequence import SpeakerNames, read_sequence
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.components import Tagger
-    from ecef_cli.dialogue import Dialogue
-    from ecef_cli.manifest import Prepared
+    from ecef_cli.api.components import Tagger
+    from ecef_cli.api.dialogue import Dialogue
+    from ecef_cli.corpus.manifest import Prepared
     from ecef_cli.workspace import Workspace
 
 _LAYOUT = 1  # raise it when the files change
@@ -143,7 +143,7 @@ def ensure_tags(
     force = force or stated is None
     counts: dict[str, TagCounts] = {}
     made: list[str] = []
-    watch = output.Stopwatch()
+    watch = console.Stopwatch()
     for split, dialogues in prepared.splits.items():
         path = folder / f"{split}.safetensors"
         kept = None if stated is None or force else _kept(path, stated.get(split))
@@ -158,12 +158,12 @@ def ensure_tags(
     if made:
         rest = [split for split in counts if split not in made]
         before = f"; {', '.join(rest)} had been tagged before" if rest else ""
-        output.note(
+        console.note(
             f"{prepared.name}: tagged {', '.join(made)} in {watch.seconds:.1f} s, "
             f"{store.total().pairs:,} pairs in all{before}"
         )
     else:
-        output.note(f"{prepared.name}: the tags are there already ({key}), nothing to do")
+        console.note(f"{prepared.name}: the tags are there already ({key}), nothing to do")
     return store
 
 
@@ -189,7 +189,7 @@ def _stated(folder: Path) -> dict[str, str] | None:
         sums = read_json(folder / _INDEX)["splits"]
         return {str(split): str(value) for split, value in sums.items()}
     except (DataError, KeyError, TypeError, AttributeError):
-        output.warn(f"{folder / _INDEX} is broken, so the tags are made anew")
+        console.warn(f"{folder / _INDEX} is broken, so the tags are made anew")
         return None
 
 
@@ -204,7 +204,7 @@ def _kept(path: Path, stated: str | None) -> TagCounts | None:
                 return TagCounts(**json.loads(stored.metadata()["counts"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         pass
-    output.warn(f"{path} is broken and is made again")
+    console.warn(f"{path} is broken and is made again")
     return None
 
 
@@ -212,7 +212,7 @@ def _make(path: Path, dialogues: Sequence[Dialogue], tagger: Tagger, history: in
     counts: Counter[str] = Counter()
     relations: Counter[str] = Counter(dict.fromkeys(tagger.relations, 0))
     found: list[DialogueTags] = []
-    with output.Progress(len(dialogues), label, "dialogues") as progress:
+    with console.Progress(len(dialogues), label, "dialogues") as progress:
         for dialogue in dialogues:
             sequence = read_sequence(dialogue.utterances, tagger.longest_term)
             tags = tag_sequence(sequence, tagger, history)

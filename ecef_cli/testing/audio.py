@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ecef_cli.components import AudioFeatures
+from ecef_cli.api.components import AudioFeatures
 from ecef_cli.testing.requirements import check_identity, require
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ecef_cli.components import AudioEncoder
+    from ecef_cli.api.components import AudioEncoder
 
     Wave = npt.NDArray[np.float32]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecef_cli.checking.contract import breach
-from ecef_cli.checking.restoring import restored_corpus
-from ecef_cli.dialogue import Utterance, read_utterances
-from ecef_cli.findings import findings
-from ecef_cli.manifest import manifest_texts
+from ecef_cli.api.dialogue import Utterance, read_utterances
+from ecef_cli.corpus.checks.contract import breach
+from ecef_cli.corpus.checks.restoring import restored_corpus
+from ecef_cli.corpus.manifest import manifest_texts
+from ecef_cli.corpus.summary import findings
 from ecef_cli.testing.requirements import check_identity, require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ecef_cli.components import Corpus, Dataset
+    from ecef_cli.api.components import Corpus, Dataset
 
 
 def check_dataset(dataset: Dataset, sources: Sequence[Path]) -> Corpus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ecef_cli.components import FusedStreams, FusionInput, SecondStepInput, Spectrum
+from ecef_cli.api.components import FusedStreams, FusionInput, SecondStepInput, Spectrum
 from ecef_cli.testing.modules import Part, build_twice, check_evaluation, check_training, distance, made_up, output
 from ecef_cli.testing.requirements import TOLERANCE, check_identity, require
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from ecef_cli.components import Fusion
+    from ecef_cli.api.components import Fusion
     from ecef_cli.testing.modules import Call
 
 # The positions of text and audio in each window. Text has holes where no state of the encoder covers a position.

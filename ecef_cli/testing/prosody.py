@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from ecef_cli.components import ProsodyEncoder
+    from ecef_cli.api.components import ProsodyEncoder
     from ecef_cli.testing.modules import Part
 
 _LONGEST = 40  # positions; every length up to it is tried

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ecef_cli.components import Component
+    from ecef_cli.api.components import Component
 
 TOLERANCE = 1e-5
 """How far apart numbers of different batches may lie, relative to the largest of them or to 1."""

@@ -10,7 +10,7 @@ from ecef_cli.testing.requirements import check_identity, require
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.components import Tagger
+    from ecef_cli.api.components import Tagger
 
 ODD_LEMMAS = (
     "happy",

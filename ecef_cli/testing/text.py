@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ecef_cli.components import TextFeatures, TextWindow, Turn
-from ecef_cli.dialogue import words
+from ecef_cli.api.components import TextFeatures, TextWindow, Turn
+from ecef_cli.api.dialogue import words
 from ecef_cli.testing.requirements import TOLERANCE, check_identity, require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ecef_cli.components import TextEncoder
+    from ecef_cli.api.components import TextEncoder
 
 PLAIN = ((0, "we won the game today"), (1, "that is good news"), (0, "yes and i am so happy"))
 _LONG = 150  # positions; longer windows share a batch with few others, for they take the most time

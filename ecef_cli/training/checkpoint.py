@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_cli.workspace import replacing
 
 if TYPE_CHECKING:

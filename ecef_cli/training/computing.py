@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ecef_cli.errors import EcefError
+from ecef_cli.api.errors import EcefError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from ecef_cli.network.model import EcefNetwork
-    from ecef_cli.recipe_sections import Training
+    from ecef_cli.recipe.sections import Training
     from ecef_cli.samples.batches import Batch
     from ecef_cli.training.optimization import JointLoss
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from ecef_cli import output
-from ecef_cli.card import write_card
-from ecef_cli.errors import DataError
-from ecef_cli.run import save_weights
+from ecef_cli import console
+from ecef_cli.api.errors import DataError
+from ecef_cli.runs.card import write_card
+from ecef_cli.runs.run import save_weights
 from ecef_cli.samples.batches import bucketed
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.network.model import EcefNetwork
-    from ecef_cli.recipe import Recipe
-    from ecef_cli.run import Run
+    from ecef_cli.recipe.model import Recipe
+    from ecef_cli.runs.run import Run
     from ecef_cli.samples.windows import Sample
-    from ecef_cli.tolerance import Tolerance
     from ecef_cli.training.preparation import Ready
     from ecef_cli.workspace import Workspace
 
@@ -90,10 +90,10 @@ def train(
         )
         training = Trainer(ready, processes)
         if training.progress.finished:
-            output.note(f"train {name}: nothing to do, the run is in {ready.run.folder}")
+            console.note(f"train {name}: nothing to do, the run is in {ready.run.folder}")
         else:
             training.run_epochs(tensorboard=tensorboard)
-            output.note(training.outcome())
+            console.note(training.outcome())
             processes.alone(lambda: write_card(ready.run))
     return ready.run
 
@@ -124,7 +124,7 @@ class Trainer:
         if self.checkpoint.is_file():
             self._resume()
         if not self.progress.finished:
-            output.note(
+            console.note(
                 f"train {self.run.folder.name}: {len(self.chosen):,} windows, {self.steps:,} steps an epoch, "
                 f"{'going on' if self.checkpoint.is_file() else 'starting'} in epoch {self.progress.epoch + 1}"
             )
@@ -134,7 +134,7 @@ class Trainer:
         with ExitStack() as stack, deferred_interrupt() as interrupted:
             self.processes.alone(lambda: stack.enter_context(self._told(tensorboard=tensorboard)))
             while not self.progress.finished:
-                watch = output.Stopwatch()
+                watch = console.Stopwatch()
                 self._train_epoch(interrupted)
                 self.progress = self.processes.alone(partial(self._end_epoch, watch))
 
@@ -165,10 +165,10 @@ class Trainer:
         return f"train {self.run.folder.name}: ended after {epochs}{early}; epoch {kept} is kept"
 
     def _train_epoch(self, interrupted: threading.Event) -> None:
-        progress, watch = self.progress, output.Stopwatch()
+        progress, watch = self.progress, console.Stopwatch()
         self.network.train()
         label = f"epoch {progress.epoch + 1}/{self.settings.epochs}"
-        with output.Progress(self.steps, label, "batches") as bar:
+        with console.Progress(self.steps, label, "batches") as bar:
             bar.advance(progress.batch)
             for number, members in enumerate(self._batches(progress.epoch)):
                 if number < progress.batch:
@@ -184,7 +184,7 @@ class Trainer:
                     raise KeyboardInterrupt
                 if self.processes.main and watch.seconds > SAVE_EVERY:
                     self._save()
-                    watch = output.Stopwatch()
+                    watch = console.Stopwatch()
 
     def _step(self, members: Sequence[int], step: int) -> float:
         """Change the weights once and return the loss of the batch, of which this process computes its share."""
@@ -219,7 +219,7 @@ class Trainer:
         shortest = self.chosen[members[0]]
         return [replace(shortest, targets=dict.fromkeys(shortest.targets, NO_TARGET))]
 
-    def _end_epoch(self, watch: output.Stopwatch) -> Progress:
+    def _end_epoch(self, watch: console.Stopwatch) -> Progress:
         """Validate, keep what is best, save, and return the progress."""
         progress, settings = self.progress, self.settings
         entry = self._validate(watch)
@@ -236,10 +236,10 @@ class Trainer:
         self._save()
         return progress
 
-    def _validate(self, watch: output.Stopwatch) -> dict[str, Any]:
+    def _validate(self, watch: console.Stopwatch) -> dict[str, Any]:
         scores = dev_scores(self._kept(), self.inputs, self.run, device=self.processes.device)
         entry = {"epoch": self.progress.epoch + 1, "loss": self.progress.loss / self.steps, **scores}
-        output.note(epoch_line(entry, self.run, watch.seconds))
+        console.note(epoch_line(entry, self.run, watch.seconds))
         return entry
 
     def _save(self) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ecef_cli.network.model import EcefNetwork
-    from ecef_cli.recipe_sections import Training
+    from ecef_cli.recipe.sections import Training
     from ecef_cli.samples.windows import Sample
 
 

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ecef_cli import output
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError, UsageProblem
-from ecef_cli.run import Run, build_network, create_run, open_run
+from ecef_cli import console
+from ecef_cli.api.errors import DataError, UsageProblem
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.recipe.strict_yaml import differences
+from ecef_cli.runs.run import Run, build_network, create_run, open_run
 from ecef_cli.samples.inputs import load_inputs, load_variants
 from ecef_cli.samples.windows import NO_TARGET
-from ecef_cli.settings import differences
 from ecef_cli.training.start import find_start, take_over
 from ecef_cli.workspace import checksum
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ecef_cli.encoders import Encoders
+    from ecef_cli.corpus.tolerance import Tolerance
+    from ecef_cli.features.encoders import Encoders
     from ecef_cli.network.model import EcefNetwork
-    from ecef_cli.recipe import Recipe
+    from ecef_cli.recipe.model import Recipe
     from ecef_cli.samples.inputs import Inputs
     from ecef_cli.samples.windows import Sample
-    from ecef_cli.tolerance import Tolerance
     from ecef_cli.workspace import Workspace
 
 
@@ -117,7 +117,7 @@ def warn_of_silence(inputs: Inputs, recipe: Recipe, chosen: list[Sample]) -> Non
     if inputs.features is None or audio is None or training.modality_dropout.audio or "text" in training.freeze:
         return
     if all(any(audio.length(sample.split, number) for number in sample.numbers) for sample in chosen):
-        output.warn(
+        console.warn(
             "every training window has a recording, so that the model does not learn to answer without one "
             "(training.modality_dropout.audio=0.2 teaches it)"
         )

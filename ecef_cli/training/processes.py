@@ -12,9 +12,9 @@ from accelerate import Accelerator, DistributedDataParallelKwargs, DistributedTy
 from accelerate.state import AcceleratorState
 from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list, gather_object
 
-from ecef_cli import output
-from ecef_cli.devices import resolve_device
-from ecef_cli.errors import EcefError, UsageProblem
+from ecef_cli import console
+from ecef_cli.api.errors import EcefError, UsageProblem
+from ecef_cli.network.devices import resolve_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,7 +74,7 @@ class Processes:
         if precision == "fp16" and kind == _CPU:
             raise UsageProblem("training.precision: fp16 needs a GPU", hint="bf16 and float32 work on a CPU")
         if self.count == 1 and _is_set(_USE_CPU) and "MASTER_ADDR" in os.environ and not launched:
-            output.warn("`accelerate launch --cpu` starts one process alone; `torchrun --nproc_per_node 2` starts two")
+            console.warn("`accelerate launch --cpu` starts one process alone; `torchrun --nproc_per_node 2` starts two")
 
     @property
     def main(self) -> bool:

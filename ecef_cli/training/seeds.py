@@ -6,15 +6,15 @@ from math import sqrt
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
-from ecef_cli import output
-from ecef_cli.metrics import METRICS
+from ecef_cli import console
+from ecef_cli.runs.metrics import METRICS
 from ecef_cli.workspace import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ecef_cli.recipe import Recipe
-    from ecef_cli.run import Run
+    from ecef_cli.recipe.model import Recipe
+    from ecef_cli.runs.run import Run
 
 _FEWEST = 3  # seeds; of two, Student's interval is wider than per cent are
 _TOO_FEW = "needs three seeds"
@@ -45,7 +45,7 @@ def spread(runs: Sequence[Run]) -> str:
             scores = [entry[task][metric] for entry in best]
             rows.append((f"dev {task.upper()} {title}", *_spread(scores)))
     seeds = ", ".join(str(run.recipe.training.seed) for run in runs)
-    return output.table(rows, (f"seeds {seeds}", "mean ± std", "95 % interval of the mean"))
+    return console.table(rows, (f"seeds {seeds}", "mean ± std", "95 % interval of the mean"))
 
 
 def _spread(scores: Sequence[float]) -> tuple[str, str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecef_cli import output
-from ecef_cli.errors import RecipeError, UsageProblem
-from ecef_cli.run import find_run
+from ecef_cli import console
+from ecef_cli.api.errors import RecipeError, UsageProblem
+from ecef_cli.runs.run import find_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ecef_cli.network.model import EcefNetwork
-    from ecef_cli.recipe import Recipe
-    from ecef_cli.run import Run
+    from ecef_cli.recipe.model import Recipe
+    from ecef_cli.runs.run import Run
     from ecef_cli.workspace import Workspace
 
 
@@ -91,4 +91,4 @@ def take_over(network: EcefNetwork, start: Run, run: Run) -> None:
                 hint=f"start from a run that reads {modality}, with the same tasks and settings",
             )
     network.load_state_dict(shared, strict=False)
-    output.note(f"train {run.folder.name}: starts from {len(shared)} of {len(own)} weights of {start.folder.name}")
+    console.note(f"train {run.folder.name}: starts from {len(shared)} of {len(own)} weights of {start.folder.name}")

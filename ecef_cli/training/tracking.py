@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ecef_cli import output
-from ecef_cli.components import TrainingEvent
-from ecef_cli.errors import UsageProblem
-from ecef_cli.metrics import METRICS
-from ecef_cli.registry import get_registry
+from ecef_cli import console
+from ecef_cli.api.components import TrainingEvent
+from ecef_cli.api.errors import UsageProblem
+from ecef_cli.plugin.manager import get_registry
+from ecef_cli.runs.metrics import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ecef_cli.run import Run
+    from ecef_cli.runs.run import Run
 
 FOLDER = "tensorboard"
 """Where in a run's folder its TensorBoard files lie."""
@@ -39,7 +39,7 @@ class Tracking:
         """Tell of an event; a plugin that fails costs a warning."""
         event = TrainingEvent(kind, self._run.folder.name, self._run.folder, step, values)
         for problem in get_registry().tell(event):
-            output.warn(problem)
+            console.warn(problem)
         if self._writer is None:
             return
         for name, value in _scalars(event).items():

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.metrics import METRICS, score
 from ecef_cli.network.inference import run_network
+from ecef_cli.runs.metrics import METRICS, score
 from ecef_cli.workspace import write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ecef_cli.network.model import EcefNetwork
-    from ecef_cli.run import Run
+    from ecef_cli.runs.run import Run
     from ecef_cli.samples.inputs import Inputs
     from ecef_cli.training.checkpoint import Progress
 

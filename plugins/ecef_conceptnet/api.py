@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 from tqdm import tqdm
 
-from ecef_cli.errors import EcefError
-from ecef_cli.fetching.patience import Patience
+from ecef_cli.api.errors import EcefError
+from ecef_cli.download.patience import Patience
 from ecef_conceptnet.api_cache import OFFICIAL, WAY_OUT, NotCachedError, Replies
 from ecef_conceptnet.api_reply import heaviest_first, rounded
 from ecef_conceptnet.pacing import Pace
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from ecef_cli.components import Edge
+    from ecef_cli.api.components import Edge
 
     Neighbours = Mapping[str, tuple[Edge, ...]]
     """The edges of a term, by the term at the other end."""

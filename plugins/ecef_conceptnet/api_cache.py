@@ -17,8 +17,8 @@ from requests import RequestException, Response
 from requests_cache import CachedSession
 from requests_cache.backends.sqlite import SQLiteCache, SQLiteDict
 
-from ecef_cli.errors import EcefError, UsageProblem
-from ecef_cli.fetching.patience import in_words, offline, status_in_words
+from ecef_cli.api.errors import EcefError, UsageProblem
+from ecef_cli.download.patience import in_words, offline, status_in_words
 from ecef_conceptnet.api_reply import Page, ReplyError, StatedError, is_unknown_term
 from ecef_conceptnet.pacing import PatientAdapter, UnansweredError
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ecef_cli.fetching.patience import Patience
+    from ecef_cli.download.patience import Patience
     from ecef_conceptnet.pacing import Pace
 
 OFFICIAL = "https://api.conceptnet.io"

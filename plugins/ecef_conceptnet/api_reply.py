@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.components import Edge
+from ecef_cli.api.components import Edge
 from ecef_conceptnet.dump import source_of
 from ecef_conceptnet.terms import relation_of, term_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecef_cli.fetching import cache
+from ecef_cli.download import cache
 
 if TYPE_CHECKING:
     from pathlib import Path

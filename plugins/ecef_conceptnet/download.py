@@ -6,15 +6,15 @@ import time
 import zlib
 from typing import TYPE_CHECKING
 
-from ecef_cli.errors import EcefError
-from ecef_cli.fetching.download import Asked, Kind, fetch
+from ecef_cli.api.errors import EcefError
+from ecef_cli.download.download import Asked, Kind, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ecef_cli.fetching.download import Progress
-    from ecef_cli.fetching.patience import Patience
+    from ecef_cli.download.download import Progress
+    from ecef_cli.download.patience import Patience
 
 OFFICIAL = "https://s3.amazonaws.com/conceptnet/downloads/2019/edges/conceptnet-assertions-5.7.0.csv.gz"
 _GZIP = b"\x1f\x8b"

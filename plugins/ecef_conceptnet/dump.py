@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_conceptnet.terms import relation_of, term_of
 
 if TYPE_CHECKING:

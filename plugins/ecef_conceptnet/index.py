@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecef_cli.components import Edge
-from ecef_cli.errors import DataError
+from ecef_cli.api.components import Edge
+from ecef_cli.api.errors import DataError
 from ecef_conceptnet.cache import cache_folder, default_dump
 from ecef_conceptnet.index_build import FACTS, LAYOUT, build_index, hashes
 from ecef_conceptnet.source import Source

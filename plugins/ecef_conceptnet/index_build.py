@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_conceptnet.dump import DumpReader
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecef_cli.components import Edge
+from ecef_cli.api.components import Edge
 from ecef_conceptnet.source import Source
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from requests import PreparedRequest, RequestException, Response
 
-from ecef_cli.fetching.patience import PASSING, Patience, in_words, passing, retry_after, status_in_words
-from ecef_cli.fetching.sockets import TimedAdapter
+from ecef_cli.download.patience import PASSING, Patience, in_words, passing, retry_after, status_in_words
+from ecef_cli.download.sockets import TimedAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ecef_cli.components import Edge
+    from ecef_cli.api.components import Edge
 
 
 class Source(ABC):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from ecef_cli.components import Options, Tagger
-from ecef_cli.errors import UsageProblem, did_you_mean
+from ecef_cli.api.components import Options, Tagger
+from ecef_cli.api.errors import UsageProblem, did_you_mean
 from ecef_conceptnet.lexicon import LexiconSource, load_lexicon
 from ecef_conceptnet.relations import RELATIONS
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from ecef_cli.components import Edge
+    from ecef_cli.api.components import Edge
     from ecef_conceptnet.source import Source
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING
 
-from ecef_cli.errors import DataError, EcefError
+from ecef_cli.api.errors import DataError, EcefError
 from ecef_datasets.clips import convert, note_of, same_source
 
 if TYPE_CHECKING:

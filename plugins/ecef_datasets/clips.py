@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, field_validator
 
-from ecef_cli.dialogue import parse_row, to_json
-from ecef_cli.errors import DataError, nearest
+from ecef_cli.api.dialogue import parse_row, to_json
+from ecef_cli.api.errors import DataError, nearest
 from ecef_datasets.own import OwnDialogues, OwnOptions
 from ecef_datasets.tables import Table, check_readable, check_surplus, listed
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.dialogue import Utterance
 
 KEYS = ("text", "speaker", "dialogue", "utterance", "emotion", "audio", "start", "end", "split")
 """The keys of a dialogue file that a column may give."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ecef_cli.components import Corpus, Dataset, Dropped, Options
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError
+from ecef_cli.api.components import Corpus, Dataset, Dropped, Options
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.api.errors import DataError
 from ecef_datasets.published import differences
 from ecef_datasets.repair import mend
 from ecef_datasets.tables import check_readable, find_file, read_text

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.components import Corpus, Dataset, Dropped
-from ecef_cli.dialogue import Utterance, group
-from ecef_cli.errors import DataError, did_you_mean
+from ecef_cli.api.components import Corpus, Dataset, Dropped
+from ecef_cli.api.dialogue import Utterance, group
+from ecef_cli.api.errors import DataError, did_you_mean
 from ecef_datasets.emorynlp_files import COLUMNS, Line, of_json, of_row
 from ecef_datasets.published import differences
 from ecef_datasets.repair import mend
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.dialogue import Dialogue
+    from ecef_cli.api.dialogue import Dialogue
 
 LABELS = ("neutral", "joyful", "peaceful", "powerful", "scared", "mad", "sad")
 JSON_FILES = {

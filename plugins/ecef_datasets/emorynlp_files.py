@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_datasets.tables import check_filled, check_surplus, read_text, whole
 
 if TYPE_CHECKING:

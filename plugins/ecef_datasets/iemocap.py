@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ecef_cli.components import Corpus, Dataset, Dropped, Options
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError
+from ecef_cli.api.components import Corpus, Dataset, Dropped, Options
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.api.errors import DataError
 from ecef_datasets.iemocap_files import (
     NAMELESS,
     OVERLAP,

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ecef_cli.errors import DataError, did_you_mean
+from ecef_cli.api.errors import DataError, did_you_mean
 from ecef_datasets.repair import mend
 from ecef_datasets.tables import check_readable, read_text
 

@@ -11,7 +11,7 @@ from ecef_datasets.published import differences
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ecef_cli.components import Corpus
+    from ecef_cli.api.components import Corpus
 
 DIALOGUES, UTTERANCES = 151, 10_039
 """Dialogues of the release, and turns that its files evaluate (tae898/multimodal-datasets, as below)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecef_cli.dialogue import read_utterances
-from ecef_cli.errors import DataError
+from ecef_cli.api.dialogue import read_utterances
+from ecef_cli.api.errors import DataError
 from ecef_datasets.own import OwnDialogues, OwnOptions
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.dialogue import Utterance
 
 
 class JsonLinesOptions(OwnOptions):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from ecef_cli.components import Corpus, Dataset, Dropped, Options
-from ecef_cli.dialogue import Utterance, group
-from ecef_cli.errors import DataError, did_you_mean
+from ecef_cli.api.components import Corpus, Dataset, Dropped, Options
+from ecef_cli.api.dialogue import Utterance, group
+from ecef_cli.api.errors import DataError, did_you_mean
 from ecef_datasets.meld_clips import CLIP_FAULTS
 from ecef_datasets.meld_published import compare
 from ecef_datasets.tables import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.fetching.place import Place
+    from ecef_cli.download.place import Place
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 FILES = {split: f"{split}_sent_emo.csv" for split in ("train", "dev", "test")}

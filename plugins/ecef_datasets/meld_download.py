@@ -6,16 +6,16 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ecef_cli.errors import EcefError
-from ecef_cli.fetching.cache import cache_folder
-from ecef_cli.fetching.download import Asked, fetch
-from ecef_cli.fetching.partial import begun_from
+from ecef_cli.api.errors import EcefError
+from ecef_cli.download.cache import cache_folder
+from ecef_cli.download.download import Asked, fetch
+from ecef_cli.download.partial import begun_from
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.fetching.place import Place
+    from ecef_cli.download.place import Place
 
 TABLES = "https://raw.githubusercontent.com/declare-lab/MELD/master/data/MELD"
 ARCHIVES = (

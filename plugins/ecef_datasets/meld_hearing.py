@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ecef_cli.components import Dropped
-from ecef_cli.errors import DataError
+from ecef_cli.api.components import Dropped
+from ecef_cli.api.errors import DataError
 from ecef_datasets.meld_clips import EMOBOX, PUBLISHED, WRONG_CUTS, Clip, wrong_length
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ecef_cli.components import Corpus
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.components import Corpus
+    from ecef_cli.api.dialogue import Utterance
     from ecef_datasets.meld_recordings import Recorded
 
 FAULT = "clip_fault"

@@ -11,7 +11,7 @@ from ecef_datasets.published import differences
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ecef_cli.components import Corpus
+    from ecef_cli.api.components import Corpus
 
 DIALOGUES: Mapping[str, int] = {"train": 1_038, "dev": 114, "test": 280}
 """Dialogues by split, as the official tables have them. The README counts 1,039 in train: the id 60 is not there."""

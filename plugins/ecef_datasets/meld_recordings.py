@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from ecef_cli.errors import DataError, EcefError
-from ecef_cli.fetching.archives import Member, members
-from ecef_cli.fetching.partial import check_room
+from ecef_cli.api.errors import DataError, EcefError
+from ecef_cli.download.archives import Member, members
+from ecef_cli.download.partial import check_room
 from ecef_datasets.clip_pool import ClipPool
 from ecef_datasets.clips import source_note, sweep
 from ecef_datasets.meld_clips import Clip, clip_of
@@ -21,7 +21,7 @@ from ecef_datasets.meld_clips import Clip, clip_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from ecef_cli.fetching.place import Bar, Place
+    from ecef_cli.download.place import Bar, Place
     from ecef_datasets.meld_sources import Found
 
 RECORDINGS, TABLES = "recordings", "tables"

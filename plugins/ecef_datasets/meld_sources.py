@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecef_cli.errors import DataError
-from ecef_cli.fetching.archives import SUFFIXES as PACKED
-from ecef_cli.fetching.archives import is_archive
+from ecef_cli.api.errors import DataError
+from ecef_cli.download.archives import SUFFIXES as PACKED
+from ecef_cli.download.archives import is_archive
 from ecef_datasets.meld_clips import ARCHIVES, SUFFIXES, Clip, clip_of, is_recording
 
 if TYPE_CHECKING:

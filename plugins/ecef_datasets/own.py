@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from ecef_cli.components import Corpus, Dataset, Dropped, Options
-from ecef_cli.dialogue import Dialogue, Utterance, group
-from ecef_cli.errors import DataError, did_you_mean
+from ecef_cli.api.components import Corpus, Dataset, Dropped, Options
+from ecef_cli.api.dialogue import Dialogue, Utterance, group
+from ecef_cli.api.errors import DataError, did_you_mean
 from ecef_datasets.tables import line_item
 
 if TYPE_CHECKING:

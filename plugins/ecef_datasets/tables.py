@@ -7,7 +7,7 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from ecef_cli.errors import DataError, nearest
+from ecef_cli.api.errors import DataError, nearest
 from ecef_datasets.repair import decode, mend
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ecef_cli.errors import PluginError, RecipeError
-from ecef_cli.libraries import import_failure
+from ecef_cli.api.errors import PluginError, RecipeError
+from ecef_cli.api.libraries import import_failure
 from ecef_fusion.layers import FrozenLayer, Shape
 from ecef_text.layers import find_stack
 from ecef_text.weights import how_to_get, locate, quiet_transformers

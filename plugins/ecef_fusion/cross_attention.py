@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 from torch import Tensor, nn
 
-from ecef_cli.components import Fusion, Options
-from ecef_cli.errors import RecipeError
+from ecef_cli.api.components import Fusion, Options
+from ecef_cli.api.errors import RecipeError
 
 if TYPE_CHECKING:
-    from ecef_cli.components import FusionInput
+    from ecef_cli.api.components import FusionInput
 
 
 class CrossAttentionOptions(Options):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ecef_cli.components import Options, Spectrum
-from ecef_cli.errors import RecipeError
+from ecef_cli.api.components import Options, Spectrum
+from ecef_cli.api.errors import RecipeError
 from ecef_fusion.concat import Concatenation
 from ecef_fusion.cross_attention import CrossAttention, CrossAttentionOptions
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ecef_cli.components import FusedStreams
+from ecef_cli.api.components import FusedStreams
 from ecef_fusion.layers import freeze
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.components import SecondStepInput
+    from ecef_cli.api.components import SecondStepInput
     from ecef_fusion.layers import Layer, Projected
     from ecef_fusion.patches import PatchEmbedding
 

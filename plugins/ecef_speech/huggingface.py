@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
-from ecef_cli.components import AudioEncoder, AudioFeatures, Options
-from ecef_cli.errors import PluginError
+from ecef_cli.api.components import AudioEncoder, AudioFeatures, Options
+from ecef_cli.api.errors import PluginError
 from ecef_speech.huggingface_networks import Network, WaveNetwork, WhisperNetwork
 from ecef_speech.huggingface_weights import SETTING, Pretrained, load, read_config
 from ecef_speech.huggingface_workers import parts, side_by_side

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ecef_cli.errors import PluginError
-from ecef_cli.libraries import import_failure
+from ecef_cli.api.errors import PluginError
+from ecef_cli.api.libraries import import_failure
 from ecef_text.weights import how_to_get, locate, quiet_transformers
 
 if TYPE_CHECKING:

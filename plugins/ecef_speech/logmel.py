@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from pydantic import Field, model_validator
 
-from ecef_cli.components import AudioEncoder, AudioFeatures, Options
+from ecef_cli.api.components import AudioEncoder, AudioFeatures, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from ecef_cli.components import Options, ProsodyEncoder
+from ecef_cli.api.components import Options, ProsodyEncoder
 
 if TYPE_CHECKING:
     from typing import Self

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from ecef_cli import hookimpl
+from ecef_cli.api import hookimpl
 
 if TYPE_CHECKING:
-    from ecef_cli.components import Register
+    from ecef_cli.api.components import Register
 
 
 @hookimpl

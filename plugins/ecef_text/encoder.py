@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from ecef_cli.components import Options, TextEncoder, TextFeatures
-from ecef_cli.errors import PluginError
-from ecef_cli.libraries import import_failure
+from ecef_cli.api.components import Options, TextEncoder, TextFeatures
+from ecef_cli.api.errors import PluginError
+from ecef_cli.api.libraries import import_failure
 from ecef_text.layers import TopLayers, cut
 from ecef_text.weights import how_to_get, locate, quiet_transformers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.components import TextWindow, Turn
+    from ecef_cli.api.components import TextWindow, Turn
 
 _SPEAKER_SEED = 0
 # Case, accents, quotes, scripts: what tokenizers treat differently.

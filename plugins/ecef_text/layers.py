@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ecef_cli.errors import PluginError
+from ecef_cli.api.errors import PluginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

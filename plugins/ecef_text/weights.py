@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ecef_cli.errors import PluginError
+from ecef_cli.api.errors import PluginError
 
 TEXT_SETTING = "text_encoder.model"
 """Where a recipe names the model of the text encoder."""
@@ -94,7 +94,7 @@ def locate(model: str, *, setting: str = TEXT_SETTING) -> Location:
 
 def quiet_transformers() -> None:
     """Have transformers print no progress and no advice, and import no torchaudio. Call it before importing it."""
-    from ecef_cli.libraries import hide_torchaudio
+    from ecef_cli.api.libraries import hide_torchaudio
 
     hide_torchaudio()
     from transformers.utils import logging as transformers_logging

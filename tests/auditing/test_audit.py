@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 from conftest import save_toy_dataset, save_voiced_dataset, toy_dialogue, toy_recipe, voiced_recipe
 
-from ecef_cli.auditing.audit import audit_recipe, audit_run
-from ecef_cli.auditing.data import check_duplicates, check_selection, check_stored
-from ecef_cli.checking.check import Check
-from ecef_cli.cli import _run as ecef
-from ecef_cli.encoders import build_encoders
-from ecef_cli.manifest import load_prepared
-from ecef_cli.recipe import check_recipe
-from ecef_cli.run import Run, open_run
+from ecef_cli.cli.main import _run as ecef
+from ecef_cli.corpus.checks.check import Check
+from ecef_cli.corpus.manifest import load_prepared
+from ecef_cli.evaluation.audit.audit import audit_recipe, audit_run
+from ecef_cli.evaluation.audit.data import check_duplicates, check_selection, check_stored
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.prediction.stream import window_probabilities
+from ecef_cli.recipe.model import check_recipe
+from ecef_cli.runs.run import Run, open_run
 from ecef_cli.samples.inputs import recipe_features, stored_features
 from ecef_cli.workspace import Workspace
 
@@ -37,11 +38,13 @@ def status(checks: list[Check]) -> dict[str, str]:
 
 def test_a_trained_run_of_text_passes(toy_workspace: Workspace, toy_run: Run) -> None:
     every = [TRAINING, LABELS, ALONE, TOGETHER, STORED, TWICE, CHOSEN]
-    assert status(audit_run(toy_workspace, toy_run, device="cpu")) == dict.fromkeys(every, "passed")
+    assert status(audit_run(toy_workspace, toy_run, window_probabilities, device="cpu")) == dict.fromkeys(
+        every, "passed"
+    )
 
 
 def test_a_trained_run_of_text_and_recordings_passes(voiced_workspace: Workspace, fused_run: Run) -> None:
-    found = status(audit_run(voiced_workspace, fused_run, device="cpu"))
+    found = status(audit_run(voiced_workspace, fused_run, window_probabilities, device="cpu"))
     assert {found[name] for name in (TRAINING, LABELS, ALONE, TOGETHER, STORED, CHOSEN)} == {"passed"}
 
 
@@ -49,7 +52,7 @@ def test_a_recipe_is_audited_before_it_is_trained(tmp_path: Path, tiny_bert: Pat
     workspace = Workspace(tmp_path / "work")
     save_voiced_dataset(workspace, tmp_path / "sound", train=2)
     recipe = check_recipe(voiced_recipe(tiny_bert, "text", "audio"), where="voiced")
-    found = status(audit_recipe(workspace, recipe, device="cpu"))
+    found = status(audit_recipe(workspace, recipe, window_probabilities, device="cpu"))
     assert {found[name] for name in (TRAINING, LABELS, ALONE, TOGETHER)} == {"passed"}
     assert found[STORED] == found[CHOSEN] == "not measured"
     assert not (workspace.root / "runs").exists()
@@ -57,7 +60,7 @@ def test_a_recipe_is_audited_before_it_is_trained(tmp_path: Path, tiny_bert: Pat
 
 
 HOOK = """
-from ecef_cli import hookimpl
+from ecef_cli.api import hookimpl
 
 @hookimpl
 def ecef_register_{kind}s(register):
@@ -66,7 +69,7 @@ def ecef_register_{kind}s(register):
 
 PEEKING_FUSION = """
 from torch import nn
-from ecef_cli.components import Fusion
+from ecef_cli.api.components import Fusion
 
 class Peek(nn.Module):
     def __init__(self, width):
@@ -100,7 +103,7 @@ def test_a_fusion_that_looks_at_other_windows_of_its_batch_is_caught(
     workspace = Workspace(tmp_path / "work")
     save_voiced_dataset(workspace, tmp_path / "sound", train=2)
     values = voiced_recipe(tiny_bert, "text", "audio", fusion={"name": "peeking"})
-    found = status(audit_recipe(workspace, check_recipe(values, where="peeking"), device="cpu"))
+    found = status(audit_recipe(workspace, check_recipe(values, where="peeking"), window_probabilities, device="cpu"))
     assert found[TRAINING] == found[TOGETHER] == "failed"
     assert found[ALONE] == "passed"
 
@@ -112,14 +115,14 @@ def test_a_text_encoder_that_looks_at_later_windows_is_caught(
     workspace = Workspace(tmp_path / "work")
     save_toy_dataset(workspace)
     values = toy_recipe(tiny_bert, text_encoder={"name": "peeking", "model": str(tiny_bert)})
-    found = status(audit_recipe(workspace, check_recipe(values, where="peeking"), device="cpu"))
+    found = status(audit_recipe(workspace, check_recipe(values, where="peeking"), window_probabilities, device="cpu"))
     assert found[TRAINING] == found[TOGETHER] == "failed"
 
 
 def test_a_label_that_is_read_is_caught(
     monkeypatch: pytest.MonkeyPatch, toy_workspace: Workspace, toy_run: Run
 ) -> None:
-    from ecef_cli.auditing import perturbation
+    from ecef_cli.evaluation.audit import perturbation
 
     class Telltale(perturbation.Dialogue):
         """A dialogue whose texts say their labels, as a column that nobody thinks of does."""
@@ -128,7 +131,7 @@ def test_a_label_that_is_read_is_caught(
             super().__init__(name, tuple(replace(u, text=f"{u.text} {u.emotion}") for u in said))
 
     monkeypatch.setattr(perturbation, "Dialogue", Telltale)
-    found = status(audit_run(toy_workspace, toy_run, device="cpu"))
+    found = status(audit_run(toy_workspace, toy_run, window_probabilities, device="cpu"))
     assert found[LABELS] == "failed"
     assert found[TRAINING] == "passed"
 

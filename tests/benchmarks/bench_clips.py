@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
 from meld_archive import clip, write
 
-from ecef_cli.fetching.place import Place
+from ecef_cli.download.place import Place
 from ecef_datasets.clips import convert, decode
 from ecef_datasets.meld_recordings import record
 from ecef_datasets.meld_sources import look

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from bench_tagging import meld
 
-from ecef_cli.recipe import build_component
+from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging.pairs import tag_sequence
 from ecef_cli.tagging.sequence import read_sequence
 from ecef_conceptnet.dump import DumpReader

@@ -18,7 +18,7 @@ from ecef_cli.evaluation.bootstrap import Draws, drawn_metrics
 from ecef_cli.evaluation.counts import Counts
 from ecef_cli.evaluation.significance import FLIPS, sign_flip
 from ecef_cli.evaluation.targets import FIRST, Targets
-from ecef_cli.metrics import calibration
+from ecef_cli.runs.metrics import calibration
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 SHARES = (0.48, 0.11, 0.02, 0.08, 0.15, 0.03, 0.13)

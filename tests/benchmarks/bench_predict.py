@@ -52,10 +52,10 @@ def piped(lines: list[str], model: list[str]) -> tuple[float, float]:
 
 def one_at_a_time(lines: list[str], model: str | None) -> float:
     """Return seconds for predicting each window by itself in a plain loop, without loading the model."""
-    from ecef_cli.dialogue import parse_row
+    from ecef_cli.api.dialogue import parse_row
     from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.prediction.stream import Windows
-    from ecef_cli.run import bundled_run, open_run
+    from ecef_cli.runs.run import bundled_run, open_run
 
     predictor = Predictor(open_run(Path(model)) if model else bundled_run(), device="cpu")
     windows = Windows(predictor.history)

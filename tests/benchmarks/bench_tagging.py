@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ecef_cli.dialogue import Utterance
-from ecef_cli.recipe import build_component
+from ecef_cli.api.dialogue import Utterance
+from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging.pairs import tag_sequence
 from ecef_cli.tagging.sequence import read_sequence
 from ecef_conceptnet.lexicon import load_lexicon

@@ -30,16 +30,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from ecef_cli.components import AudioEncoder, Options, TextEncoder, TextFeatures
-from ecef_cli.dialogue import words
-from ecef_cli.encoders import Encoders
-from ecef_cli.inspection.counting import mapped, measure
-from ecef_cli.recipe import Recipe, check_recipe
-from ecef_cli.run import build_network
+from ecef_cli.api.components import AudioEncoder, Options, TextEncoder, TextFeatures
+from ecef_cli.api.dialogue import words
+from ecef_cli.audio.spectrum import LogMel
+from ecef_cli.evaluation.cost.counting import mapped, measure
+from ecef_cli.features.encoders import Encoders
+from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import Batch, WindowInput, bucketed, collate
 from ecef_cli.samples.inputs import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import turns_ago
-from ecef_cli.spectrum import LogMel
 from ecef_cli.training.optimization import build_optimizer
 
 MELD = Path(__file__).parents[3] / "shared" / "data" / "meld"

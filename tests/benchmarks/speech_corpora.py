@@ -79,7 +79,7 @@ def ravdess(folder: Path, out: Path) -> None:
 
 def pair(meld: Path, folder: Path, out: Path, seed: int) -> None:
     """Write MELD with a clip of the same emotion for every utterance."""
-    from ecef_cli.recipe import build_component
+    from ecef_cli.recipe.model import build_component
 
     by_actor: dict[tuple[str, int], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path, actor, emotion, _ in clips(folder):

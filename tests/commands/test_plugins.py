@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.cli import _run
-from ecef_cli.registry import KINDS, get_registry
+from ecef_cli.cli.main import _run
+from ecef_cli.plugin.manager import KINDS, get_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

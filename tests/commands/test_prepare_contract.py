@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from prepared import READER, Prepare, facts, write_dialogue
 
-from ecef_cli.checking.contract import breach
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue, Utterance, parse_row, to_json, to_row
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance, parse_row, to_json, to_row
+from ecef_cli.corpus.checks.contract import breach
 
 CALLS = """
 from dataclasses import replace
 from pathlib import Path
-from ecef_cli.components import Dropped
+from ecef_cli.api.components import Dropped
 from ecef_datasets.jsonl import JsonLines
 
 class Calls(JsonLines):

@@ -11,7 +11,7 @@ import pytest
 from prepared import READER, Prepare, write_dialogue
 from recorded import record
 
-from ecef_cli.registry import get_registry
+from ecef_cli.plugin.manager import get_registry
 
 ROWS = [
     {"text": "one", "emotion": "calm", "audio": "a.flac", "start": 2.0, "end": 3.0},
@@ -35,8 +35,8 @@ def test_after_prepare_the_same_is_said_without_looking_at_a_recording_again(
     prepare: Prepare, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[Path] = []
-    monkeypatch.setattr("ecef_cli.recordings.checksum", lambda path: looked.append(path) or "0")
-    monkeypatch.setattr("ecef_cli.audio.decode", looked.append)
+    monkeypatch.setattr("ecef_cli.corpus.scan.checksum", lambda path: looked.append(path) or "0")
+    monkeypatch.setattr("ecef_cli.audio.reading.decode", looked.append)
     first = prepare("jsonl", "--source", calls, "--option", "labels=calm,angry,sad")
     assert first.code == 0
     assert sorted(looked) == [calls / "a.flac", calls / "b.flac"], "each file once, for its checksum"

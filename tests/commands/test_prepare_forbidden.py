@@ -10,7 +10,7 @@ from forbidden import Forbid
 from prepared import Outcome, Prepare, write_dialogue
 from recorded import record
 
-from ecef_cli.cli import _run
+from ecef_cli.cli.main import _run
 
 DENIED = "Permission denied"
 MEND = " (make it readable, or give sources beside it)"

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field
 
-from ecef_cli.cli import _run
-from ecef_cli.errors import RecipeError
-from ecef_cli.manifest import load_prepared
-from ecef_cli.settings import parse_value
+from ecef_cli.api.errors import RecipeError
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import load_prepared
+from ecef_cli.recipe.strict_yaml import parse_value
 from ecef_cli.workspace import Workspace
 
 Name = Annotated[str, Field(min_length=1)]

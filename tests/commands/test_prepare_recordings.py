@@ -10,10 +10,10 @@ import pytest
 from prepared import Outcome, Prepare, facts, write_dialogue
 from recorded import record
 
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.manifest import load_prepared
-from ecef_cli.recordings import listen
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.corpus.manifest import load_prepared
+from ecef_cli.corpus.scan import listen
 from ecef_cli.workspace import Workspace, checksum
 
 ROWS = [
@@ -214,7 +214,7 @@ def test_broken_rows_are_said_before_recordings_are_looked_at(
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("ecef_cli.recordings.each_file", never)
+    monkeypatch.setattr("ecef_cli.corpus.scan.each_file", never)
     write_dialogue(calls, "train", [*ROWS, {"speaker": "A"}])
     done = prepare_calls()
     assert done.code == 3
@@ -245,7 +245,7 @@ def test_each_file_is_looked_at_once(calls: Path, monkeypatch: pytest.MonkeyPatc
         seen.append(path)
         return checksum(path)
 
-    monkeypatch.setattr("ecef_cli.recordings.checksum", counting)
+    monkeypatch.setattr("ecef_cli.corpus.scan.checksum", counting)
     path = calls / "sound" / "a.flac"
     said = tuple(Utterance("x", "A", "d", n, audio=path, start=n / 100) for n in range(50))
     found = listen(Corpus(("calm",), {"train": (Dialogue("d", said),)}, ()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from prepared import Prepare
 
-from ecef_cli.tolerance import Tolerance
+from ecef_cli.corpus.tolerance import Tolerance
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from ecef_cli import recipe as recipe_module
-from ecef_cli.cli import _run
-from ecef_cli.recipe import load_recipe
+from ecef_cli.cli.main import _run
+from ecef_cli.recipe import model as recipe_module
+from ecef_cli.recipe.model import load_recipe
 
 if TYPE_CHECKING:
     from pathlib import Path

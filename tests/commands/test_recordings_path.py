@@ -11,9 +11,9 @@ import yaml
 from conftest import SAYINGS, VOICES, save_voice, voiced_dialogue, voiced_recipe
 from recorded import one_of_each_fault
 
-from ecef_cli.cli import _run
-from ecef_cli.dialogue import to_json
-from ecef_cli.run import Run
+from ecef_cli.api.dialogue import to_json
+from ecef_cli.cli.main import _run
+from ecef_cli.runs.run import Run
 
 Ecef = Callable[..., tuple[int, str, str]]
 FAULTS = {"missing": "there is no such file", "no audio": "is no audio", "truncated": "cut off or damaged"}

@@ -7,9 +7,9 @@ import numpy as np
 from ecef_cli.evaluation.baselines import Forecast, forecast
 from ecef_cli.evaluation.bootstrap import Draws
 from ecef_cli.evaluation.measure import task_report
-from ecef_cli.evaluation.report import Report, Resampling
+from ecef_cli.evaluation.results import Report, Resampling
 from ecef_cli.evaluation.targets import FIRST, Targets
-from ecef_cli.recipe import Recipe, check_recipe
+from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.samples.windows import NO_TARGET
 
 LABELS = ("anger", "joy", "neutral")

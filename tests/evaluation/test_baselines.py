@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.evaluation.baselines import BACKOFF, Transitions, baselines, forecast
 from ecef_cli.evaluation.targets import FIRST, OTHER, SAME, UNTOLD, Targets, find_targets
-from ecef_cli.metrics import roc_auc, score
-from ecef_cli.recipe_sections import Epc
+from ecef_cli.recipe.sections import Epc
+from ecef_cli.runs.metrics import roc_auc, score
 from ecef_cli.samples.windows import NO_TARGET, samples
 
 LABELS = ("a", "b", "c")
@@ -179,7 +179,7 @@ def test_without_a_train_split_only_repetition_is_left() -> None:
 
 
 def test_baselines_on_the_test_split_of_meld(shared_data: Path) -> None:
-    from ecef_cli.recipe import build_component
+    from ecef_cli.recipe.model import build_component
 
     corpus = build_component("dataset", "meld", {}).read([shared_data / "meld"])
     splits = {

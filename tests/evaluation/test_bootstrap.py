@@ -13,7 +13,7 @@ from ecef_cli.evaluation.bootstrap import Draws, differences, drawn_metrics, est
 from ecef_cli.evaluation.counts import Counts
 from ecef_cli.evaluation.measure import System, measured
 from ecef_cli.evaluation.targets import Targets
-from ecef_cli.metrics import METRICS, calibration, score
+from ecef_cli.runs.metrics import METRICS, calibration, score
 
 
 def by_scikit_learn(targets: Targets, forecast) -> dict[str, float]:

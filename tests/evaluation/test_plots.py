@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecef_cli.evaluation import plots
-from ecef_cli.metrics import calibration
-from ecef_cli.report.picture import DPI, Picture
+from ecef_cli.reports import plots
+from ecef_cli.reports.picture import DPI, Picture
+from ecef_cli.runs.metrics import calibration
 
 LABELS = ["neutral", "overwhelming joy and happiness", "$x_1$ <fear>", "disgust", "surprise", "sadness", "anger"]
 COUNTS = np.arange(49).reshape(7, 7)
@@ -121,7 +121,7 @@ def test_an_interval_changes_the_picture() -> None:
 def test_text_on_a_cell_can_be_read(pictures: dict[str, Picture]) -> None:
     import matplotlib as mpl
 
-    from ecef_cli.report.colours import contrast, ink
+    from ecef_cli.reports.colours import contrast, ink
 
     ratios = [
         contrast(*colour[:3], of=1.0 if ink(*colour[:3]) == "white" else 0.0)
@@ -147,7 +147,7 @@ def test_no_global_state_of_matplotlib_is_touched() -> None:
 
 def test_pyplot_and_its_windows_stay_away() -> None:
     code = (
-        "import sys, numpy as np\nfrom ecef_cli.evaluation import plots\n"
+        "import sys, numpy as np\nfrom ecef_cli.reports import plots\n"
         "plots.confusion('c', np.eye(2, dtype=int), ['a', 'b'])\n"
         "plots.emotion_bars('b', ['a'], [50.0], [3])\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)"

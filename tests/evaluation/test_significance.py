@@ -10,7 +10,7 @@ from forecasts import made_forecast, made_targets
 
 from ecef_cli.evaluation.baselines import Forecast
 from ecef_cli.evaluation.significance import flips, holm, seed_test, sign_flip
-from ecef_cli.metrics import score
+from ecef_cli.runs.metrics import score
 
 
 def enumerated(targets, one: Forecast, other: Forecast) -> dict[str, float]:

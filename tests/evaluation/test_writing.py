@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from forecasts import made_forecast, made_recipe, made_report, made_targets
 
-from ecef_cli.errors import UsageProblem
+from ecef_cli.api.errors import UsageProblem
 from ecef_cli.evaluation.bootstrap import Difference, Estimate
 from ecef_cli.evaluation.comparison import compare
-from ecef_cli.evaluation.paper import TABLES, departures, left_out
-from ecef_cli.evaluation.paper_tables import paper_table
-from ecef_cli.evaluation.tables import Table, comparison_table, report_tables
-from ecef_cli.evaluation.writing import as_dict, write
+from ecef_cli.reports.paper import TABLES, departures, left_out
+from ecef_cli.reports.paper_tables import paper_table
+from ecef_cli.reports.tables import Table, comparison_table, report_tables
+from ecef_cli.reports.writing import as_dict, write
 
 TABLE = Table(
     "Scores of a_run, 50 %",

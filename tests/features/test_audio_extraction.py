@@ -20,10 +20,10 @@ from recorded import (
     spoken,
 )
 
-from ecef_cli.audio import read_wave
-from ecef_cli.components import AudioFeatures
-from ecef_cli.errors import DataError, EcefError, PluginError
-from ecef_cli.manifest import Prepared
+from ecef_cli.api.components import AudioFeatures
+from ecef_cli.api.errors import DataError, EcefError, PluginError
+from ecef_cli.audio.reading import read_wave
+from ecef_cli.corpus.manifest import Prepared
 from ecef_cli.workspace import locked
 
 pytestmark = pytest.mark.usefixtures("small_audio_batches")

@@ -21,9 +21,9 @@ from recorded import (
     with_faults,
 )
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.manifest import Prepared
 from ecef_cli.features.store import AudioStore
-from ecef_cli.manifest import Prepared
 
 pytestmark = pytest.mark.usefixtures("small_audio_batches")
 

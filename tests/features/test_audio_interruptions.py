@@ -8,7 +8,7 @@ import pytest
 from killed import kill_when
 from recorded import Broken, Energies, contents, ensure, extraction, folder_of, with_faults
 
-from ecef_cli.manifest import Prepared
+from ecef_cli.corpus.manifest import Prepared
 
 TESTS = Path(__file__).parents[1]
 
@@ -75,7 +75,7 @@ from pathlib import Path
 from recorded import Energies, extraction, recorded
 from ecef_cli.features import audio_plan
 from ecef_cli.features.audio_extraction import ensure_audio_features
-from ecef_cli.tolerance import Tolerance
+from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.workspace import Workspace
 
 audio_plan.BATCH_SECONDS, audio_plan.SHARD = 2.0, 20

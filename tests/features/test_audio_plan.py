@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from recorded import spoken
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_cli.features.audio_plan import BATCH_SECONDS, SHARD_SECONDS, AudioPlan
 from ecef_cli.features.shards import SHARD, Shard
 from ecef_cli.features.waves import reading_ahead

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from killed import kill_when
 
-from ecef_cli.components import Options, TextEncoder, TextFeatures, TextWindow
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError, EcefError, PluginError
+from ecef_cli.api.components import Options, TextEncoder, TextFeatures, TextWindow
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.api.errors import DataError, EcefError, PluginError
+from ecef_cli.corpus.manifest import Prepared
 from ecef_cli.features import extraction
 from ecef_cli.features.extraction import (
     BATCH_POSITIONS,
@@ -19,7 +20,6 @@ from ecef_cli.features.extraction import (
     ensure_features,
 )
 from ecef_cli.features.store import FeatureStore
-from ecef_cli.manifest import Prepared
 from ecef_cli.samples.windows import text_window, windows
 from ecef_cli.workspace import Workspace, locked
 

@@ -8,8 +8,8 @@ from handmade import HALF, MIXED, MUTE, ONE, SHAPE, SILENT, frames, heard
 from torch import Tensor, nn
 
 from ecef_cli.network.audio import AudioStream, ConvolutionalFront, ConvolutionalPosition, FrameMasking, MeanFront
-from ecef_cli.recipe import build_component
-from ecef_cli.recipe_sections import Audio, Masking, Network
+from ecef_cli.recipe.model import build_component
+from ecef_cli.recipe.sections import Audio, Masking, Network
 from ecef_cli.samples.batches import AudioBatch, collate
 
 SMALL = Network(width=16, heads=4, layers=2, dropout=0.1)

@@ -12,11 +12,11 @@ import torch
 from handmade import BOTH, HALF, MIXED, MUTE, SHAPE, SILENT
 from torch import Tensor, nn
 
-from ecef_cli.components import FusedStreams, FusionInput, SecondStepInput
+from ecef_cli.api.components import FusedStreams, FusionInput, SecondStepInput
 from ecef_cli.network.audio import AudioStream
 from ecef_cli.network.model import EcefNetwork, Patches, TextStream
-from ecef_cli.recipe import build_component
-from ecef_cli.recipe_sections import Audio, Masking, ModalityDropout, Network
+from ecef_cli.recipe.model import build_component
+from ecef_cli.recipe.sections import Audio, Masking, ModalityDropout, Network
 from ecef_cli.samples.batches import AudioShape, Batch, WindowInput, collate
 
 SMALL = Network(width=16, heads=4, layers=1, dropout=0.0)

@@ -11,7 +11,7 @@ from torch import nn
 from ecef_cli.network.extraction import FeatureExtraction, Pool, TurnEmbedding
 from ecef_cli.network.kwrt import WordWeighting
 from ecef_cli.network.model import EcefNetwork, TextStream
-from ecef_cli.recipe import Network
+from ecef_cli.recipe.model import Network
 from ecef_cli.samples.batches import collate
 
 SMALL = Network(width=16, heads=4, layers=2, dropout=0.1)

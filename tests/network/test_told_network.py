@@ -10,7 +10,7 @@ from torch import nn
 
 from ecef_cli.network.extraction import TurnEmbedding
 from ecef_cli.network.model import UNTOLD, EcefNetwork, TextStream
-from ecef_cli.recipe import Network
+from ecef_cli.recipe.model import Network
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.windows import NEXT_SPEAKERS, SAME, SOMEBODY_NEW, UNKNOWN
 

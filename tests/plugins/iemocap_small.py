@@ -12,8 +12,8 @@ from ecef_datasets.iemocap import Iemocap, IemocapOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.components import Corpus
-    from ecef_cli.dialogue import Utterance
+    from ecef_cli.api.components import Corpus
+    from ecef_cli.api.dialogue import Utterance
 
 # Turn, start, end and label, in the order of an evaluation's file: one speaker after the other.
 

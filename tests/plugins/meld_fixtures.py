@@ -11,8 +11,8 @@ from meld_server import serving
 from meld_small import CLIPS, TABLES
 from web_server import WebServer
 
-from ecef_cli.cli import _run
-from ecef_cli.fetching import patience as patience_module
+from ecef_cli.cli.main import _run
+from ecef_cli.download import patience as patience_module
 from ecef_datasets import clip_pool
 
 

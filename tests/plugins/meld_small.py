@@ -7,7 +7,7 @@ from pathlib import Path
 
 from meld_archive import clip, table
 
-from ecef_cli.manifest import load_prepared
+from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.workspace import Workspace
 
 ROWS = {

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ecef_cli.errors import RecipeError
-from ecef_cli.recipe import build_component
+from ecef_cli.api.errors import RecipeError
+from ecef_cli.recipe.model import build_component
 from ecef_conceptnet.lexicon import Lexicon, load_lexicon
 from ecef_conceptnet.tagger import ConceptNetTagger
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from ecef_cli.components import Tagger
+    from ecef_cli.api.components import Tagger
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "build_lexicon.py"
@@ -170,7 +170,7 @@ def test_the_licence_travels_with_the_data() -> None:
 
 def test_looking_up_imports_no_torch() -> None:
     code = (
-        "import sys; from ecef_cli.recipe import build_component; "
+        "import sys; from ecef_cli.recipe.model import build_component; "
         "build_component('tagger', 'conceptnet', {}).relate(['dog', 'canine']); "
         "sys.exit('torch' in sys.modules)"
     )

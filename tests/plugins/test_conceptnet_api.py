@@ -21,11 +21,11 @@ import pytest
 from conftest import toy_recipe
 from web_server import HTML, Time, WebServer, conceptnet, drip, edge, hang_up, in_json, status
 
-from ecef_cli.components import Edge
-from ecef_cli.errors import EcefError, UsageProblem
-from ecef_cli.fetching.patience import Patience
-from ecef_cli.recipe import build_component
-from ecef_cli.settings import parse_yaml
+from ecef_cli.api.components import Edge
+from ecef_cli.api.errors import EcefError, UsageProblem
+from ecef_cli.download.patience import Patience
+from ecef_cli.recipe.model import build_component
+from ecef_cli.recipe.strict_yaml import parse_yaml
 from ecef_conceptnet import api
 from ecef_conceptnet.api import ApiSource
 from ecef_conceptnet.index import DumpSource

@@ -16,9 +16,9 @@ import pytest
 from filelock import FileLock
 from web_server import HTML, Handler, Time, WebServer, drip, hang_up, status
 
-from ecef_cli.errors import EcefError
-from ecef_cli.fetching import partial
-from ecef_cli.fetching.patience import Patience
+from ecef_cli.api.errors import EcefError
+from ecef_cli.download import partial
+from ecef_cli.download.patience import Patience
 from ecef_conceptnet.download import fetch_dump
 
 # It cannot be compressed, so that its size is what it says.

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ecef_cli.components import Edge
-from ecef_cli.errors import DataError, RecipeError
-from ecef_cli.recipe import build_component
+from ecef_cli.api.components import Edge
+from ecef_cli.api.errors import DataError, RecipeError
+from ecef_cli.recipe.model import build_component
 from ecef_cli.testing import check_tagger
 from ecef_conceptnet import index_build
 from ecef_conceptnet.cache import cache_folder
@@ -27,7 +27,7 @@ from ecef_conceptnet.terms import relation_of, term_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ecef_cli.components import Tagger
+    from ecef_cli.api.components import Tagger
 
 SMALL = [
     ("IsA", "/c/en/dog/n/wn/animal", "/c/en/animal/n", {"dataset": "/d/wordnet/3.1", "weight": 2.0}),
@@ -431,8 +431,8 @@ def test_a_dump_of_several_gzip_members_is_read_to_its_end(tmp_path: Path) -> No
 
 ASK = """
 import sys
-from ecef_cli.recipe import build_component
-from ecef_cli.errors import EcefError
+from ecef_cli.recipe.model import build_component
+from ecef_cli.api.errors import EcefError
 try:
     options = {"source": "dump", "assertions": sys.argv[1]}
     print(build_component("tagger", "conceptnet", options).identity())

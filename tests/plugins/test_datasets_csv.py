@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.cli import _run
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
+from ecef_cli.cli.main import _run
 from ecef_cli.testing import check_dataset
 from ecef_datasets.columns import DELIMITERS, TableDialogues, TableOptions
 
 if TYPE_CHECKING:
-    from ecef_cli.components import Corpus
+    from ecef_cli.api.components import Corpus
 
 CALLS = """call,who,said,feeling,agent id
 c1,Ann,"Hello, you.",calm,7

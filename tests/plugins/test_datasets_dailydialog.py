@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.cli import _run
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
+from ecef_cli.cli.main import _run
 from ecef_cli.testing import check_dataset
 from ecef_datasets.dailydialog import DIALOGUES, EMOTIONS, FOLDERS, LABELS, DailyDialog, DailyDialogOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.components import Corpus
+    from ecef_cli.api.components import Corpus
 
 Lines = dict[str, "Sequence[tuple[str, str]]"]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecef_cli.cli import _run
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
+from ecef_cli.cli.main import _run
 from ecef_cli.testing import check_dataset
 from ecef_datasets.emorynlp import CSV_FILES, EMOTIONS, JSON_FILES, LABELS, SCENES, EmoryNlp
 
 if TYPE_CHECKING:
-    from ecef_cli.components import Corpus
+    from ecef_cli.api.components import Corpus
 
 EPISODES = {"train": "s01_e02", "dev": "s01_e15", "test": "s02_e08"}
 HEADER = ["Utterance", "Speaker", "Emotion", "Scene_ID", "Utterance_ID", "Season", "Episode", "Sentiment"]

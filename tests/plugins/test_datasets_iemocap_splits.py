@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.cli import _run
+from ecef_cli.cli.main import _run
 from ecef_datasets.iemocap import IemocapOptions
 from ecef_datasets.iemocap_published import DEV_DIALOGUES, EMOTIONS, FOUR_BY_SESSION
 

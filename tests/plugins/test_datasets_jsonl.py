@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_datasets.jsonl import JsonLines, JsonLinesOptions
 
 if TYPE_CHECKING:
-    from ecef_cli.components import Corpus
+    from ecef_cli.api.components import Corpus
 
 
 def write(path: Path, *rows: dict[str, object]) -> Path:

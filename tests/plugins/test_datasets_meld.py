@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from meld_tables import HEADER, row, write_meld
 
-from ecef_cli.errors import DataError
-from ecef_cli.findings import duplicates
+from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.summary import duplicates
 from ecef_datasets.meld import FILES, LABELS, Meld
 from ecef_datasets.repair import CP1252, MISREAD, QUESTION, mend
 
 if TYPE_CHECKING:
-    from ecef_cli.components import Corpus
+    from ecef_cli.api.components import Corpus
 
 
 @pytest.fixture(scope="module")

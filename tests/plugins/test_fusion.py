@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecef_cli.components import FusionInput
-from ecef_cli.errors import RecipeError
-from ecef_cli.recipe import build_component
+from ecef_cli.api.components import FusionInput
+from ecef_cli.api.errors import RecipeError
+from ecef_cli.recipe.model import build_component
 from ecef_fusion.concat import Concat, Concatenation
 from ecef_fusion.cross_attention import (
     CrossAttention,

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from meld_archive import clip, write
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_datasets import clips
 from ecef_datasets.clips import RATE, convert, decode, note_of, same_source, sweep
 from ecef_datasets.meld_clips import Clip, clip_of, wrong_length

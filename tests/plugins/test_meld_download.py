@@ -10,8 +10,8 @@ import pytest
 from meld_server import ARCHIVE, HALF, OTHER, after_tables, archives, serving
 from web_server import WebServer, drip, hang_up, status
 
-from ecef_cli.cli import _run
-from ecef_cli.manifest import load_prepared
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.workspace import Workspace
 from ecef_datasets import meld_download
 from ecef_datasets.meld import FILES
@@ -107,7 +107,7 @@ def test_a_wrong_checksum_is_told_and_the_file_put_aside(download, server, cache
 
 def test_a_server_that_never_ends_is_left(download, server, monkeypatch: pytest.MonkeyPatch) -> None:
     short = SimpleNamespace(reply=0.2, tries=2, connect=5.0, silence=5.0, longest_wait=1.0, backoff=lambda _: 0.0)
-    monkeypatch.setattr("ecef_cli.fetching.download.Patience", lambda: short)
+    monkeypatch.setattr("ecef_cli.download.download.Patience", lambda: short)
     after_tables(server, drip("body"), drip("body"))
     code, said = download()
     assert code == 1

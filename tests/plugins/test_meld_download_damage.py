@@ -14,7 +14,7 @@ import pytest
 from meld_server import ARCHIVE, HALF, OTHER, after_tables, archives, serving
 from web_server import Handler, status
 
-from ecef_cli.fetching import kept
+from ecef_cli.download import kept
 
 pytest_plugins = ["meld_fixtures"]
 

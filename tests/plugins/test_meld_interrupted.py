@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from meld_archive import clip, raw, table, write
 
-from ecef_cli.manifest import load_prepared
+from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.workspace import Workspace
 
 SIZES = {"train": 90, "dev": 3, "test": 3}
@@ -31,7 +31,7 @@ def start(work: Path, source: Path) -> subprocess.Popen[str]:
     # A shell that starts the tests in the background has them ignore the signal.
     code = (
         "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"from ecef_cli.cli import main\nif __name__ == '__main__':\n    main({arguments!r})"
+        f"from ecef_cli.cli.main import main\nif __name__ == '__main__':\n    main({arguments!r})"
     )
     command = (sys.executable, "-c", code)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

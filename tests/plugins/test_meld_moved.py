@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from recorded import Energies, extraction, record
 
-from ecef_cli.cli import _run
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import load_prepared, manifest_texts, recording_name, text_checksum
+from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.features.audio_extraction import ensure_audio_features
-from ecef_cli.manifest import load_prepared, manifest_texts, recording_name, text_checksum
-from ecef_cli.recordings import listen
-from ecef_cli.tolerance import Tolerance
 from ecef_cli.workspace import Workspace, checksum, read_json, write_json
 
 pytest_plugins = ["meld_fixtures"]

@@ -10,8 +10,8 @@ import pytest
 from meld_archive import FOLDERS, clip, packed, raw, table, write
 from meld_small import CLIPS, EVERY, ROWS, SOUND, TABLES, heard, unpack
 
-from ecef_cli.audio import read_wave
-from ecef_cli.cli import _run
+from ecef_cli.audio.reading import read_wave
+from ecef_cli.cli.main import _run
 
 pytest_plugins = ["meld_fixtures"]
 

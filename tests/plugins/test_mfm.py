@@ -11,9 +11,9 @@ import torch
 from conftest import save_tiny_model, save_tiny_vit
 from torch import Tensor, nn
 
-from ecef_cli.components import Fusion, FusionInput, SecondStepInput
-from ecef_cli.errors import PluginError, RecipeError
-from ecef_cli.recipe import build_component
+from ecef_cli.api.components import Fusion, FusionInput, SecondStepInput
+from ecef_cli.api.errors import PluginError, RecipeError
+from ecef_cli.recipe.model import build_component
 from ecef_fusion.backbones import load_language, load_vision
 from ecef_fusion.concat import Concatenation
 from ecef_fusion.cross_attention import CrossModalTransformer

@@ -26,9 +26,9 @@ from test_datasets_dailydialog import write as write_dailydialog
 from test_datasets_emorynlp import SCENE, episodes, scene
 from test_datasets_emorynlp import write_json as write_emorynlp
 
-from ecef_cli.cli import _run
-from ecef_cli.errors import DataError
-from ecef_cli.manifest import Prepared, load_prepared
+from ecef_cli.api.errors import DataError
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import Prepared, load_prepared
 from ecef_cli.workspace import Workspace
 
 NAME = "talk"

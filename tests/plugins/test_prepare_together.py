@@ -15,8 +15,8 @@ from meld_small import CLIPS, EVERY, TABLES
 from moments import Moments, serving
 from web_server import Handler, WebServer, status
 
-from ecef_cli.cli import _run
-from ecef_cli.manifest import load_prepared
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.workspace import Workspace
 
 BUSY = "is in use by another process"

@@ -14,7 +14,7 @@ import torch
 from pydantic import ValidationError
 from speech_models import LAYERS, NORMALISED, WAVE_MODELS, WHISPER_SECONDS, save_speech_model
 
-from ecef_cli.errors import PluginError
+from ecef_cli.api.errors import PluginError
 from ecef_speech.huggingface import HuggingFaceSpeechEncoder, HuggingFaceSpeechOptions
 from ecef_speech.huggingface_workers import parts, side_by_side
 

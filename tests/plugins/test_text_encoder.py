@@ -10,9 +10,9 @@ import pytest
 import torch
 from conftest import save_tiny_model
 
-from ecef_cli.components import TextFeatures, TextWindow, Turn
-from ecef_cli.dialogue import words
-from ecef_cli.errors import PluginError
+from ecef_cli.api.components import TextFeatures, TextWindow, Turn
+from ecef_cli.api.dialogue import words
+from ecef_cli.api.errors import PluginError
 from ecef_text import weights
 from ecef_text.encoder import HuggingFaceEncoder, HuggingFaceOptions
 from ecef_text.weights import PACKAGES, locate

@@ -14,13 +14,13 @@ import yaml
 from conftest import FEELINGS, SAYINGS, save_voice
 from safetensors.torch import load_file, save_file
 
-from ecef_cli.dialogue import Utterance, read_utterances
-from ecef_cli.errors import DataError
+from ecef_cli.api.dialogue import Utterance, read_utterances
+from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.prediction import recordings
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import predict_rows
-from ecef_cli.run import Run, open_run
-from ecef_cli.tolerance import RowCount, Tolerance
+from ecef_cli.runs.run import Run, open_run
 
 
 @pytest.fixture(scope="module")

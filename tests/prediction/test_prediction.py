@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.dialogue import Utterance, read_utterances
-from ecef_cli.errors import DataError
-from ecef_cli.output import shortened, table
+from ecef_cli.api.dialogue import Utterance, read_utterances
+from ecef_cli.api.errors import DataError
+from ecef_cli.console import shortened, table
+from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.prediction import stream
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import Windows, as_it_comes, predict_rows
-from ecef_cli.tolerance import RowCount, Tolerance
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ecef_cli.run import Run
+    from ecef_cli.runs.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_an_interrupt_while_waiting_for_a_line_ends_with_130(toy_run: Run) -> No
     # A shell that starts the tests in the background has them ignore the signal.
     code = (
         "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        f"from ecef_cli.cli import main\nmain({arguments!r})"
+        f"from ecef_cli.cli.main import main\nmain({arguments!r})"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -9,14 +9,14 @@ import pytest
 import torch
 from conftest import toy_recipe
 
-from ecef_cli.dialogue import read_utterances
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError
+from ecef_cli.api.dialogue import read_utterances
+from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.tolerance import RowCount, Tolerance
+from ecef_cli.features.encoders import build_encoders
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import predict_rows
-from ecef_cli.recipe import check_recipe
-from ecef_cli.run import Run, build_network, create_run, save_weights
-from ecef_cli.tolerance import RowCount, Tolerance
+from ecef_cli.recipe.model import check_recipe
+from ecef_cli.runs.run import Run, build_network, create_run, save_weights
 from ecef_cli.workspace import write_json
 
 if TYPE_CHECKING:

@@ -23,10 +23,10 @@ from conftest import FEELINGS, save_voice
 from page_reader import HOSTILE
 from PIL import Image
 
-from ecef_cli.cli import _run
-from ecef_cli.report.evaluation import Grid, Line, Mistake, Section, eval_report
-from ecef_cli.report.model import identify
-from ecef_cli.run import Run
+from ecef_cli.cli.main import _run
+from ecef_cli.reports.evaluation import Grid, Line, Mistake, Section, eval_report
+from ecef_cli.reports.model import identify
+from ecef_cli.runs.run import Run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path")
@@ -304,7 +304,7 @@ def test_a_page_can_be_printed(page: Path, tmp_path: Path) -> None:
 def test_the_page_of_an_evaluation_holds_hostile_labels_and_texts(
     toy_run: Run, tmp_path: Path, requests: tuple[str, list[str]]
 ) -> None:
-    from ecef_cli.evaluation.plots import confusion, emotion_bars
+    from ecef_cli.reports.plots import confusion, emotion_bars
 
     labels = [text.replace("PLACE", requests[0])[:40] for text in HOSTILE[:7]]
     pictures = (confusion("a", np.eye(7, dtype=int), labels), emotion_bars("b", labels, [50.0] * 7, [3] * 7))

@@ -13,11 +13,11 @@ import soundfile
 from conftest import save_voice
 from page_reader import HOSTILE, Element, check_page, read_page
 
-from ecef_cli.audio import read_wave
-from ecef_cli.cli import _run
-from ecef_cli.report import recorder, sound
-from ecef_cli.report.page import LONGEST_TEXT, visible
-from ecef_cli.run import Run
+from ecef_cli.audio.reading import read_wave
+from ecef_cli.cli.main import _run
+from ecef_cli.reports import recorder, sound
+from ecef_cli.reports.page import LONGEST_TEXT, visible
+from ecef_cli.runs.run import Run
 
 TALK = [
     {"speaker": "Ann", "text": "What a scene! There was a kangaroo in it.", "emotion": "joy"},

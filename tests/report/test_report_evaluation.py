@@ -13,15 +13,15 @@ import pytest
 from page_reader import check_page, read_page
 from sklearn.metrics import f1_score
 
-from ecef_cli.cli import _run
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.evaluation.bootstrap import Draws
 from ecef_cli.evaluation.evaluate import evaluate
-from ecef_cli.evaluation.pages import MISTAKES, curves, f1_intervals, mistakes
-from ecef_cli.evaluation.report import Report
-from ecef_cli.manifest import load_prepared
-from ecef_cli.report.picture import Picture
-from ecef_cli.report.svg import inline
-from ecef_cli.run import Run
+from ecef_cli.evaluation.results import Report
+from ecef_cli.reports.pages import MISTAKES, curves, f1_intervals, mistakes
+from ecef_cli.reports.picture import Picture
+from ecef_cli.reports.svg import inline
+from ecef_cli.runs.run import Run
 from ecef_cli.workspace import Workspace
 
 
@@ -117,13 +117,13 @@ def test_the_curves_of_a_run_mark_its_epoch(toy_run: Run, tmp_path: Path) -> Non
     assert drawn is not None
     assert f"Epoch {best} was chosen" in drawn.alt
     shutil.copytree(toy_run.folder, tmp_path / "bare", ignore=shutil.ignore_patterns("log.jsonl"))
-    from ecef_cli.run import open_run
+    from ecef_cli.runs.run import open_run
 
     assert curves(open_run(tmp_path / "bare")) is None
 
 
 def test_two_pictures_in_one_page_share_no_name_and_no_rule(report: Report) -> None:
-    from ecef_cli.evaluation.pages import pictures
+    from ecef_cli.reports.pages import pictures
 
     picture = pictures(report)["erc"][0]
     one, other = (inline(picture, number) for number in (1, 2))

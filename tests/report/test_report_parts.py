@@ -6,18 +6,18 @@ from itertools import pairwise
 
 import pytest
 
-from ecef_cli.components import Tagger
-from ecef_cli.dialogue import Dialogue, Utterance, words
-from ecef_cli.errors import DataError
-from ecef_cli.recipe import build_component
-from ecef_cli.report.colours import PALETTE, channels, contrast, ink
-from ecef_cli.report.conversation import pieces
-from ecef_cli.report.cues import find_cues
-from ecef_cli.report.forecasts import check_forecasts
-from ecef_cli.report.page import LONGEST_NAME, LONGEST_TEXT, brief, visible
-from ecef_cli.report.recorder import Answered, Recorder
+from ecef_cli.api.components import Tagger
+from ecef_cli.api.dialogue import Dialogue, Utterance, words
+from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.tolerance import Tolerance
+from ecef_cli.recipe.model import build_component
+from ecef_cli.reports.colours import PALETTE, channels, contrast, ink
+from ecef_cli.reports.conversation import pieces
+from ecef_cli.reports.cues import find_cues
+from ecef_cli.reports.forecasts import check_forecasts
+from ecef_cli.reports.page import LONGEST_NAME, LONGEST_TEXT, brief, visible
+from ecef_cli.reports.recorder import Answered, Recorder
 from ecef_cli.tagging.pairs import tag_utterances
-from ecef_cli.tolerance import Tolerance
 
 TEXTS = [
     ("Ann", "What a scene! There was a kangaroo in it, a kangaroo."),

@@ -10,9 +10,9 @@ import torch
 from conftest import save_toy_dataset, toy_recipe, voiced_recipe
 from recorded import ensure, extraction, recorded
 
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError
-from ecef_cli.recipe import check_recipe
+from ecef_cli.api.errors import DataError
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.recipe.model import check_recipe
 from ecef_cli.samples.batches import AudioShape, collate
 from ecef_cli.samples.inputs import Inputs, load_inputs, load_variants
 from ecef_cli.samples.windows import samples

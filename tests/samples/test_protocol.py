@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.manifest import Prepared
-from ecef_cli.recipe_sections import Epc
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.corpus.manifest import Prepared
+from ecef_cli.recipe.sections import Epc
 from ecef_cli.samples.windows import NO_TARGET, SAME, SOMEBODY_NEW, UNKNOWN, asked, next_speaker, samples
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def test_dropping_brings_utterances_together_that_are_apart_as_context() -> None
 
 @pytest.fixture(scope="module")
 def meld(shared_data: Path) -> Corpus:
-    from ecef_cli.recipe import build_component
+    from ecef_cli.recipe.model import build_component
 
     return build_component("dataset", "meld", {}).read([shared_data / "meld"])
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from conftest import save_voice, toy_dialogue, toy_recipe, voiced_recipe
 
-from ecef_cli.cli import main
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue
-from ecef_cli.encoders import build_encoders
-from ecef_cli.manifest import save_prepared
-from ecef_cli.recipe import Recipe, check_recipe
-from ecef_cli.recordings import listen
-from ecef_cli.run import open_run
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue
+from ecef_cli.cli.main import main
+from ecef_cli.corpus.manifest import save_prepared
+from ecef_cli.corpus.scan import listen
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.runs.run import open_run
 from ecef_cli.samples.inputs import Inputs, load_inputs, load_variants
 from ecef_cli.samples.windows import NO_TARGET, windows
 from ecef_cli.training.loop import train

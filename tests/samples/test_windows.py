@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecef_cli.dialogue import Dialogue, Utterance
+from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.samples.windows import NO_TARGET, samples, text_window, turns_ago, windows
 
 LABELS = ("neutral", "joy", "anger")

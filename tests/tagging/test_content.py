@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ecef_cli.dialogue import words
+from ecef_cli.api.dialogue import words
 from ecef_cli.tagging.content import analyse, content_word, name_keys
 from ecef_cli.tagging.function_words import FUNCTION_WORDS
 from ecef_cli.tagging.letters import LETTERS, relation_letters, tag

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ecef_cli.components import Tagger
-from ecef_cli.dialogue import Utterance, words
-from ecef_cli.errors import PluginError
-from ecef_cli.recipe import build_component
+from ecef_cli.api.components import Tagger
+from ecef_cli.api.dialogue import Utterance, words
+from ecef_cli.api.errors import PluginError
+from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging import pairs
 from ecef_cli.tagging.content import content_word
 from ecef_cli.tagging.pairs import DialogueTags, tag_utterances

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ecef_cli.components import Edge, Options, Tagger
-from ecef_cli.dialogue import Utterance
-from ecef_cli.recipe import build_component
+from ecef_cli.api.components import Edge, Options, Tagger
+from ecef_cli.api.dialogue import Utterance
+from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging import pairs
 from ecef_cli.tagging.pairs import tag_utterances
 from ecef_cli.tagging.phrases import word_terms

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecef_cli.cli import _run
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import read_dialogues
-from ecef_cli.manifest import save_prepared
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import read_dialogues
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.workspace import Workspace
 
 if TYPE_CHECKING:

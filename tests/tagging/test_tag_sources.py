@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecef_cli.cli import _run
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import read_dialogues
-from ecef_cli.manifest import save_prepared
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import read_dialogues
+from ecef_cli.cli.main import _run
+from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def test_what_does_not_go_together_is_said(
 def test_an_option_that_the_tagger_has_not_is_said(
     dialogue: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ecef_cli.components import Options
+    from ecef_cli.api.components import Options
     from ecef_conceptnet.tagger import ConceptNetTagger
 
     monkeypatch.setattr(ConceptNetTagger, "Options", Options)

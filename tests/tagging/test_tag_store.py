@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ecef_cli.components import Corpus
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError
-from ecef_cli.manifest import load_prepared, save_prepared
-from ecef_cli.recipe import build_component
+from ecef_cli.api.components import Corpus
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.manifest import load_prepared, save_prepared
+from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging.pairs import tag_utterances
 from ecef_cli.tagging.store import TagStore, ensure_tags
 from ecef_cli.workspace import Workspace

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ecef_cli.components import AudioEncoder, AudioFeatures, Options
+from ecef_cli.api.components import AudioEncoder, AudioFeatures, Options
 from ecef_cli.testing import check_audio_encoder, odd_waves
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ecef_cli.components import Corpus, Dataset, Dropped, Options
-from ecef_cli.dialogue import Dialogue, Utterance
-from ecef_cli.errors import DataError
+from ecef_cli.api.components import Corpus, Dataset, Dropped, Options
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.api.errors import DataError
 from ecef_cli.testing import check_dataset
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def test_a_right_reader_passes_and_gives_the_corpus_back(tmp_path: Path) -> None
 
 
 def test_the_built_in_reader_passes_on_a_dialogue_file(tmp_path: Path) -> None:
-    from ecef_cli.recipe import build_component
+    from ecef_cli.recipe.model import build_component
 
     (tmp_path / "train.jsonl").write_text(
         '{"dialogue": "a", "speaker": "Ann", "text": "hello", "emotion": "joy", "mine": 1}\n'

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ecef_cli.components import Fusion, FusionInput, Options
+from ecef_cli.api.components import Fusion, FusionInput, Options
 from ecef_cli.testing import check_fusion
 
 if TYPE_CHECKING:

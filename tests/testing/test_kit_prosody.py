@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ecef_cli.components import Options, ProsodyEncoder
+from ecef_cli.api.components import Options, ProsodyEncoder
 from ecef_cli.testing import check_prosody_encoder
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ecef_cli.components import Options, Tagger
+from ecef_cli.api.components import Options, Tagger
 from ecef_cli.testing import check_tagger
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from ecef_cli.components import Options, TextEncoder, TextFeatures
+from ecef_cli.api.components import Options, TextEncoder, TextFeatures
 from ecef_cli.testing import check_text_encoder, odd_windows, text_window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ecef_cli.components import TextWindow
+    from ecef_cli.api.components import TextWindow
 
 WIDTH = 4
 

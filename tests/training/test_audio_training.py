@@ -14,14 +14,14 @@ import torch
 from conftest import save_voiced_dataset, toy_recipe, voiced_recipe
 from safetensors.torch import load_file
 
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import DataError, EcefError, RecipeError, UsageProblem
+from ecef_cli.api.errors import DataError, EcefError, RecipeError, UsageProblem
+from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.evaluation.evaluate import evaluate
-from ecef_cli.recipe import check_recipe
-from ecef_cli.recipe_sections import ModalityDropout
-from ecef_cli.run import Run, find_run, open_run
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.recipe.model import check_recipe
+from ecef_cli.recipe.sections import ModalityDropout
+from ecef_cli.runs.run import Run, find_run, open_run
 from ecef_cli.samples.inputs import load_inputs
-from ecef_cli.tolerance import Tolerance
 from ecef_cli.training import loop, preparation
 from ecef_cli.training.loop import train
 from ecef_cli.workspace import Workspace

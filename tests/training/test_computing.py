@@ -17,11 +17,11 @@ from conftest import toy_recipe, voiced_recipe
 from safetensors.torch import load_file
 from torch import nn
 
-from ecef_cli.encoders import build_encoders
-from ecef_cli.errors import EcefError
-from ecef_cli.recipe import check_recipe
-from ecef_cli.recipe_sections import Training
-from ecef_cli.run import Run, build_network
+from ecef_cli.api.errors import EcefError
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.recipe.model import check_recipe
+from ecef_cli.recipe.sections import Training
+from ecef_cli.runs.run import Run, build_network
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training.computing import Taught, compiling, compute_again, seed_part

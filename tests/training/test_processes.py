@@ -17,10 +17,10 @@ import yaml
 from conftest import toy_recipe
 from safetensors.torch import load_file
 
-from ecef_cli import output
-from ecef_cli.cli import _run
-from ecef_cli.errors import UsageProblem
-from ecef_cli.recipe import check_recipe
+from ecef_cli import console
+from ecef_cli.api.errors import UsageProblem
+from ecef_cli.cli.main import _run
+from ecef_cli.recipe.model import check_recipe
 from ecef_cli.training.loop import train
 from ecef_cli.training.processes import Processes
 from ecef_cli.workspace import Workspace
@@ -32,7 +32,7 @@ ACCELERATE = [
 ]
 CHANGED = """
 import os, time
-from ecef_cli.cli import main
+from ecef_cli.cli.main import main
 from ecef_cli.training import loop
 step = loop.Trainer._step
 def changed(*arguments):
@@ -195,11 +195,11 @@ def test_every_window_of_a_batch_is_in_one_share(count: int, parts: int, windows
 
 def test_only_the_main_process_speaks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("RANK", "1")
-    output.note("a cluster's own number of a machine is no launcher's")
+    console.note("a cluster's own number of a machine is no launcher's")
     monkeypatch.setenv("LOCAL_RANK", "1")
     for form in ("csv", "table", "jsonl", "json"):
-        output.records([{"a": 1}], wanted=form)
-    output.warn("unheard")
+        console.records([{"a": 1}], wanted=form)
+    console.warn("unheard")
     assert capsys.readouterr() == ("", "a cluster's own number of a machine is no launcher's\n")
 
 

@@ -9,9 +9,9 @@ import yaml
 from conftest import toy_recipe
 from scipy import stats
 
-from ecef_cli.cli import _run
-from ecef_cli.recipe import check_recipe
-from ecef_cli.run import find_run
+from ecef_cli.cli.main import _run
+from ecef_cli.recipe.model import check_recipe
+from ecef_cli.runs.run import find_run
 from ecef_cli.training.seeds import _spread
 from ecef_cli.workspace import Workspace
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from conftest import toy_recipe
 
-from ecef_cli.errors import UsageProblem
-from ecef_cli.recipe import check_recipe
-from ecef_cli.registry import get_registry
+from ecef_cli.api.errors import UsageProblem
+from ecef_cli.plugin.manager import get_registry
+from ecef_cli.recipe.model import check_recipe
 from ecef_cli.training.loop import Trainer, train
 from ecef_cli.workspace import Workspace
 
 LISTENER = """
-from ecef_cli import hookimpl
+from ecef_cli.api import hookimpl
 
 heard = []
 

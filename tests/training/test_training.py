@@ -17,9 +17,9 @@ import yaml
 from conftest import FEELINGS, toy_recipe
 from safetensors.torch import load_file
 
-from ecef_cli.errors import DataError, EcefError, UsageProblem
-from ecef_cli.recipe import Recipe, check_recipe
-from ecef_cli.run import Run, open_run
+from ecef_cli.api.errors import DataError, EcefError, UsageProblem
+from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.runs.run import Run, open_run
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training import loop
 from ecef_cli.training.loop import train
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SLOWED = """
 import sys, time
-from ecef_cli.cli import main
+from ecef_cli.cli.main import main
 from ecef_cli.training import loop
 step = loop.Trainer._step
 loop.Trainer._step = lambda *arguments: (time.sleep(0.1), step(*arguments))[1]
@@ -219,9 +219,9 @@ def test_a_run_is_trained_by_one_process_at_a_time(toy_workspace: Workspace, tin
 def test_a_split_without_targets_is_an_error(tmp_path: Path, tiny_bert: Path) -> None:
     from conftest import toy_dialogue
 
-    from ecef_cli.components import Corpus
-    from ecef_cli.dialogue import Dialogue
-    from ecef_cli.manifest import save_prepared
+    from ecef_cli.api.components import Corpus
+    from ecef_cli.api.dialogue import Dialogue
+    from ecef_cli.corpus.manifest import save_prepared
 
     workspace = Workspace(tmp_path)
     talk = toy_dialogue("d", 0)

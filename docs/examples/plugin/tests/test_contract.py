@@ -9,7 +9,7 @@ from ecef_example.gated import Gated
 from ecef_example.hashed import HashedEncoder, HashedOptions
 from ecef_example.table import TableOptions, TableTagger
 
-from ecef_cli.errors import DataError
+from ecef_cli.api.errors import DataError
 from ecef_cli.testing import check_audio_encoder, check_fusion, check_tagger, check_text_encoder, text_window
 
 

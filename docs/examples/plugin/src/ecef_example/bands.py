@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from ecef_cli.components import AudioEncoder, AudioFeatures, Options
+from ecef_cli.api.components import AudioEncoder, AudioFeatures, Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ecef_cli.components import Fusion
+from ecef_cli.api.components import Fusion
 
 if TYPE_CHECKING:
-    from ecef_cli.components import FusionInput
+    from ecef_cli.api.components import FusionInput
 
 
 class Gated(Fusion):

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from ecef_cli.components import Options, TextEncoder, TextFeatures
+from ecef_cli.api.components import Options, TextEncoder, TextFeatures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-    from ecef_cli.components import TextWindow
+    from ecef_cli.api.components import TextWindow
 
 _LONGEST = 64  # characters of a word that count
 

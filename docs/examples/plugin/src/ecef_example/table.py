@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from ecef_cli.components import Options, Tagger
-from ecef_cli.errors import DataError, did_you_mean
+from ecef_cli.api.components import Options, Tagger
+from ecef_cli.api.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

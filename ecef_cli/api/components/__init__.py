@@ -1,0 +1,56 @@
+"""What plugins implement: one abstract class for each kind of component.
+
+Shapes are batch-first. B is windows, K a window's positions (every utterance has one position for its speaker
+and one for each of its words), L the states that an encoder gives for a window, d a width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ecef_cli.api.components.base import Component, Options
+from ecef_cli.api.components.datasets import Corpus, Dataset, Dropped
+from ecef_cli.api.components.events import TrainingEvent
+from ecef_cli.api.components.fusion import FusedStreams, Fusion, FusionInput, SecondStepInput, Spectrum
+from ecef_cli.api.components.registration import Register
+from ecef_cli.api.components.speech import AudioEncoder, AudioFeatures, ProsodyEncoder
+from ecef_cli.api.components.taggers import Edge, Tagger
+from ecef_cli.api.components.text import TextEncoder, TextFeatures, TextWindow, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "KINDS",
+    "AudioEncoder",
+    "AudioFeatures",
+    "Component",
+    "Corpus",
+    "Dataset",
+    "Dropped",
+    "Edge",
+    "FusedStreams",
+    "Fusion",
+    "FusionInput",
+    "Options",
+    "ProsodyEncoder",
+    "Register",
+    "SecondStepInput",
+    "Spectrum",
+    "Tagger",
+    "TextEncoder",
+    "TextFeatures",
+    "TextWindow",
+    "TrainingEvent",
+    "Turn",
+]
+
+KINDS: Mapping[str, type[Component]] = {
+    "dataset": Dataset,
+    "tagger": Tagger,
+    "text_encoder": TextEncoder,
+    "audio_encoder": AudioEncoder,
+    "prosody_encoder": ProsodyEncoder,
+    "fusion": Fusion,
+}
+"""The kinds of component, in the order of the data's path."""

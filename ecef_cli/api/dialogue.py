@@ -1,0 +1,315 @@
+"""Dialogues: utterances in the order of speech, their words, and JSON Lines in and out."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+import unicodedata
+from collections import OrderedDict
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ecef_cli.api.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# A word keeps its inner apostrophes and hyphens stay outside; a run of anything else that is not space is
+# one word too, so that every visible character of an utterance belongs to exactly one word.
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]+")
+_DEEP = 100  # levels of nesting in a row
+_LARGE = 10**300  # below the largest float
+_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+_SHOWN = 40  # characters of a wrong value in an error
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of an utterance and where it stands in its text (character offsets, end exclusive)."""
+
+    text: str
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=1024)  # the windows of a dialogue hold the same utterances again and again
+def words(text: str) -> tuple[Word, ...]:
+    """Return the words of an utterance; runs of punctuation or symbols are words of their own."""
+    return tuple(Word(m.group(), m.start(), m.end()) for m in _WORD.finditer(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One turn of speech.
+
+    Attributes:
+        text: what was said; empty only where there is audio.
+        speaker: who said it.
+        dialogue: the dialogue it belongs to.
+        utterance: its id within the dialogue.
+        audio: path of the recording, resolved against the dialogue file.
+        start: seconds into `audio` at which the utterance starts.
+        end: seconds into `audio` at which the utterance ends.
+        emotion: the gold label, where there is one.
+        row: the row as it was read, from which it is written again.
+        where: `file:line` of the row.
+    """
+
+    text: str
+    speaker: str
+    dialogue: str
+    utterance: str | int
+    audio: Path | None = None
+    start: float | None = None
+    end: float | None = None
+    emotion: str | None = None
+    row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    where: str | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialogue:
+    """The utterances of one conversation, in the order of speech."""
+
+    id: str
+    utterances: tuple[Utterance, ...]
+
+    @property
+    def wording(self) -> tuple[str, ...]:
+        """The texts, such that neither case nor spacing nor the shape of quotation marks makes a difference."""
+        texts = (unicodedata.normalize("NFKC", utterance.text) for utterance in self.utterances)
+        return tuple(" ".join(text.translate(_QUOTES).casefold().split()) for text in texts)
+
+
+def _typed(row: Mapping[str, Any], key: str, kind: type, where: str, *, required: bool = False) -> Any:
+    value = row.get(key)
+    if value is None:
+        if required:
+            problem = f"the key {key!r} is missing" if key not in row else f"{key!r} is null"
+            raise DataError(problem, where=where, hint='every row needs "text" and "speaker"')
+        return None
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        # A whole number too large for a float is no time either: infinity is refused below.
+        value = float(value) if abs(value) < _LARGE else math.inf
+    if not isinstance(value, kind) or isinstance(value, bool):
+        name = {str: "a string", float: "a number of seconds"}[kind]
+        raise DataError(f"{key!r} must be {name}, not {_shown(value)}", where=where)
+    return value
+
+
+def _id(row: Mapping[str, Any], key: str, default: str | int, where: str) -> str | int:
+    value = row.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise DataError(f"{key!r} must be a string or a whole number, not {_shown(value)}", where=where)
+    return value
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _object(line: str, where: str) -> dict[str, Any]:
+    """Return the JSON object of a line, one that can be written again."""
+    too_deep = DataError(f"the row is nested more than {_DEEP} levels deep", where=where)
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}",
+            where=where,
+            hint="one JSON object a line",
+        ) from None
+    except RecursionError:
+        raise too_deep from None
+    except ValueError as error:  # Python refuses to read a number of thousands of digits
+        raise DataError(f"not JSON that can be read: {error}", where=where) from None
+    if not isinstance(row, dict):
+        raise DataError("the line is JSON but no object", where=where, hint='write {"speaker": …, "text": …}')
+    # Writing nests calls more deeply than reading does, so a row must stay well below Python's limit.
+    if line.count("[") + line.count("{") > _DEEP and _depth(row) > _DEEP:
+        raise too_deep
+    for key, value in row.items():
+        _check_writable(key, value, where)
+    return row
+
+
+def _check_writable(key: str, value: object, where: str) -> None:
+    try:
+        json.dumps([key, value], ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise DataError(
+            f"{_shown(key)} holds half a surrogate pair", where=where, hint="repair the escape \\uD8xx"
+        ) from None
+    except ValueError:
+        raise DataError(
+            f"{key!r} holds a number that is not finite", where=where, hint="JSON has none: write null"
+        ) from None
+
+
+def _depth(value: object) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        inner = (item for item in level if isinstance(item, dict | list))
+        level = [part for item in inner for part in (item.values() if isinstance(item, dict) else item)]
+    return depth
+
+
+def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path | None = None) -> Utterance:
+    """Return the utterance that one line of a dialogue file holds.
+
+    A key whose value is null counts as absent.
+
+    Args:
+        line: the JSON text.
+        where: `file:line`, for errors.
+        dialogue: id of the dialogue where the row names none.
+        number: id of the utterance where the row names none.
+        folder: what a relative `audio` path is relative to.
+
+    Raises:
+        DataError: the line is no JSON object, lacks a key, or a value has the wrong type.
+    """
+    row = _object(line, where)
+    text = _typed(row, "text", str, where, required=True)
+    speaker = _typed(row, "speaker", str, where, required=True)
+    if not speaker.strip():
+        raise DataError("'speaker' is empty", where=where, hint='name the speaker, or write "?"')
+    audio = _typed(row, "audio", str, where)
+    start, end = _typed(row, "start", float, where), _typed(row, "end", float, where)
+    if any(t is not None and not (math.isfinite(t) and t >= 0) for t in (start, end)):
+        raise DataError("'start' and 'end' must be finite and not negative", where=where)
+    if start is not None and end is not None and end <= start:
+        raise DataError(f"'end' ({end:g} s) is not after 'start' ({start:g} s)", where=where)
+    if not text.strip() and not audio:
+        raise DataError("'text' is empty and there is no 'audio'", where=where, hint="give one of the two")
+    return Utterance(
+        text=text,
+        speaker=speaker,
+        dialogue=str(_id(row, "dialogue", dialogue, where)),
+        utterance=_id(row, "utterance", number, where),
+        audio=(folder or Path()) / audio if audio else None,
+        start=start,
+        end=end,
+        emotion=_typed(row, "emotion", str, where),
+        row=row,
+        where=where,
+    )
+
+
+def read_utterances(
+    lines: Iterable[bytes], *, name: str, dialogue: str, folder: Path | None = None
+) -> Iterator[Utterance | DataError]:
+    """Yield the utterance of each line, or the error that its line deserves; blank lines count for nothing.
+
+    Errors are yielded and not raised so that the caller decides what it tolerates.
+
+    Args:
+        lines: the lines of a dialogue file, as bytes.
+        name: the file's name, for errors.
+        dialogue: id of the dialogue where rows name none.
+        folder: what relative `audio` paths are relative to.
+    """
+    counts: dict[str, int] = {}
+    for number, raw in enumerate(lines, start=1):
+        where = f"{name}:{number}"
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as error:
+            yield DataError(
+                f"not UTF-8: {error.reason} at byte {error.start}", where=where, hint="save the file as UTF-8"
+            )
+            continue
+        if not line:
+            continue
+        try:
+            found = parse_row(line, where=where, dialogue=dialogue, number=0, folder=folder)
+        except DataError as error:
+            yield error
+            continue
+        position = counts[found.dialogue] = counts.get(found.dialogue, 0) + 1
+        yield found if found.row.get("utterance") is not None else replace(found, utterance=position)
+
+
+def group(utterances: Iterable[Utterance]) -> tuple[Dialogue, ...]:
+    """Return the dialogues that the utterances form, in the order in which the dialogues begin."""
+    found: OrderedDict[str, list[Utterance]] = OrderedDict()
+    for utterance in utterances:
+        found.setdefault(utterance.dialogue, []).append(utterance)
+    return tuple(Dialogue(name, tuple(members)) for name, members in found.items())
+
+
+@contextmanager
+def open_utterances(file: str | Path) -> Iterator[Iterator[Utterance | DataError]]:
+    """Yield the utterances of a file, or the errors of its rows, as they are read; `-` is stdin.
+
+    Raises:
+        DataError: the file cannot be opened.
+    """
+    standard = str(file) == "-"
+    name, path = ("stdin" if standard else str(file)), Path(file)
+    try:
+        opened = nullcontext(_standard_input()) if standard else path.open("rb")
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=name) from None
+    with opened as stream:
+        yield read_utterances(stream, name=name, dialogue=Path(name).stem, folder=path.parent)
+
+
+def _standard_input() -> BinaryIO:
+    """Return stdin through a buffer of its own, which nobody closes.
+
+    A thread may still wait for a line when the process ends, and holds the buffer's lock meanwhile. The interpreter
+    needs that lock to close Python's own buffer, and would abort; whoever closed this one would wait for a line too.
+    """
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError, AttributeError):  # stdin was replaced by something that is no file
+        return sys.stdin.buffer
+
+
+def read_dialogues(file: str | Path) -> tuple[Dialogue, ...]:
+    """Return the dialogues of a file; `-` is stdin.
+
+    Raises:
+        DataError: the file is missing, empty, or a row of it is broken.
+    """
+    rows = []
+    with open_utterances(file) as utterances:
+        for found in utterances:
+            if isinstance(found, DataError):
+                raise found
+            rows.append(found)
+    if not rows:
+        raise DataError("the file holds no utterance", where=str(file), hint="one JSON object a line")
+    return group(rows)
+
+
+def to_json(row: Mapping[str, Any]) -> str:
+    """Return a row as one line of JSON, without a line break."""
+    return json.dumps(row, ensure_ascii=False)
+
+
+def to_row(utterance: Utterance) -> dict[str, Any]:
+    """Return an utterance as a row of a manifest: the keys it was read with, and those that ecef adds."""
+    known = {
+        "dialogue": utterance.dialogue,
+        "utterance": utterance.utterance,
+        "speaker": utterance.speaker,
+        "text": utterance.text,
+        "emotion": utterance.emotion,
+        "audio": None if utterance.audio is None else str(utterance.audio),
+        "start": utterance.start,
+        "end": utterance.end,
+    }
+    return {k: v for k, v in known.items() if v is not None} | {
+        k: v for k, v in utterance.row.items() if k not in known
+    }

@@ -1,0 +1,249 @@
+"""Recordings: what their headers say, and segments of them as mono waveforms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecef_cli.api.errors import DataError
+from ecef_cli.audio.files import COPY, opened, promised_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+    from torchaudio.transforms import Resample
+
+SLACK = 0.1
+"""Seconds that may be missing at the end of a recording: encoders drop a frame, and tables of segments round."""
+
+_RATES = range(1_000, 1_000_001)  # Hz; beyond them, a header is broken
+_UNKNOWN = 2**63 - 1  # frames: how libsndfile says that it does not know
+_BLOCK = 2**16  # samples, of all channels together, that are decoded at once
+_PIECE = 2**20  # samples that are resampled at once
+_TERM = 2_000  # the greatest number in a ratio of rates
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What the header of a recording says.
+
+    Attributes:
+        path: the file.
+        seconds: how long it is.
+        rate: samples a second of each channel (Hz).
+        channels: how many there are.
+    """
+
+    path: Path
+    seconds: float
+    rate: int
+    channels: int
+
+
+def inspect(path: Path) -> Recording:
+    """Return what the header of a recording says; no sample is decoded.
+
+    Ogg files, and MP3 files without a Xing header, say how long they are only by their size: one that is cut off is a
+    shorter recording. Such an MP3 file is taken to have the same bit rate throughout.
+
+    Raises:
+        DataError: there is no such file, it is none that can be read, or it holds no samples.
+    """
+    with opened(path) as sound:
+        return _recording(path, sound)
+
+
+def decode(path: Path) -> Recording:
+    """Return what the header of a recording says, once all of it has been decoded; one block is held at a time.
+
+    Raises:
+        DataError: as of `inspect`; or the file is cut off or damaged, holds samples that are not finite, or is silent.
+    """
+    with opened(path) as sound:
+        recording = _recording(path, sound)
+        count = round(recording.seconds * recording.rate)
+        first, silent = None, count > 1
+        for piece in _pieces(sound, recording, 0, count):
+            first = piece[0] if first is None else first
+            silent = silent and bool((piece == first).all())
+    if silent:
+        raise _silence(recording, 0, count)
+    return recording
+
+
+def check_segment(recording: Recording, start: float | None, end: float | None) -> None:
+    """Check that a segment lies inside a recording, but for `SLACK` seconds at its end.
+
+    Args:
+        recording: what the segment is of.
+        start: seconds at which it starts; None is the start of the recording.
+        end: seconds at which it ends; None is the end of the recording.
+
+    Raises:
+        DataError: it starts or ends outside of the recording, or is empty.
+    """
+    start = 0.0 if start is None else start
+    length, problem = recording.seconds, None
+    # Each condition is one that a number which is not finite fails too.
+    if not 0 <= start < length:
+        problem = f"the segment starts at {start:g} s, but the recording lasts from 0 s to {length:g} s"
+    elif end is not None and not end <= length + SLACK:
+        problem = f"the segment ends at {end:g} s, but the recording lasts from 0 s to {length:g} s"
+    elif end is not None and not start < end:
+        problem = f"the segment from {start:g} s to {end:g} s is empty"
+    if problem:
+        raise DataError(problem, where=str(recording.path), hint="segments are given in seconds into the recording")
+
+
+def read_wave(
+    path: Path, *, rate: int, start: float | None = None, end: float | None = None, longest: float | None = None
+) -> npt.NDArray[np.float32]:
+    """Return a segment of a recording as a mono waveform: the mean of its channels, resampled.
+
+    Only the segment is decoded, so that memory grows with it and not with the recording.
+
+    Args:
+        path: the recording.
+        rate: samples a second of the waveform (Hz).
+        start: seconds at which the segment starts; None is the start of the recording.
+        end: seconds at which it ends; None is the end of the recording.
+        longest: seconds; of a longer segment, only the last `longest` are read.
+
+    Returns:
+        Samples `(S,)`, at least one, finite, within [-1, 1] but for overshoot.
+
+    Raises:
+        DataError: the file cannot be read, the segment lies outside of it, is empty, lies where the file is cut off
+            or damaged, holds samples that are not finite, or is silent.
+    """
+    with opened(path) as sound:
+        recording = _recording(path, sound)
+        check_segment(recording, start, end)
+        first, last = _frames(recording, start, end, longest)
+        wave = _decoded(sound, recording, first, last)
+    if len(wave) > 1 and (wave == wave[0]).all():  # a single sample always equals itself
+        raise _silence(recording, first, last)
+    return _resampled(wave, recording.rate, rate)
+
+
+def _silence(recording: Recording, first: int, last: int) -> DataError:
+    problem = f"the recording is silent from {first / recording.rate:g} s to {last / recording.rate:g} s"
+    return DataError(
+        problem, where=str(recording.path), hint="check what was recorded, and that channels do not cancel"
+    )
+
+
+def _recording(path: Path, sound: Any) -> Recording:
+    problem, hint = None, COPY
+    if sound.frames == 0:
+        problem = "the recording holds no samples"
+    elif sound.frames == _UNKNOWN:
+        problem = "the header does not say how long the recording is"
+        hint = "it was written to a pipe: convert it once more, to a file"
+    elif sound.samplerate not in _RATES:
+        problem = f"the header claims a rate of {sound.samplerate} Hz"
+        hint = f"rates from {_RATES[0]} Hz to {_RATES[-1]} Hz can be read"
+    if problem:
+        raise DataError(problem, where=str(path), hint=hint)
+    return Recording(path, promised_frames(path, sound) / sound.samplerate, sound.samplerate, sound.channels)
+
+
+def _frames(recording: Recording, start: float | None, end: float | None, longest: float | None) -> tuple[int, int]:
+    """Return the first frame of a segment, and the one after its last."""
+    rate = recording.rate
+    count = round(recording.seconds * rate)
+    first = min(round((start or 0.0) * rate), count - 1)
+    last = count if end is None else min(max(round(end * rate), first + 1), count)
+    if longest is not None:
+        first = max(first, last - max(round(longest * rate), 1))
+    return first, last
+
+
+def _decoded(sound: Any, recording: Recording, first: int, last: int) -> npt.NDArray[np.float32]:
+    """Return the mean of the channels, from frame `first` up to `last`, at the recording's own rate."""
+    return np.concatenate(list(_pieces(sound, recording, first, last)))
+
+
+def _pieces(sound: Any, recording: Recording, first: int, last: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the mean of the channels piece by piece, and raise what is wrong with them at the latest when all are."""
+    done, wrong = first, 0
+    try:
+        for block in _blocks(sound, first, last):
+            done += len(block)
+            wrong += block.size - int(np.count_nonzero(np.isfinite(block)))
+            if not wrong:
+                # The sum of two large samples need not fit into 32 bits.
+                yield block.mean(axis=1, dtype=np.float64).astype(np.float32)
+        failed = done == first or done < last - SLACK * recording.rate
+    except RuntimeError:
+        failed = True
+    if failed:
+        after = min(done, sound.frames) / recording.rate
+        problem = (
+            f"the file is cut off or damaged: its header promises {recording.seconds:.2f} s, "
+            f"but decoding fails after {after:.2f} s"
+        )
+        raise DataError(problem, where=str(recording.path), hint=COPY)
+    if wrong:
+        problem = "1 sample is not finite" if wrong == 1 else f"{wrong:,} samples are not finite"
+        raise DataError(problem, where=str(recording.path), hint=COPY)
+
+
+def _blocks(sound: Any, first: int, last: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield the frames from `first` up to `last`, or as far as there are any, in arrays `(frames, channels)`."""
+    step = max(1, _BLOCK // sound.channels)
+    # A codec that cannot seek, like GSM, is decoded from the start, and what comes before the segment is dropped.
+    at = sound.seek(first) if sound.seekable() else 0
+    while at < last:
+        block = sound.read(min(step, last - at), dtype="float32", always_2d=True)
+        if not len(block):
+            return
+        yield block[max(0, first - at) :]
+        at += len(block)
+
+
+def _resampled(wave: npt.NDArray[np.float32], before: int, after: int) -> npt.NDArray[np.float32]:
+    """Return a waveform of `before` Hz at `after` Hz."""
+    ratio = Fraction(before, after)
+    # The kernel has the product of the ratio's two numbers as its size: gigabytes from 22051 Hz to 16000 Hz.
+    # A ratio close by has smaller numbers, and what it changes in speed and pitch nobody hears.
+    ratio = ratio.limit_denominator(max(1, int(_TERM / max(Fraction(1), ratio))))
+    if ratio == 1:
+        return wave
+    import torch
+
+    old, new = ratio.numerator, ratio.denominator
+    resample = _resampler(old, new)
+    # At once, a long waveform would take many times its memory. Pieces join without a seam where they begin at
+    # multiples of `old`, which samples of both rates share, and see as much around them as the filter reaches.
+    step = old * math.ceil(_PIECE / old)
+    margin = old * math.ceil(resample.width / old)
+    pieces = []
+    for at in range(0, len(wave), step):
+        begin = max(0, at - margin)
+        piece = resample(torch.from_numpy(wave[begin : at + step + margin])).numpy()
+        skip = (at - begin) // old * new
+        pieces.append(piece[skip : skip + step // old * new])
+    return np.concatenate(pieces)
+
+
+@lru_cache(maxsize=16)
+def _resampler(before: int, after: int) -> Resample:
+    """Return a resampler with the filter that torchaudio's documentation calls `kaiser_best`, as librosa has it."""
+    from torchaudio.transforms import Resample
+
+    return Resample(
+        before,
+        after,
+        resampling_method="sinc_interp_kaiser",
+        lowpass_filter_width=64,
+        rolloff=0.9475937167399596,
+        beta=14.769656459379492,
+    )

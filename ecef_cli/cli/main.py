@@ -1,0 +1,224 @@
+"""The command line: a lazy group, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecef_cli import console
+from ecef_cli.api.errors import EcefError, described, nearest
+from ecef_cli.workspace import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.shell_completion import CompletionItem
+
+INTERRUPTED = 130
+_SILENCE = 10.0  # seconds: a launcher ends all processes with the first, and the main one is to have its say
+
+COMMANDS = {
+    "prepare": "Turn a corpus, or your own dialogue files, into a prepared dataset.",
+    "tag": "Tag word pairs with relations: the cues of KWRT.",
+    "extract": "Run the frozen encoders over a prepared dataset.",
+    "train": "Train the network that a recipe describes.",
+    "eval": "Measure a trained run, beside baselines.",
+    "audit": "Check that nothing leaks into the answers of a run or a recipe.",
+    "predict": "Say what each utterance feels, and what the next will feel.",
+    "recipes": "List, show, check and start recipes.",
+    "plugins": "List the installed components.",
+}
+"""Subcommands with their help lines, so that the group's help imports none of them."""
+
+_ANEW = {"extract", "train"}
+"""Those that with `--force` throw away what is there; without it they go on where they were stopped."""
+_GOING_ON = {"prepare", *_ANEW}
+"""Those that keep what they have done when they are stopped."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
+        """Return the subcommands in the order of the data's path."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import and return a subcommand."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"ecef_cli.cli.{cmd_name}").command
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the subcommands from their help lines alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest subcommand where the one asked for does not exist."""
+        close = nearest(args[0], COMMANDS) if args and args[0] not in COMMANDS else None
+        if close and not args[0].startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {close!r}?")
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete subcommands from their help lines alone, and options as Click does."""
+        from click.shell_completion import CompletionItem
+
+        commands = [CompletionItem(n, help=line) for n, line in COMMANDS.items() if n.startswith(incomplete)]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; where it fails, this is where it is known whether `--verbose` was given."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(ctx.invoked_subcommand) from error  # which of them it was is known here alone
+        except (SystemExit, Exception) as error:
+            if isinstance(error, BrokenPipeError) and _reader_is_gone():
+                raise
+            if ctx.params["verbose"] and (console.rank() == 0 or not isinstance(error, EcefError)):
+                traceback.print_exception(error)
+            if isinstance(error, BrokenPipeError | EOFError):
+                # Click would take them for a closed stdout and for Ctrl-D, and end without a word.
+                from ecef_cli.plugin.boundary import blamed
+
+                raise (blamed(error) or EcefError(described(error))) from error
+            raise
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="ECEF_WORKSPACE",
+    default=Path(DEFAULT),
+    show_default=True,
+    help="Folder of prepared datasets and runs; also ECEF_WORKSPACE.",
+)
+@click.option("--offline", is_flag=True, envvar="ECEF_OFFLINE", help="Never ask the model hub or any other server.")
+@click.option("-v", "--verbose", is_flag=True, help="Add the traceback to an error.")
+@click.version_option(package_name="ecef-cli", prog_name="ecef")
+@click.pass_context
+def ecef(ctx: click.Context, workspace: Path, offline: bool, verbose: bool) -> None:  # noqa: ARG001
+    """Read emotion in conversation.
+
+    Recognise what each utterance of a dialogue feels (ERC) and predict what the next one will feel (EPC).
+    """
+    from ecef_cli.workspace import Workspace
+
+    if offline:
+        # Hugging Face reads it once, when it is first imported; no subcommand has been by now.
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    ctx.obj = Workspace(workspace)
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed, as by `>&-`: nobody reads it, which is no error
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
+    code = _run(list(sys.argv[1:] if args is None else args))
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence()  # `_run` has said it; the interpreter's own last flush would say it again, as a traceback
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """Return the exit code of a command line; every error becomes words here and nowhere else."""
+    try:
+        result: Any = ecef.main(arguments, prog_name="ecef", standalone_mode=False)
+        sys.stdout.flush()  # while a full disk or a closed pipe can still be told
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _end(_interrupted(error, arguments), INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ecef"
+        return _end(f"{' '.join(error.format_message().split())} (see `{command} --help`)", error.exit_code)
+    except EcefError as error:
+        return _end(str(error), error.exit_code)
+    except (SystemExit, Exception) as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
+        return _unforeseen(error)
+    return result if type(result) is int else 0
+
+
+def _interrupted(error: BaseException, arguments: Sequence[str]) -> str:
+    """Return what to say of an interruption, which Click turns into an error of its own."""
+    interruption = error.__cause__ if isinstance(error.__cause__, KeyboardInterrupt) else error
+    command = str(interruption)
+    if command not in _GOING_ON:
+        return "interrupted"
+    without = " without --force" if command in _ANEW and "--force" in arguments else ""
+    return f"interrupted; the same command{without} goes on where it was"
+
+
+def _unforeseen(error: BaseException) -> int:
+    """Return the exit code of an error that none of ecef's own tells of; it is a plugin's where it arose in one."""
+    if isinstance(error, SystemExit | BrokenPipeError) and _reader_is_gone():
+        _silence()
+        return 0
+    from ecef_cli.api.libraries import import_failure
+    from ecef_cli.plugin.boundary import blamed
+
+    found = import_failure(error) or blamed(error)
+    if found is not None:
+        return _end(str(found), found.exit_code, every=True)
+    if isinstance(error, SystemExit | BrokenPipeError):
+        # Click ends a shell completion this way, and any command whose stdout was closed.
+        code = getattr(error, "code", 1)
+        return code if isinstance(code, int) else int(code is not None)
+    text = _refusal(error) if isinstance(error, OSError) else f"{described(error)} (`ecef -v …` shows the traceback)"
+    return _end(text, 1, every=True)
+
+
+def _end(text: str, code: int, *, every: bool = False) -> int:
+    """Say how it ended; of processes that a launcher started together the main one does, or every one for itself."""
+    rank = console.rank()
+    if rank == 0 or every:
+        click.echo(f"ecef: {f'process {rank}: ' if rank else ''}{text}", err=True)
+    elif code != INTERRUPTED:
+        time.sleep(_SILENCE)
+    return code
+
+
+def _refusal(error: OSError) -> str:
+    """Return an error of the system in words; who lacks a permission needs its place, and no traceback."""
+    if isinstance(error, PermissionError) and error.filename:
+        from ecef_cli.workspace import refused
+
+        return f"{refused(error, Path())}: {error.strerror}"
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error} (`ecef -v …` shows the traceback)"
+
+
+def _reader_is_gone() -> bool:
+    """Tell whether nobody reads stdout any more, as after `| head`."""
+    import select
+
+    try:
+        watcher = select.poll()
+        watcher.register(sys.stdout.fileno(), 0)  # errors are reported without being asked for
+    except (AttributeError, OSError, ValueError):
+        return False  # no `poll` on this system, or stdout is no file: then there is no pipe to close either
+    return bool(watcher.poll(0))
+
+
+def _silence() -> None:
+    """Send what is left in stdout's buffer nowhere, so that no later flush fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

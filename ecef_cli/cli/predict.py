@@ -1,0 +1,122 @@
+"""`ecef predict`: say what each utterance feels and what the next will feel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecef_cli.api.errors import UsageProblem
+from ecef_cli.cli.options import device_option, tolerate_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ecef_cli.reports.recorder import Recorder
+    from ecef_cli.runs.run import Run
+    from ecef_cli.workspace import Workspace
+
+
+@click.command("predict")
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--model", metavar="RUN", help="A run by name or folder; the model that comes with ecef where left out.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl"]),
+    help="Default: table on a terminal, JSON Lines in a pipe.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="PAGE.html",
+    help="Write a page to read in a browser too: timeline, cue words, sound, forecasts.",
+)
+@click.option(
+    "--report-audio",
+    type=click.FloatRange(min=0),
+    metavar="MIB",
+    default=20,
+    show_default=True,
+    help="MiB of sound in that page at most; 0 leaves all of it out.",
+)
+@tolerate_option
+@device_option
+@click.pass_obj
+def command(
+    workspace: Workspace,
+    file: str,
+    model: str | None,
+    form: str | None,
+    report: Path | None,
+    report_audio: float,
+    tolerate: str,
+    device: str,
+) -> None:
+    """Predict on FILE, dialogues in JSON Lines; `-` reads standard input and answers each line as it comes.
+
+    Each row comes out again with "prediction" (what this utterance feels) and "forecast" (what the next one will
+    feel), whichever the model was trained for. Nothing of a later row reaches an earlier answer.
+    """
+    from ecef_cli import console
+    from ecef_cli.api.dialogue import open_utterances, to_json
+    from ecef_cli.corpus.tolerance import RowCount, Tolerance
+    from ecef_cli.network.devices import resolve_device
+    from ecef_cli.prediction.predictor import Predictor
+    from ecef_cli.prediction.stream import predict_rows
+    from ecef_cli.reports.recorder import Recorder
+    from ecef_cli.runs.run import bundled_run, find_run
+
+    accepted = Tolerance.parse(tolerate)
+    if report is not None:
+        _check_report(report, file)
+    name = "stdin" if file == "-" else file
+    count = RowCount(accepted, name) if report is None else Recorder(accepted, name)
+    with open_utterances(file) as utterances:
+        run = find_run(workspace, model) if model else bundled_run()
+        predictor = Predictor(run, device=resolve_device(device))
+        if isinstance(count, Recorder):
+            rows = count.answering(predict_rows(predictor, count.arriving(utterances), count))
+        else:
+            rows = predict_rows(predictor, utterances, count)
+        if (file == "-" and form is None) or console.choose_format(form) == "jsonl":
+            for row in rows:
+                console.data(to_json(row), flush=True)
+        else:
+            console.data(_table(rows))
+    if report is not None and isinstance(count, Recorder):
+        _write_report(report, count, run, file, report_audio)
+
+
+def _check_report(report: Path, file: str) -> None:
+    from ecef_cli.reports.page import check_target
+
+    if file == "-":
+        hint = "save the rows in a file, and give that"
+        raise UsageProblem("--report needs a file to read: standard input is answered as it comes", hint=hint)
+    if str(report) == "-":
+        raise UsageProblem("--report needs a file to write: stdout has the rows", hint="--report page.html")
+    check_target(report, option="--report", source=Path(file))
+
+
+def _write_report(report: Path, recorder: Recorder, run: Run, file: str, audio: float) -> None:
+    from ecef_cli import console
+    from ecef_cli.reports.conversation import conversation_report
+    from ecef_cli.workspace import write_text
+
+    page = conversation_report(recorder.found, run, source=Path(file).name, sound_limit=round(audio * 2**20))
+    write_text(report, page)
+    console.note(f"report: {report}")
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> str:
+    from ecef_cli.console import shortened, table
+
+    def cell(answer: dict[str, Any] | None) -> str:
+        return f"{answer['emotion']} {answer['probabilities'][answer['emotion']]:.2f}" if answer else ""
+
+    lines = [
+        [row["speaker"], shortened(row["text"]), cell(row.get("prediction")), cell(row.get("forecast"))] for row in rows
+    ]
+    return table(lines, ["speaker", "text", "feels", "next will feel"], widths=[16, 60, None, None])

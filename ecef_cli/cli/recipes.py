@@ -1,0 +1,260 @@
+"""`ecef recipes`: list, show, inspect, check and start recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ecef_cli import console
+from ecef_cli.cli.options import recipe_argument, set_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ecef_cli.evaluation.cost.network import Inspection
+    from ecef_cli.recipe.model import Recipe
+
+format_option = click.option(
+    "--format",
+    "form",
+    type=click.Choice(console.FORMATS),
+    help="Default: table on a terminal, jsonl in a pipe.",
+)
+
+
+@click.group("recipes")
+def command() -> None:
+    """List, show, inspect, check and start recipes.
+
+    A recipe is the one file that determines a run. RECIPE is the name of one that comes with ecef, or a file.
+    """
+
+
+@command.command("list")
+@format_option
+def list_(form: str | None) -> None:
+    """List the recipes that come with ecef."""
+    from dataclasses import asdict
+
+    from ecef_cli.recipe.model import list_recipes
+
+    columns = ("name", "tasks", "dataset", "summary")
+    console.records([asdict(recipe) for recipe in list_recipes()], wanted=form, columns=columns)
+
+
+@command.command("labels")
+@click.argument("name", required=False)
+@format_option
+def labels(name: str | None, form: str | None) -> None:
+    """List the sets of labels that a recipe's `labels` and `ecef eval --label-map` know by name.
+
+    With NAME, of a set or of a YAML file, prints that set as YAML: the labels in order, each with the names by which
+    corpora call it. Whatever has none of these names has no label.
+    """
+    from ecef_cli.recipe.labels import label_sets, read_label_set
+
+    if name is not None:
+        if form is not None:
+            raise click.UsageError("--format goes with the list; a set of labels is YAML")
+        console.data(read_label_set(name).to_yaml().rstrip("\n"))
+        return
+    plain = console.choose_format(form) in {"table", "csv"}
+    rows = [
+        {"name": found.name, "labels": ", ".join(found.labels) if plain else found.labels, "summary": found.summary}
+        for found in label_sets().values()
+    ]
+    console.records(rows, wanted=form)
+
+
+@command.command("show")
+@recipe_argument
+@set_option
+@click.option("--diff", "other", metavar="OTHER", help="Print only the settings in which OTHER, a recipe, differs.")
+@format_option
+def show(recipe: str, settings: tuple[str, ...], other: str | None, form: str | None) -> None:
+    """Print RECIPE as YAML, every default filled in.
+
+    With --diff, prints one row a setting instead: its value in RECIPE, with what --set changes, and in OTHER. --format
+    is for these rows.
+    """
+    from ecef_cli.recipe.model import load_recipe
+
+    if other is None:
+        if form is not None:
+            raise click.UsageError("--format goes with --diff; a recipe is YAML")
+        console.data(load_recipe(recipe, settings).to_yaml().rstrip("\n"))
+        return
+    plain = console.choose_format(form) in {"table", "csv"}
+    rows = _differences(
+        load_recipe(recipe, settings), load_recipe(other), shown=_shown if plain else lambda value: value
+    )
+    if rows:
+        console.records(rows, wanted=form, columns=("setting", "value", "other"))
+    else:
+        console.note(f"{recipe} and {other} are the same")
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as a cell shows it, which has no room for nothing."""
+    import json
+
+    return json.dumps(value) if value is None or isinstance(value, bool) or value == [] else value
+
+
+def _differences(recipe: Recipe, other: Recipe, *, shown: Callable[[Any], Any]) -> list[dict[str, Any]]:
+    """Return a row for each setting that differs; one that a recipe does not have is left out of its row."""
+    from ecef_cli.recipe.model import BLOCKS
+    from ecef_cli.recipe.strict_yaml import ABSENT, differing
+
+    def named(values: dict[str, Any]) -> dict[str, Any]:
+        # `none` is compared with a component's name, so that its options stand by themselves.
+        blocks = {key: {"name": value} for key, value in values.items() if key in BLOCKS and value == "none"}
+        return {key: value for key, value in {**values, **blocks}.items() if key != "summary"}
+
+    rows = []
+    for found in differing(named(recipe.dumped()), named(other.dumped())):
+        values = {"value": found.before, "other": found.now}
+        known = {key: shown(value) for key, value in values.items() if value is not ABSENT}
+        rows.append({"setting": found.path, **known})
+    return rows
+
+
+@command.command("inspect")
+@recipe_argument
+@set_option
+@click.option("--words", type=click.IntRange(1), metavar="N", help="Words of an utterance; MELD's mean where left out.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="S",
+    help="Seconds of an utterance; MELD's mean where left out.",
+)
+@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Windows a step; the recipe's where left out.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    help="Default: table on a terminal, JSON in a pipe.",
+)
+def inspect_(
+    recipe: str,
+    settings: tuple[str, ...],
+    words: int | None,
+    seconds: float | None,
+    batch_size: int | None,
+    form: str | None,
+) -> None:
+    """Print what the network of RECIPE takes: parameters, operations and memory of a training step.
+
+    Nothing is trained, and no dataset is needed. Operations and memory are of windows that are all as long as one of
+    usual utterances; memory grows with the longest window of a batch.
+    """
+    import json
+
+    from ecef_cli.evaluation.cost import network
+    from ecef_cli.recipe.model import load_recipe
+
+    found = network.inspect(
+        load_recipe(recipe, settings),
+        words=words or network.WORDS,
+        seconds=seconds or network.SECONDS,
+        batch_size=batch_size,
+    )
+    if console.choose_format(form) == "table":
+        console.data(_tables(found))
+    else:
+        console.data(json.dumps(found.as_dict(), ensure_ascii=False, indent=2))
+
+
+def _tables(found: Inspection) -> str:
+    from ecef_cli.console import table
+
+    window, cost, memory = found.window, found.cost, found.memory
+    positions = {"of text": window.text, "of audio": window.audio, "of the spectrum (patches of time)": window.patches}
+    heard = "" if window.seconds is None else f" and {window.seconds:g} s"
+    title = (
+        f"{found.recipe}: windows of {window.utterances} utterances of {window.words} words{heard}, positions: "
+        + ", ".join(f"{count} {kind}" for kind, count in positions.items() if count)
+    )
+    rows = [(part.name, part.trained, part.frozen) for part in found.parts]
+    rows.append(("all", sum(part.trained for part in found.parts), sum(part.frozen for part in found.parts)))
+    before = [
+        (f"{one.key}: {one.name}", "not counted: none that PyTorch knows" if one.parameters is None else one.parameters)
+        for one in found.once
+    ]
+    operations = [
+        ("forward, a window", cost.forward / found.batch_size / 1e9),
+        (f"forward and backward, a step of {found.batch_size} windows", cost.step / 1e9),
+    ]
+    sizes = {
+        "weights that are trained": memory.weights,
+        "their gradients": memory.gradients,
+        "Adam's moments": memory.moments,
+        "running average of the weights": memory.average,
+        "layers that are not trained": memory.frozen,
+        "batch": memory.batch,
+        "activations": memory.activations,
+        "all": memory.total,
+    }
+    notes = [
+        f"Of activations, {cost.attention / 2**20:,.1f} MiB are attention matrices, which fused kernels never keep.",
+        "What the backward pass computes again, a layer at a time, comes on top." if found.checkpointing else "",
+        "" if found.traced else "Costs are those of one window, multiplied.",
+        "Memory is that of tensors alone: on a CPU, the allocator was seen to hold a third more beside them.",
+    ]
+    together = "" if found.together == found.batch_size else f", {found.together} windows at a time"
+    return "\n\n".join(
+        [
+            title,
+            table([[name, *map(_grouped, counts)] for name, *counts in rows], ["parameters", "trained", "frozen"]),
+            table([[name, _grouped(count)] for name, count in before], ["runs once, in `ecef extract`", "parameters"]),
+            table([[*row] for row in operations], ["floating-point operations", "GFLOP"]),
+            table(
+                [[name, size / 2**20] for name, size in sizes.items()],
+                [f"memory of a step in {found.precision}{together}", "MiB"],
+                digits=1,
+            ),
+            "\n".join(filter(None, notes)),
+        ]
+    )
+
+
+def _grouped(count: float | str) -> str:
+    return count if isinstance(count, str) else f"{count:,}"
+
+
+@command.command("check")
+@recipe_argument
+@set_option
+def check(recipe: str, settings: tuple[str, ...]) -> None:
+    """Check RECIPE and name all that is wrong with it at once; the exit code is 0 or 2."""
+    from ecef_cli.recipe.model import load_recipe
+
+    load_recipe(recipe, settings)
+    console.note(f"{recipe}: ok")
+
+
+@command.command("schema")
+def schema() -> None:
+    """Print the JSON schema of recipes, with the options of the components installed here.
+
+    An editor that reads it completes and checks recipes while they are written.
+    """
+    import json
+
+    from ecef_cli.recipe.schema import recipe_schema
+
+    console.data(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
+
+
+@command.command("init")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), default="recipe.yaml")
+@click.option("--from", "source", metavar="RECIPE", help="Start with the values of this recipe.")
+@click.option("--force", is_flag=True, help="Replace a file that says something else.")
+def init(path: Path, source: str | None, force: bool) -> None:
+    """Write a recipe to start from to PATH (`-` is stdout): every setting, each with a comment."""
+    from ecef_cli.recipe.template import start_recipe
+
+    start_recipe(None if str(path) == "-" else path, source=source, force=force)

@@ -1,0 +1,117 @@
+"""`ecef tag`: tag word pairs with recurrence and relations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ecef_cli import console
+from ecef_cli.api.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from ecef_cli.workspace import Workspace
+
+
+@click.command("tag")
+@click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--relations",
+    metavar="A,B,…",
+    help="Relations that tie two words; the paper's are IsA,HasContext,Causes.",
+)
+@click.option("--tagger", metavar="NAME", help="Source of relations; `ecef plugins` lists them. [default: conceptnet]")
+@click.option(
+    "--history",
+    type=click.IntRange(min=1),
+    help="Utterances in a window: words further apart are not paired. [default: the recipe's, or 8]",
+)
+@click.option("--source", metavar="NAME", help="Where the tagger's relations come from: lexicon, dump or api.")
+@click.option(
+    "--assertions",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The dump of ConceptNet to read. [default: the downloaded one]",
+)
+@click.option("--min-weight", type=click.FloatRange(min=0), help="Leave out what the source is less sure of.")
+@click.option("--longest-term", type=click.IntRange(min=1), help="Words in the longest term. [default: 1]")
+@click.option("--download", "fetch", is_flag=True, help="First fetch the official dump into the user's cache.")
+@click.option("--list-relations", "listing", is_flag=True, help="List the relations that the source holds.")
+@click.option("--explain", is_flag=True, help="Print the statements behind the tags of FILE.")
+@click.option("--stats", is_flag=True, help="Print how far the source covers the datasets.")
+@click.option("--dataset", "datasets", multiple=True, metavar="NAME", help="A prepared dataset; may be repeated.")
+@click.option("--recipe", metavar="NAME", help="Take tagger, relations, history and dataset from a recipe.")
+@click.option("--format", "form", type=click.Choice(console.FORMATS), help="[default: table, in a pipe jsonl]")
+@click.option("--force", is_flag=True, help="Make the tags of the datasets anew.")
+@click.pass_obj
+def command(
+    workspace: Workspace,
+    file: Path | None,
+    relations: str | None,
+    tagger: str | None,
+    history: int | None,
+    source: str | None,
+    assertions: Path | None,
+    min_weight: float | None,
+    longest_term: int | None,
+    fetch: bool,
+    listing: bool,
+    explain: bool,
+    stats: bool,
+    datasets: tuple[str, ...],
+    recipe: str | None,
+    form: str | None,
+    force: bool,
+) -> None:
+    """Tag word pairs: which content words recur, and which are related.
+
+    Without FILE, tags every prepared dataset of the workspace (or those of --dataset), stores the tags there,
+    and counts them. With FILE, dialogues in JSON Lines or - for stdin, prints the tags of each dialogue: as a
+    table, one cell a pair of content words; otherwise one row a tagged pair.
+
+    The dump of ConceptNet is indexed when it is first used, which takes minutes; the index stays in the user's
+    cache (ECEF_CACHE).
+    """
+    from ecef_cli.api.dialogue import read_dialogues
+    from ecef_cli.tagging.choice import choose_tagger, dataset_stats, download, list_relations, tag_datasets
+    from ecef_cli.tagging.explain import explain_dialogue, show_reasons
+    from ecef_cli.tagging.report import show, tag_dialogue
+
+    _check_modes(file, datasets=datasets, force=force, listing=listing, explain=explain, stats=stats)
+    settings = {
+        "source": source,
+        "assertions": assertions,
+        "min_weight": min_weight,
+        "longest_term": longest_term,
+    }
+    choice = choose_tagger(name=tagger, relations=relations, history=history, recipe=recipe, settings=settings)
+    if fetch:
+        download(choice)
+    if listing:
+        console.records(list_relations(choice), wanted=form)
+    elif stats:
+        console.records(dataset_stats(workspace, choice, datasets, force=force), wanted=form)
+    elif file is None:
+        if not (fetch and not workspace.datasets()):  # the download was what was asked for
+            console.records(tag_datasets(workspace, choice, datasets, force=force), wanted=form)
+    elif explain:
+        reasons = [r for d in read_dialogues(file) for r in explain_dialogue(d, choice.tagger, choice.reach(d))]
+        show_reasons(reasons, wanted=form)
+    else:
+        show([tag_dialogue(d, choice.tagger, choice.reach(d)) for d in read_dialogues(file)], wanted=form)
+
+
+def _check_modes(
+    file: Path | None, *, datasets: tuple[str, ...], force: bool, listing: bool, explain: bool, stats: bool
+) -> None:
+    if listing + explain + stats > 1:
+        raise UsageProblem("--list-relations, --explain and --stats are three commands", hint="give one of them")
+    if listing and (file or datasets or force):
+        raise UsageProblem("--list-relations is about the source alone", hint="leave out FILE, --dataset and --force")
+    if file and stats:
+        raise UsageProblem("--stats is about prepared datasets", hint="run `ecef prepare` for the file first")
+    if file and (datasets or force):
+        raise UsageProblem("FILE goes with neither --dataset nor --force", hint="they are for prepared datasets")
+    if explain and not file:
+        raise UsageProblem("--explain needs FILE", hint="`ecef tag FILE.jsonl --explain`")

@@ -1,0 +1,249 @@
+"""`prepare`: what a reader finds becomes a dataset in the workspace."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from ecef_cli import console
+from ecef_cli.api.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem, did_you_mean
+from ecef_cli.corpus.checks.contract import breach
+from ecef_cli.corpus.checks.dataset import check_corpus, check_published
+from ecef_cli.corpus.checks.differences import origin_differences, row_differences
+from ecef_cli.corpus.manifest import counts, manifest_path, read_facts, save_prepared, settle
+from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.summary import findings, split_dialogues
+from ecef_cli.corpus.tolerance import Tolerance
+from ecef_cli.download.place import Place
+from ecef_cli.plugin.boundary import blaming, of_the_machine
+from ecef_cli.plugin.manager import get_registry
+from ecef_cli.recipe.model import build_component
+from ecef_cli.recipe.strict_yaml import parse_value
+from ecef_cli.workspace import checksum, locked, refusals, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from ecef_cli.api.components import Corpus, Dataset, Dropped, Options
+    from ecef_cli.corpus.checks.check import Check
+    from ecef_cli.corpus.scan import Listening
+    from ecef_cli.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What `prepare` found or made.
+
+    Attributes:
+        folder: where the dataset lies.
+        facts: what was found, as its `dataset.json` is to say.
+        changed: whether it was written; False where it was there already.
+        checks: what is well with it, and what is not.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any]
+    changed: bool
+    checks: Sequence[Check]
+
+
+def prepare(
+    workspace: Workspace,
+    reader: str,
+    sources: Sequence[Path],
+    *,
+    name: str | None = None,
+    options: Iterable[str] = (),
+    tolerate: str = "0",
+    force: bool = False,
+    download: bool = False,
+    workers: int | None = None,
+) -> Preparation:
+    """Write what a reader finds in `sources` as a dataset of the workspace.
+
+    Args:
+        workspace: where to write.
+        reader: name of a dataset component.
+        sources: files or folders.
+        name: the dataset's name; the reader's where None.
+        options: the reader's options as `key=value`.
+        tolerate: how many broken rows may be left out, as `1%` or `5`.
+        force: replace a dataset that was prepared from something else.
+        download: fetch the corpus from where it is published, and read that beside `sources`.
+        workers: how many recordings the reader may make at once; as many as there are processors where None.
+
+    Raises:
+        DataError: the sources are broken, or hold more broken rows than are tolerated.
+        EcefError: another process is at the dataset, or the workspace cannot be read or written.
+        PluginError: the reader cannot be loaded, fails to download, or breaks its contract.
+        RecipeError: an option is wrong.
+        UsageProblem: no reader is called so, or a dataset of this name was prepared from something else.
+    """
+    name = reader if name is None else name
+    folder = workspace.dataset(name)
+    tolerance = Tolerance.parse(tolerate)
+    component = _build(reader, options)
+    if not sources and not download:
+        raise UsageProblem("there is nothing to read", hint="give --source, or --download where the reader can")
+    give_way = _give_way(folder, name, force=force)
+    place = Place(folder, workers or os.cpu_count() or 1, console.Progress, console.note, give_way)
+    with locked(folder, f"the dataset {name!r}"), refusals(EcefError, "cannot be read or written", folder):
+        if download:
+            with blaming():  # before what its server refuses is taken for the workspace's fault
+                sources = (*sources, *component.download(place))
+        corpus = _collect(component, sources, place)
+        if broken := breach(corpus):
+            raise PluginError(f"{get_registry().find('dataset', reader)} breaks its contract: {broken}")
+        _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
+        heard = listen(corpus, folder)
+        corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
+        _check_tolerance(corpus, tolerance, heard.muted)
+        published = check_published(component, corpus)
+        names = _source_names(sources, corpus.sources)
+        with blaming():
+            origin = {
+                "reader": reader,
+                "reader_version": component.version,
+                **({"reader_identity": component.identity()} if component.identity() else {}),
+                "options": component.options.decisive(),
+                "sources": _checksums(names),
+            }
+        recordings = {} if heard.facts is None else {"recordings": heard.facts}
+        unlike = {"published": [str(problem) for problem in published.problems]} if published.problems else {}
+        found = {**origin, **findings(corpus, names, heard.muted), **unlike, **recordings}
+        stated = None if force else _kept(folder, name, origin, heard)
+        if stated is None:
+            facts = save_prepared(workspace, name, corpus, found)
+        else:
+            settle(folder, stated["manifests"])
+            # What is said of it is what has just been read, whatever has become of its dataset.json.
+            facts = {"name": name, "labels": list(corpus.labels), "counts": counts(corpus), **found}
+        checks = (*check_corpus(folder, facts if stated is None else stated, corpus, heard.files), published)
+        return Preparation(folder, facts, changed=stated is None, checks=checks)
+
+
+def _collect(component: Dataset, sources: Sequence[Path], place: Place) -> Corpus:
+    """Return what a reader finds; what the system refuses it is the sources' fault, unless it lies in the workspace."""
+    try:
+        return component.collect(sources, place)
+    except OSError as error:
+        where = refused(error, sources[0] if sources else place.folder)
+        if of_the_machine(error) or where.is_relative_to(place.folder):
+            raise
+        hint = "make it readable, or give sources beside it" if isinstance(error, PermissionError) else None
+        raise DataError(f"cannot be read: {error.strerror or error}", where=str(where), hint=hint) from error
+
+
+def _checksums(names: Mapping[Path, str]) -> dict[str, str]:
+    found = {}
+    for path, label in names.items():
+        with refusals(DataError, "cannot be read", path):
+            found[label] = checksum(path)
+    return found
+
+
+def _kept(folder: Path, name: str, origin: Mapping[str, Any], heard: Listening) -> dict[str, Any] | None:
+    """Return what the `dataset.json` of the same dataset says, or None where it is to be written.
+
+    Raises:
+        UsageProblem: there is a dataset of something else.
+    """
+    if not (folder / "dataset.json").exists():
+        return None
+    stated = read_facts(folder)
+    # Where the origin differs, so do the rows, which then is no news.
+    differences = (*origin_differences(stated, origin),) or (*row_differences(folder, stated, heard),)
+    if differences:
+        raise _differs(folder, name, "; ".join(differences))
+    # A dataset that was prepared before recordings were looked at lacks what is known of them.
+    told = heard.facts is None or "recordings" in stated
+    whole = told and all(manifest_path(folder, *of).exists() for of in stated["manifests"].items())
+    return stated if whole else None
+
+
+def _give_way(folder: Path, name: str, *, force: bool) -> Callable[[], None]:
+    def give_way() -> None:
+        stated = folder / "dataset.json"
+        if not stated.exists():
+            return
+        if not force:
+            raise _differs(folder, name, "its recordings were made of other files")
+        # What it says of its recordings is about to be no longer so. If this ends early, there is no dataset.
+        stated.unlink()
+
+    return give_way
+
+
+def _differs(folder: Path, name: str, how: str) -> UsageProblem:
+    hint = "--force replaces it, --name makes one beside it"
+    return UsageProblem(f"the dataset {name!r} in {folder} differs: {how}", hint=hint)
+
+
+def _build(reader: str, options: Iterable[str]) -> Dataset:
+    registry = get_registry()
+    names = [entry.name for entry in registry.entries("dataset")]
+    # Where a plugin failed to load, the reader may be one of its own.
+    if reader not in names and not registry.broken:
+        raise UsageProblem(f"no reader is called {reader!r}", hint=did_you_mean(reader, names))
+    values = parse_options(options, registry.find("dataset", reader).load().Options)
+    return cast("Dataset", build_component("dataset", reader, values))
+
+
+def parse_options(options: Iterable[str], model: type[Options]) -> dict[str, Any]:
+    """Return options spelled `key=value` as values; each is read as YAML, unless the option takes text.
+
+    Args:
+        options: the options.
+        model: which options there are, and of which types.
+
+    Raises:
+        RecipeError: an option has no `=`, no key or no value, or stands twice.
+    """
+    values: dict[str, Any] = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise RecipeError(f"--option {option!r}: write it as key=value")
+        if key in values:
+            raise RecipeError(f"--option {option!r}: {key} stands twice")
+        if not text.strip(" "):
+            raise RecipeError(f"--option {option!r}: {key} has no value", hint="leave it out, or write null for none")
+        known = model.model_fields.get(key)
+        values[key] = parse_value(text, known.annotation if known else None, f"--option {option!r}")
+    return values
+
+
+def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropped] = ()) -> None:
+    """Judge the broken rows: those that were dropped, and those that are left without their recording."""
+    muted = [lost for lost in muted if lost.error is not None]  # what its reader expected to be of no use is no fault
+    broken = [lost.error for lost in (*corpus.dropped, *muted) if lost.error is not None]
+    kept = sum(len(dialogue.utterances) for _, dialogue in split_dialogues(corpus))
+    if broken and not tolerance.allows(len(broken), len(broken) - len(muted) + kept):
+        first = broken[0]
+        advice = [first.hint] if first.hint else []
+        if len(broken) > 1:
+            rows = "1 more row is" if len(broken) == 2 else f"{len(broken) - 1:,} more rows are"  # noqa: PLR2004
+            advice.append(f"{rows} broken")
+        does = "goes on without" if muted else "leaves"
+        which = "it" if len(broken) == 1 else "them"
+        advice.append(f"--tolerate {len(broken)} {does} {which}{'' if muted else ' out'}")
+        raise DataError(first.problem, where=first.where, hint="; ".join(advice))
+    if not kept:
+        raise DataError("no utterance is left", where=", ".join(map(str, corpus.sources)))
+
+
+def _source_names(sources: Sequence[Path], files: Iterable[Path]) -> dict[Path, str]:
+    """Return each file's name relative to the source that holds it; one that stands twice is numbered."""
+    names: dict[Path, str] = {}
+    for path in files:
+        folder = next((s for s in sources if s != path and path.is_relative_to(s)), path.parent)
+        label = stem = path.relative_to(folder).as_posix()
+        number = 1
+        while label in names.values():
+            number += 1
+            label = f"{number}/{stem}"
+        names[path] = label
+    return names

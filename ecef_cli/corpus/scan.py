@@ -1,0 +1,206 @@
+"""The recordings of a corpus: each file is looked at once, by several threads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ecef_cli import console
+from ecef_cli.api.components import Dropped
+from ecef_cli.api.errors import DataError
+from ecef_cli.audio import reading
+from ecef_cli.corpus.manifest import recording_name
+from ecef_cli.workspace import checksum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from ecef_cli.api.components import Corpus
+    from ecef_cli.api.dialogue import Dialogue, Utterance
+    from ecef_cli.audio.reading import Recording
+
+READERS = 4
+"""Threads that read: decoding and checksums run outside Python's lock, and disks answer several at a time."""
+
+Found = TypeVar("Found")
+
+
+def each_file(paths: Iterable[Path], look: Callable[[Path], Found], label: str) -> dict[Path, Found | DataError]:
+    """Return what `look` finds in each file, or the error that it raises.
+
+    Args:
+        paths: the files; one that stands several times is looked at once.
+        look: is called with a path, in a thread.
+        label: what is being done, for the progress bar.
+    """
+
+    def found_or_error(path: Path) -> Found | DataError:
+        try:
+            return look(path)
+        except DataError as error:
+            return error
+
+    distinct = list(dict.fromkeys(paths))
+    found: dict[Path, Found | DataError] = {}
+    pool = ThreadPoolExecutor(READERS)
+    try:
+        with console.Progress(len(distinct), label, "recordings") as progress:
+            for path, answer in zip(distinct, pool.map(found_or_error, distinct), strict=True):
+                found[path] = answer
+                progress.advance()
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interruption does not wait for thousands of files
+    return found
+
+
+def segment_seconds(recording: Recording, utterance: Utterance) -> float:
+    """Return the seconds that an utterance takes of its recording.
+
+    Raises:
+        DataError: it starts or ends outside of it.
+    """
+    reading.check_segment(recording, utterance.start, utterance.end)
+    end = recording.seconds if utterance.end is None else min(utterance.end, recording.seconds)
+    return end - (utterance.start or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A recording that was looked at.
+
+    Attributes:
+        recording: what its header says.
+        checksum: its SHA-256, in hexadecimal.
+    """
+
+    recording: Recording
+    checksum: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What became of a corpus when its recordings were looked at.
+
+    Attributes:
+        corpus: the corpus; every recording that it names can be opened and is long enough.
+        muted: the utterances that are left with their text alone, each with what is wrong with its recording.
+        facts: `files`, `utterances`, `seconds` and `digest` of the recordings; None where there is none.
+        files: what was found of each recording, by its absolute path.
+    """
+
+    corpus: Corpus
+    muted: tuple[Dropped, ...] = ()
+    facts: Mapping[str, Any] | None = None
+    files: Mapping[Path, File] = field(default_factory=dict)
+
+
+def listen(corpus: Corpus, folder: Path | None = None) -> Listening:
+    """Look at every recording of a corpus, and take out those that are missing, broken or too short.
+
+    An utterance that loses its recording keeps its row, with the reason under `audio_fault`; one that has no text
+    either is dropped.
+
+    Args:
+        corpus: the corpus.
+        folder: the dataset's folder, which recordings that lie in it are named relative to.
+    """
+    utterances = [u for ds in corpus.splits.values() for d in ds for u in d.utterances if u.audio is not None]
+    if not utterances:
+        return Listening(corpus)
+    files = each_file((u.audio for u in utterances if u.audio is not None), _look, "recordings")
+    listener = _Listener(files, folder)
+    splits = {split: tuple(listener.dialogues(split, dialogues)) for split, dialogues in corpus.splits.items()}
+    heard = replace(corpus, splits=splits, dropped=(*corpus.dropped, *listener.dropped))
+    return Listening(heard, tuple(listener.muted), listener.facts(), listener.files)
+
+
+def decode(paths: Iterable[Path]) -> dict[Path, File | DataError]:
+    """Return what is found of each recording when it is decoded to its end, or what is wrong with it."""
+    return each_file(paths, lambda path: _file(reading.decode(path)), "decoding")
+
+
+def digest(files: Mapping[Path, File], folder: Path | None = None) -> str:
+    """Return one hash, in hexadecimal, of the paths and bytes of recordings.
+
+    Args:
+        files: the recordings, by path.
+        folder: the dataset's folder: paths are as its manifests name them.
+    """
+    pairs = json.dumps(sorted((recording_name(path, folder), file.checksum) for path, file in files.items()))
+    return hashlib.sha256(pairs.encode()).hexdigest()
+
+
+def _look(path: Path) -> File:
+    return _file(reading.inspect(path))
+
+
+def _file(recording: Recording) -> File:
+    try:
+        return File(recording, checksum(recording.path))
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(recording.path)) from None
+
+
+class _Listener:
+    def __init__(self, found: Mapping[Path, File | DataError], folder: Path | None) -> None:
+        self.dropped: list[Dropped] = []
+        self.muted: list[Dropped] = []
+        self.files: dict[Path, File] = {}
+        self._found = found
+        self._folder = folder
+        self._seconds: list[float] = []
+
+    def dialogues(self, split: str, dialogues: Iterable[Dialogue]) -> Iterator[Dialogue]:
+        """Yield what is left of the dialogues of a split."""
+        for dialogue in dialogues:
+            kept = tuple(u for u in (self._heard(split, u) for u in dialogue.utterances) if u is not None)
+            if kept:
+                yield replace(dialogue, utterances=kept)
+
+    def facts(self) -> dict[str, Any] | None:
+        """Return what `dataset.json` says about the recordings that are left."""
+        if not self.files:
+            return None
+        return {
+            "files": len(self.files),
+            "utterances": len(self._seconds),
+            "seconds": round(sum(self._seconds), 3),
+            "digest": digest(self.files, self._folder),
+        }
+
+    def _heard(self, split: str, utterance: Utterance) -> Utterance | None:
+        if utterance.audio is None:
+            return utterance
+        try:
+            file = self._file(utterance.audio)
+            self._seconds.append(segment_seconds(file.recording, utterance))
+        except DataError as error:
+            return self._muted(split, utterance, utterance.audio, error)
+        # The manifest lies elsewhere, so that a path in it must not depend on where the command was given.
+        path = utterance.audio.absolute()
+        self.files[path] = file
+        return replace(utterance, audio=path)
+
+    def _file(self, path: Path) -> File:
+        found = self._found[path]
+        if isinstance(found, DataError):
+            raise found
+        return found
+
+    def _muted(self, split: str, utterance: Utterance, path: Path, error: DataError) -> Utterance | None:
+        reason = f"recording {path}: {error.problem}"
+        fault = DataError(reason, where=utterance.where, hint=error.hint)
+        item = f"{utterance.dialogue}/{utterance.utterance}"
+        lost = Dropped(split, item, reason, utterance.where or "", fault)
+        if not utterance.text.strip():
+            self.dropped.append(lost)
+            return None
+        self.muted.append(lost)
+        # The row is known by its bytes, which the place of the workspace must not change.
+        named = recording_name(path, self._folder)
+        row = {**utterance.row, "audio_fault": f"recording {named}: {error.problem}"}
+        return replace(utterance, audio=None, start=None, end=None, row=row)

@@ -1,0 +1,82 @@
+"""The audit of a run, or of a recipe that is not trained yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import torch
+
+from ecef_cli.evaluation.audit.data import check_duplicates, check_selection, check_stored
+from ecef_cli.evaluation.audit.perturbation import check_future
+from ecef_cli.features.encoders import build_encoders
+from ecef_cli.runs.run import build_network, create_run, save_weights
+from ecef_cli.samples.inputs import stored_features
+from ecef_cli.samples.protocol import recipe_dataset, windowed
+from ecef_cli.workspace import write_json
+
+if TYPE_CHECKING:
+    from ecef_cli.corpus.checks.check import Check
+    from ecef_cli.corpus.manifest import Prepared
+    from ecef_cli.evaluation.audit.perturbation import WindowProbabilities
+    from ecef_cli.recipe.model import Recipe
+    from ecef_cli.runs.run import Run
+    from ecef_cli.workspace import Workspace
+
+
+def audit_run(workspace: Workspace, run: Run, answers: WindowProbabilities, *, device: str) -> list[Check]:
+    """Return every check of a run on the dataset it was trained on.
+
+    Args:
+        workspace: where the dataset is.
+        run: the run.
+        answers: the path of prediction.
+        device: where to compute.
+
+    Raises:
+        DataError: the dataset is not prepared.
+        PluginError: a component cannot be loaded.
+    """
+    prepared = windowed(run.recipe, recipe_dataset(workspace, run.recipe), run.labels)
+    encoders = build_encoders(run.recipe, device=device)
+    store = None if encoders.text is None else stored_features(workspace, run.recipe, prepared, encoders.text)
+    return [
+        *check_future(run, prepared, encoders, answers, device=device),
+        check_stored(store, run, prepared, encoders.text),
+        check_duplicates(prepared),
+        check_selection(run),
+    ]
+
+
+def audit_recipe(workspace: Workspace, recipe: Recipe, answers: WindowProbabilities, *, device: str) -> list[Check]:
+    """Return every check of a recipe, with weights that nobody has trained.
+
+    Raises:
+        DataError: the dataset is not prepared.
+        PluginError: a component cannot be loaded.
+    """
+    prepared = recipe_dataset(workspace, recipe)
+    with TemporaryDirectory(prefix="ecef-audit-") as folder:
+        return audit_run(workspace, _untrained(Path(folder) / "untrained", recipe, prepared), answers, device=device)
+
+
+def _untrained(folder: Path, recipe: Recipe, prepared: Prepared) -> Run:
+    """Return a run with weights at random, which leak what trained ones would."""
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"start": None, "freeze": []})})
+    encoders = build_encoders(recipe, device="cpu")
+    identities = dict(encoders.identities)
+    if recipe.tagger is not None and recipe.reads("text"):
+        identities["tagger"] = recipe.component("tagger").identity()
+    run = create_run(
+        folder, recipe, labels=prepared.labels, identities=identities, dataset={"name": prepared.name, "key": ""}
+    )
+    torch.manual_seed(0)
+    network = build_network(recipe, encoders, len(prepared.labels))
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.02 * torch.randn_like(parameter))  # nothing stays hidden behind a zero
+    save_weights(run.weights, network)
+    # It counts as finished, so that nobody is warned of a training that has not been.
+    write_json(folder / "metrics.json", {"finished": True})
+    return run

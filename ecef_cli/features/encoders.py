@@ -1,0 +1,54 @@
+"""The frozen parts of a recipe: an encoder for each modality it reads, the spectrum, the fusion's own layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ecef_cli.api.components import AudioEncoder, Fusion, TextEncoder
+    from ecef_cli.recipe.model import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Encoders:
+    """The components of a recipe that hold frozen parts.
+
+    Attributes:
+        text: the text encoder, or None where text is not read.
+        audio: the audio encoder, or None where audio is not read.
+        fusion: the fusion, or None where audio is not read, or is read alone by a recipe without one.
+        spectrum: computes the spectrum that the fusion's second step reads, or None where it reads none.
+    """
+
+    text: TextEncoder | None
+    audio: AudioEncoder | None
+    fusion: Fusion | None = None
+    spectrum: AudioEncoder | None = None
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """What else than its options decides the output of each, by the recipe's key."""
+        found = {"text_encoder": self.text, "audio_encoder": self.audio}
+        known = {key: encoder.identity() for key, encoder in found.items() if encoder is not None}
+        layers = "" if self.fusion is None else self.fusion.identity()
+        return known | ({"fusion": layers} if layers else {})
+
+
+def build_encoders(recipe: Recipe, *, device: str) -> Encoders:
+    """Return the encoders of a recipe, on a device.
+
+    Raises:
+        PluginError: one cannot be loaded.
+    """
+    text = recipe.component("text_encoder") if recipe.reads("text") else None
+    audio = recipe.component("audio_encoder") if recipe.reads("audio") else None
+    for encoder in (text, audio):
+        if encoder is not None:
+            encoder.place(device)
+    fusion = recipe.component("fusion") if audio is not None and recipe.fusion is not None else None
+    if fusion is None or fusion.spectrum is None:
+        return Encoders(text, audio, fusion)
+    from ecef_cli.audio.spectrum import LogMel
+
+    return Encoders(text, audio, fusion, LogMel(fusion.spectrum))

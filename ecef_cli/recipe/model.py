@@ -1,0 +1,291 @@
+"""A recipe: the one file that determines a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ecef_cli.api.errors import EcefError, PluginError, RecipeError, described, did_you_mean
+from ecef_cli.api.libraries import import_failure
+from ecef_cli.plugin.manager import get_registry
+from ecef_cli.recipe.labels import LabelSet, find_set
+from ecef_cli.recipe.problems import explain, located
+from ecef_cli.recipe.sections import Audio, Epc, Features, History, Modality, Network, Section, Training, distinct
+from ecef_cli.recipe.strict_yaml import lines_of, override, parse_yaml, read_block
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ecef_cli.api.components import AudioEncoder, Component, Fusion, ProsodyEncoder, Tagger, TextEncoder
+
+Task = Literal["erc", "epc"]
+BLOCKS = {
+    "tagger": "tagger",
+    "text_encoder": "text_encoder",
+    "audio_encoder": "audio_encoder",
+    "prosody": "prosody_encoder",
+    "fusion": "fusion",
+}
+"""The recipe's keys that name a component, with the component's kind."""
+
+_TURNS = 128  # utterances that a network of the whole dialogue tells apart: more than almost any dialogue has
+
+
+class Block(BaseModel):
+    """A component by name, with its options beside the name; the component's own `Options` checks them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = Field(min_length=1)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options as written."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+def _none(value: object) -> object:
+    return None if value == "none" else value
+
+
+class Recipe(Section):
+    """A run, from a prepared dataset to a trained model."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    summary: str = ""
+    dataset: str = Field(description="name of a dataset prepared in the workspace")
+    labels: Annotated[LabelSet | None, BeforeValidator(find_set, json_schema_input_type=str | LabelSet | None)] = Field(
+        None,
+        description="the emotions that are told apart: the name of a set, a YAML file, or one written out; "
+        "null: the dataset's own",
+    )
+    tasks: Annotated[list[Task], BeforeValidator(distinct)] = Field(min_length=1)
+    modalities: Annotated[list[Modality], BeforeValidator(distinct)] = Field(["text"], min_length=1)
+    history: History = Field(
+        8, description="utterances in a window, the last one included; `all` for the whole dialogue so far"
+    )
+    epc: Epc = Epc()
+    tagger: Annotated[Block | None, BeforeValidator(_none)] = Field(
+        None, description="source of word relations, or `none` for the network without KWRT"
+    )
+    text_encoder: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for text")
+    audio_encoder: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for audio")
+    prosody: Annotated[Block | None, BeforeValidator(_none)] = Field(
+        None, description="encoder of prosody, or `none` for the network without prosody enhancement"
+    )
+    fusion: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for text and audio")
+    features: Features = Features()
+    audio: Audio = Audio()
+    network: Network = Network()
+    training: Training = Training()
+
+    def dumped(self) -> dict[str, Any]:
+        """Return the recipe as plain values, every default written out."""
+        values = self.model_dump(mode="json")
+        return {k: "none" if v is None and k in BLOCKS else v for k, v in values.items()}
+
+    def reads(self, modality: Modality) -> bool:
+        """Tell whether a modality is among the inputs; blocks of one that is not are left alone."""
+        return modality in self.modalities
+
+    @property
+    def turns(self) -> int:
+        """How many utterances the network tells apart by how long ago they were; what is older counts as the oldest."""
+        return self.history or _TURNS
+
+    def lacking(self) -> list[tuple[str, str]]:
+        """Return the blocks that the modalities need and that are none, each with what is wrong."""
+        needed: dict[str, set[str]] = {
+            "text_encoder": {"text"},
+            "audio_encoder": {"audio"},
+            "fusion": {"text", "audio"},
+        }
+        return [
+            (key, f"is missing, and the modalities are {' and '.join(self.modalities)}")
+            for key, modalities in needed.items()
+            if getattr(self, key) is None and modalities <= set(self.modalities)
+        ]
+
+    def to_yaml(self) -> str:
+        """Return the recipe as YAML, every default written out."""
+        return yaml.safe_dump(self.dumped(), sort_keys=False, allow_unicode=True)
+
+    @overload
+    def component(self, key: Literal["tagger"]) -> Tagger: ...
+    @overload
+    def component(self, key: Literal["text_encoder"]) -> TextEncoder: ...
+    @overload
+    def component(self, key: Literal["audio_encoder"]) -> AudioEncoder: ...
+    @overload
+    def component(self, key: Literal["prosody"]) -> ProsodyEncoder: ...
+    @overload
+    def component(self, key: Literal["fusion"]) -> Fusion: ...
+    def component(self, key: str) -> Component:
+        """Return a new component for the block `key` of this recipe.
+
+        Raises:
+            PluginError: its plugin cannot be loaded.
+            RecipeError: the recipe names none there.
+        """
+        block: Block | None = getattr(self, key)
+        if block is None:
+            raise RecipeError(f"recipe {self.name}: {key} is none")
+        return build_component(BLOCKS[key], block.name, block.options)
+
+
+def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Component:
+    """Return a component built from its options.
+
+    Raises:
+        PluginError: no plugin brings it, or it cannot be loaded.
+        RecipeError: the options are wrong; all problems at once.
+    """
+    entry = get_registry().find(kind, name)
+    found = entry.load()
+    try:
+        checked = found.Options.model_validate(dict(options))
+    except ValidationError as error:
+        explained = explain(error, found.Options, (), whole="")
+        problems = tuple(f"{path}: {wrong}" if path else wrong for path, wrong in explained)
+        raise RecipeError(f"wrong options for {kind} {name!r}", problems=problems) from None
+    try:
+        return found(checked)
+    except EcefError:
+        raise
+    except Exception as error:
+        raise import_failure(error) or PluginError(f"{entry} cannot be built: {described(error)}") from error
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def recipes_folder() -> Path:
+    """Return the folder of the recipes that come with ecef."""
+    package = Path(__file__).parents[1]
+    installed = package / "recipes"
+    return installed if installed.is_dir() else package.parent / "recipes"
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the recipes that come with ecef."""
+    return tuple(sorted(p.stem for p in recipes_folder().glob("*.yaml")))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A recipe that comes with ecef, as a list shows it."""
+
+    name: str
+    tasks: tuple[str, ...]
+    dataset: str
+    summary: str
+
+
+def list_recipes() -> tuple[Listed, ...]:
+    """Return the recipes that come with ecef; nothing in them is checked."""
+    found = []
+    for name in recipe_names():
+        path = recipes_folder() / f"{name}.yaml"
+        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+        found.append(Listed(name, tuple(values["tasks"]), values["dataset"], values.get("summary", "")))
+    return tuple(found)
+
+
+def find_recipe(name_or_path: str) -> Path:
+    """Return the file of a recipe given by name or path.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        if not path.is_file():
+            raise RecipeError(f"{path}: no such file", hint="or give the name of a recipe: `ecef recipes list`")
+        return path
+    shipped = recipes_folder() / f"{name_or_path}.yaml"
+    if not shipped.is_file():
+        raise RecipeError(f"no recipe is called {name_or_path!r}", hint=did_you_mean(name_or_path, recipe_names()))
+    return shipped
+
+
+def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
+    """Return a recipe by name or path, with `--set` settings applied and every default filled in.
+
+    Raises:
+        RecipeError: everything that is wrong with it, at once.
+    """
+    path = find_recipe(name_or_path)
+    values, text = read_block(path, "a recipe", hint="see `ecef recipes init`")
+    replaced = [setting.partition("=")[0].strip() for setting in settings]
+    below = tuple(f"{key}." for key in replaced)
+    places = {key: f"{path}:{line}" for key, line in lines_of(text).items() if not key.startswith(below)}
+    places |= dict.fromkeys(replaced, "--set")
+    return check_recipe(override(values, settings), where=name_or_path, places=places)
+
+
+def check_recipe(values: dict[str, Any], *, where: str, places: Mapping[str, str] | None = None) -> Recipe:
+    """Return the recipe that `values` describe, with the options of its components filled in.
+
+    Args:
+        values: the recipe as YAML gives it.
+        where: what to call it in an error.
+        places: `file:line` of each setting, by its path, where that is known.
+
+    Raises:
+        RecipeError: all problems at once, each with its path and the nearest right word.
+        PluginError: a component that the recipe names cannot be loaded, and nothing else is wrong.
+    """
+    problems: list[tuple[str, str]] = []
+    recipe: Recipe | None = None
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        problems += explain(error, Recipe, ())
+    else:
+        problems += recipe.lacking()
+    blocks = _check_blocks(values)
+    problems += blocks.problems
+    if problems or recipe is None:
+        lines = [located(path, wrong, places or {}) for path, wrong in problems] + list(map(str, blocks.failures))
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise RecipeError(f"recipe {where}: {count}", problems=tuple(lines))
+    if blocks.failures:
+        raise blocks.failures[0]
+    return recipe.model_copy(update=blocks.filled)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """The components that a recipe names: with their options filled in, with what is wrong, or not to be loaded."""
+
+    filled: dict[str, Block]
+    problems: list[tuple[str, str]]
+    failures: list[PluginError]
+
+
+def _check_blocks(values: Mapping[str, Any]) -> _Blocks:
+    found = _Blocks({}, [], [])
+    registry = get_registry()
+    for key, kind in BLOCKS.items():
+        block = values.get(key)
+        if not (isinstance(block, dict) and isinstance(block.get("name"), str)):
+            continue
+        try:
+            entry = registry.find(kind, block["name"])
+        except PluginError as error:
+            found.problems.append((f"{key}.name", str(error)))
+            continue
+        try:
+            options = entry.load().Options
+            checked = options.model_validate({k: v for k, v in block.items() if k != "name"})
+        except PluginError as error:
+            found.failures.append(error)
+        except ValidationError as error:
+            found.problems.extend(explain(error, options, (key,)))
+        else:
+            found.filled[key] = Block.model_validate({"name": entry.name, **checked.model_dump(mode="json")})
+    return found

@@ -1,0 +1,205 @@
+"""Settings as YAML: read strictly, with the line of each, and overridden from the command line."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+
+from ecef_cli.api.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, which YAML would settle by silently keeping the last."""
+
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode) or key_node.tag == _MERGE:
+            continue
+        key = loader.construct_object(key_node)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Return what a YAML text holds.
+
+    Raises:
+        RecipeError: it is no YAML, with the line.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise RecipeError(f"{where}{line}: not YAML: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+
+
+def parse_value(text: str, annotation: Any, where: str) -> Any:
+    """Return what a text given for a setting means: itself where the setting takes text, else what it is as YAML.
+
+    YAML would read a column called `2024` or `yes`, and a checksum of digits, as a number or a truth value. A text may
+    stand in quotes, and `null` is nothing where the setting may be nothing.
+
+    Args:
+        text: what was given.
+        annotation: the type of the setting.
+        where: where it was given, for errors.
+
+    Raises:
+        RecipeError: it is no YAML, where it had to be.
+    """
+    kinds = set(_kinds(annotation))
+    if not kinds or not kinds <= {str, Path, list, NoneType}:
+        return parse_yaml(text, where)
+    plain = text.strip(" ")
+    if NoneType in kinds and plain in _NOTHING:
+        return None
+    if plain.startswith(("'", '"')) or (list in kinds and plain.startswith("[")):
+        with suppress(yaml.YAMLError):
+            return yaml.load(plain, Loader=yaml.BaseLoader)  # noqa: S506 - knows nothing but text
+    return plain
+
+
+_NOTHING = {"", "~", "null", "Null", "NULL"}
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """Yield the types that a value of a type may have; of a list, also those of what stands in it."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from _kinds(inner[0])
+    elif origin is Literal:
+        yield from map(type, inner)
+    elif origin in {Union, UnionType, list}:
+        yield from (list,) if origin is list else ()
+        for each in inner:
+            yield from _kinds(each)
+    else:
+        yield annotation
+
+
+def read_block(path: Path, what: str, *, hint: str) -> tuple[dict[str, Any], str]:
+    """Return the block of settings that a YAML file holds, and the file's text.
+
+    Args:
+        path: the file.
+        what: what the block is, for errors.
+        hint: what to do where it is none.
+
+    Raises:
+        RecipeError: it cannot be read, or holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
+    values = parse_yaml(text, str(path))
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path}: {what} is a block of settings", hint=hint)
+    return values, text
+
+
+def lines_of(text: str) -> dict[str, int]:
+    """Return the line on which each setting of a YAML text stands, by its path."""
+    found: dict[str, int] = {}
+    seen: set[yaml.Node | None] = set()  # an alias stands for a node that was visited at its anchor
+
+    def visit(node: yaml.Node | None, prefix: tuple[str, ...]) -> None:
+        if node in seen:
+            return
+        seen.add(node)
+        if isinstance(node, yaml.MappingNode):
+            children = [(str(key.value), key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            children = [(str(index), value, value) for index, value in enumerate(node.value)]
+        else:
+            return
+        for name, place, child in children:
+            found[".".join((*prefix, name))] = place.start_mark.line + 1
+            visit(child, (*prefix, name))
+
+    visit(yaml.compose(text, Loader=_StrictLoader), ())
+    return found
+
+
+def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
+    """Return `values` with `a.b=value` settings applied; the values are read as YAML.
+
+    Raises:
+        RecipeError: a setting has no `=`, or goes through something that is no block.
+    """
+    result = deepcopy(values)
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        keys = path.strip().split(".")
+        if not equals or not all(keys):
+            raise RecipeError(f"--set {setting!r}: write it as a.b=value")
+        target = result
+        for depth, key in enumerate(keys[:-1], start=1):
+            inner = target.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise RecipeError(f"--set {setting!r}: {'.'.join(keys[:depth])} is no block of settings")
+            target = inner
+        target[keys[-1]] = parse_yaml(text, f"--set {setting!r}")
+    return result
+
+
+ABSENT: Any = object()
+"""Stands for the value of a setting that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting in which two sets of settings differ.
+
+    Attributes:
+        path: the setting, such as `a.b`.
+        before: its value in the one, `ABSENT` where that has no such setting.
+        now: its value in the other, likewise.
+    """
+
+    path: str
+    before: Any
+    now: Any
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
+    """Yield each setting in which two sets of settings differ; blocks are gone through setting by setting."""
+    for key in {**before, **now}:
+        path, old, new = f"{prefix}{key}", before.get(key, ABSENT), now.get(key, ABSENT)
+        if all(value is ABSENT or isinstance(value, dict) for value in (old, new)):
+            yield from differing({} if old is ABSENT else old, {} if new is ABSENT else new, f"{path}.")
+        elif old != new:
+            yield Difference(path, old, new)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return each setting in which `now` differs from `before`, as `a.b was 1, not 2`."""
+    return [f"{found.path} was {_said(found.before)}, not {_said(found.now)}" for found in differing(before, now)]
+
+
+def _said(value: Any) -> Any:
+    return None if value is ABSENT else value

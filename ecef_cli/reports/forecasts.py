@@ -1,0 +1,80 @@
+"""Forecasts (EPC) beside what came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ecef_cli.reports.recorder import Answered
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A forecast and what came.
+
+    Attributes:
+        made: number of the utterance after which it was made, in the dialogue, from 0.
+        came: number of the utterance that it is about.
+        forecast: the emotion that was forecast.
+        probability: its probability.
+        recognised: the emotion that the model recognised when the utterance was heard; None where it recognises none.
+        gold: the emotion that the row names, where it names one.
+    """
+
+    made: int
+    came: int
+    forecast: str
+    probability: float
+    recognised: str | None
+    gold: str | None
+
+    @property
+    def judge(self) -> str | None:
+        """The emotion that the forecast is held against: the row's own where it names one, else the recognised."""
+        return self.gold or self.recognised
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the forecast is that emotion; None where nothing is known."""
+        return None if self.judge is None else self.forecast == self.judge
+
+
+def check_forecasts(answered: Sequence[Answered], target: str) -> tuple[Check, ...]:
+    """Return the forecasts of a dialogue whose utterance came, in the order in which they were made.
+
+    Args:
+        answered: the dialogue's rows, in the order of speech.
+        target: whose emotion the model forecasts: that of the `next` utterance, of the next by an `other` speaker, or
+            of the next of the speaker's `own`.
+    """
+    speakers = [said.utterance.speaker for said in answered]
+    checks = []
+    for made, said in enumerate(answered):
+        came = _target(speakers, made, target)
+        forecast = said.row.get("forecast")
+        if came is None or not forecast:
+            continue
+        later = answered[came]
+        checks.append(
+            Check(
+                made=made,
+                came=came,
+                forecast=forecast["emotion"],
+                probability=forecast["probabilities"][forecast["emotion"]],
+                recognised=(later.row.get("prediction") or {}).get("emotion"),
+                gold=later.utterance.emotion,
+            )
+        )
+    return tuple(checks)
+
+
+def _target(speakers: Sequence[str], made: int, target: str) -> int | None:
+    """Return the number of the utterance that a forecast is about, or None where it has not come."""
+    for number in range(made + 1, len(speakers)):
+        own = speakers[number] == speakers[made]
+        if target == "next" or own == (target == "own"):
+            return number
+    return None

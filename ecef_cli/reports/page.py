@@ -1,0 +1,118 @@
+"""Pages of HTML that load nothing: one file, readable without a script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ecef_cli.api.errors import UsageProblem
+from ecef_cli.reports.colours import PALETTE, channels, ink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+LONGEST_TEXT = 2_000
+"""Characters of an utterance that a page shows at most."""
+
+LONGEST_NAME = 80
+"""Characters of a name or an id that a page shows at most."""
+
+# A control character is an error in HTML; its picture stands for it, and what is no character at all is replaced.
+_CONTROL = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}
+_CONTROL |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page.
+
+    Every value is escaped where it stands. The page's policy (Content-Security-Policy) lets it load nothing, from
+    anywhere, and run no script but its own, which is named by its hash.
+
+    Args:
+        template: name of a template of this package.
+        values: what it shows.
+    """
+    environment = _environment()
+    script = _source("script.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
+        "media-src data:; base-uri 'none'; form-action 'none'"
+    )
+    own = {"script": Markup(script), "style": Markup(_source("style.css"))}  # noqa: S704 - files of this package
+    return environment.get_template(template).render(policy=policy, colours=_colours(), **own, **values)
+
+
+def visible(text: object) -> str:
+    """Return a text as a page may hold it: no control characters, and not longer than a page can bear."""
+    shown = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace").translate(_CONTROL)
+    return shown if len(shown) <= LONGEST_TEXT else f"{shown[:LONGEST_TEXT]}…"
+
+
+def brief(text: object) -> str:
+    """Return a name or an id as a page may hold it."""
+    shown = visible(text)
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}…"
+
+
+def label_class(label: str, labels: Sequence[str]) -> str:
+    """Return the style class of an emotion; `ex` where it is none of the labels."""
+    return f"e{labels.index(label) % len(PALETTE)}" if label in labels else "ex"
+
+
+def check_target(path: Path, *, option: str, source: Path | None = None) -> None:
+    """Check, before any work, that a page can be written to a path; its folder is made where it is missing.
+
+    Args:
+        path: where the page shall be.
+        option: which option says so.
+        source: the file that is read, which must not be the same.
+
+    Raises:
+        UsageProblem: it cannot.
+    """
+    problem = None
+    if path.is_dir():
+        problem = f"{path} is a folder"
+    elif source is not None and source.exists() and path.exists() and path.samefile(source):
+        problem = f"{path} is the file that is read"
+    else:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=path.parent):
+                pass
+        except OSError as error:
+            problem = f"{path} cannot be written: {error.strerror}"
+    if problem:
+        raise UsageProblem(f"{option}: {problem}", hint="name another file, such as report.html")
+
+
+def _colours() -> list[tuple[str, str]]:
+    return [(code, ink(*channels(code))) for code in PALETTE]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("ecef_cli.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["visible"] = visible
+    environment.filters["brief"] = brief
+    return environment
+
+
+def _source(name: str) -> str:
+    loader = _environment().loader
+    assert loader is not None  # noqa: S101 - it was given above
+    return loader.get_source(_environment(), name)[0]

@@ -1,0 +1,203 @@
+"""From what an evaluation found to pictures, and to the sections of a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ecef_cli import console
+from ecef_cli.corpus.manifest import load_prepared
+from ecef_cli.evaluation.bootstrap import Difference, Draws, Estimate, interval
+from ecef_cli.evaluation.counts import Counts
+from ecef_cli.reports.evaluation import Grid, Line, Mistake, Section, eval_report
+from ecef_cli.reports.model import identify
+from ecef_cli.reports.plots import confusion, emotion_bars, learning_curves, reliability
+from ecef_cli.reports.tables import comparison_table, report_tables
+from ecef_cli.workspace import read_json, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from ecef_cli.api.dialogue import Dialogue, Utterance
+    from ecef_cli.evaluation.comparison import Comparison
+    from ecef_cli.evaluation.results import Report, TaskReport
+    from ecef_cli.evaluation.targets import Targets
+    from ecef_cli.reports.picture import Picture
+    from ecef_cli.reports.tables import Cell, Table
+    from ecef_cli.runs.run import Run
+    from ecef_cli.workspace import Workspace
+
+MISTAKES = 20
+"""Mistakes of a task that a page shows."""
+
+_CONTEXT = 8  # utterances of a window that are shown at most
+
+
+def publish(
+    workspace: Workspace,
+    reports: Sequence[Report],
+    runs: Sequence[Sequence[Run]],
+    comparison: Comparison | None,
+    *,
+    plots: Path | None,
+    page: Path | None,
+) -> None:
+    """Write the pictures of an evaluation into a folder, and its page.
+
+    Args:
+        workspace: where the dataset is.
+        reports: what was found.
+        runs: the runs of each report, which differ by their seed.
+        comparison: of several reports, where they were compared.
+        plots: the folder, or None.
+        page: the page, or None.
+    """
+    drawn = [pictures(report) for report in reports]
+    logs = [[picture for run in members if (picture := curves(run))] for members in runs]
+    if plots is not None:
+        named = [p for found in drawn for each in found.values() for p in each] + [p for each in logs for p in each]
+        for picture in named:
+            picture.save(plots)
+        console.note(f"plots: {len(named)} pictures in {plots}, each as PNG and SVG")
+    if page is None:
+        return
+    found = [Section("Comparison", (grid(comparison_table(comparison)),))] if comparison else []
+    for report, own, training in zip(reports, drawn, logs, strict=True):
+        dialogues = load_prepared(workspace, report.dataset).splits[report.split]
+        found += sections(report, dialogues, own)
+        if training:
+            found.append(Section(f"Training of {report.run}", pictures=tuple(training)))
+    title = f"{', '.join(report.run for report in reports)} on {reports[0].data}"
+    models = [identify(members[0]) for members in runs]
+    write_text(page, eval_report(title, found, models, reports[0].labels))
+    console.note(f"report: {page}")
+
+
+def pictures(report: Report) -> dict[str, tuple[Picture, ...]]:
+    """Return the pictures of each task: confusion, F1 of each emotion with its interval, reliability."""
+    return {task: tuple(_pictures(report, task, found)) for task, found in report.tasks.items()}
+
+
+def _pictures(report: Report, task: str, found: TaskReport) -> Iterator[Picture]:
+    title = f"{task.upper()} of {report.run} on {report.data}"
+    name = f"{report.run}-{report.place}-{task}"
+    classes = found.model.classes
+    yield confusion(f"{name}-confusion", np.asarray(found.model.confusion), report.labels, title=title)
+    intervals = f1_intervals(report, found)
+    yield emotion_bars(
+        f"{name}-f1",
+        report.labels,
+        [c.f1 for c in classes],
+        [c.support for c in classes],
+        low=None if intervals is None else [low for low, _ in intervals],
+        high=None if intervals is None else [high for _, high in intervals],
+        title=title,
+    )
+    yield reliability(f"{name}-reliability", found.model.calibration, title=title)
+
+
+def f1_intervals(report: Report, found: TaskReport) -> list[tuple[float, float]] | None:
+    """Return the interval of each emotion's F1 in per cent, over dialogues and seeds; None where they are too few.
+
+    F1 = 2 TP / (2 TP + FP + FN) of the counts of each draw; an emotion that nobody says or means in a draw counts
+    as 0 there, as it does in the scores.
+    """
+    draws = Draws.of(found.targets.dialogues, draws=report.resampling.draws, seed=report.resampling.seed)
+    weights = draws.seeds(len(found.forecasts), 0)
+    drawn = np.zeros((len(draws.dialogues), len(report.labels)))
+    for number, forecast in enumerate(found.forecasts):
+        counts = np.tensordot(draws.dialogues, Counts.of(found.targets, forecast).confusion, axes=1)
+        hits = np.diagonal(counts, axis1=1, axis2=2)
+        either = counts.sum(axis=1) + counts.sum(axis=2)
+        drawn += weights[:, [number]] * 200 * hits / np.maximum(either, 1)
+    intervals = [interval(drawn[:, label], found.targets.dialogues) for label in range(len(report.labels))]
+    return None if None in intervals else [ends for ends in intervals if ends is not None]
+
+
+def curves(run: Run) -> Picture | None:
+    """Return the learning curves of a run, or None where it kept no log."""
+    import json
+
+    log, metrics = run.folder / "log.jsonl", run.folder / "metrics.json"
+    if not log.is_file():
+        return None
+    epochs = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+    chosen = read_json(metrics)["best"]["epoch"] if metrics.is_file() else None
+    return (
+        learning_curves(f"{run.folder.name}-curves", epochs, chosen=chosen, title=run.folder.name) if epochs else None
+    )
+
+
+def sections(report: Report, dialogues: Sequence[Dialogue], drawn: Mapping[str, Sequence[Picture]]) -> list[Section]:
+    """Return the sections of a page: one for each task.
+
+    Args:
+        report: what was found.
+        dialogues: the split that it was found on.
+        drawn: the pictures of each task.
+    """
+    tables: dict[str, list[Grid]] = {task: [] for task in report.tasks}
+    for table in report_tables(report):
+        tables[table.title.partition(" ")[0].lower()].append(grid(table))
+    return [
+        Section(
+            title=f"{task.upper()} of {report.run} on {report.data}",
+            tables=tuple(tables[task]),
+            pictures=tuple(drawn[task]),
+            mistakes=tuple(mistakes(report, found, dialogues)),
+            targets=len(found.targets.gold),
+        )
+        for task, found in report.tasks.items()
+    ]
+
+
+def grid(table: Table) -> Grid:
+    """Return a table with its cells in words."""
+    rows = tuple(tuple(map(_shown, row)) for row in table.rows)
+    return Grid(table.title, table.columns, rows, table.names, table.notes)
+
+
+def _shown(cell: Cell) -> str:
+    if isinstance(cell, Estimate):
+        sign = "+" if isinstance(cell, Difference) else ""
+        ends = "" if cell.low is None or cell.high is None else f" [{cell.low:{sign}.2f}, {cell.high:{sign}.2f}]"
+        return f"{cell.value:{sign}.2f}{ends}"
+    if isinstance(cell, float):
+        return f"{cell:.2f}"
+    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def mistakes(report: Report, found: TaskReport, dialogues: Sequence[Dialogue]) -> Iterator[Mistake]:
+    """Yield the wrong predictions of the first seed, the most confident first, with the window that each is of."""
+    targets, probabilities = found.targets, found.forecasts[0].probabilities
+    predicted, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != targets.gold)
+    turns = {dialogue.id: dialogue.utterances for dialogue in dialogues}
+    for n in wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES].tolist():
+        said, last = _place(turns, targets, n)
+        reach = min(_CONTEXT, report.recipe.history or _CONTEXT)
+        after = None if targets.task == "erc" else _asked(said, last, report.recipe.epc.target)
+        yield Mistake(
+            dialogue=targets.identities[n][0],
+            gold=report.labels[targets.gold[n]],
+            predicted=report.labels[predicted[n]],
+            probability=float(sure[n]),
+            gold_probability=float(probabilities[n, targets.gold[n]]),
+            context=tuple(Line(u.speaker, u.text) for u in said[max(0, last - reach + 1) : last + 1]),
+            unheard=None if after is None else Line(after.speaker, after.text),
+        )
+
+
+def _place(turns: Mapping[str, Sequence[Utterance]], targets: Targets, n: int) -> tuple[Sequence[Utterance], int]:
+    """Return the dialogue of a target and the number of the last utterance that was heard."""
+    dialogue, utterance, _ = targets.identities[n]
+    said = turns[dialogue]
+    return said, next(place for place, u in enumerate(said) if u.utterance == utterance)
+
+
+def _asked(said: Sequence[Utterance], last: int, target: str) -> Utterance | None:
+    """Return the utterance that a forecast is about."""
+    own = {"next": (True, False), "own": (True,), "other": (False,)}[target]
+    return next((u for u in said[last + 1 :] if (u.speaker == said[last].speaker) in own), None)

@@ -1,0 +1,244 @@
+"""A run on disk: the recipe it follows, the labels, the trained weights, its scores and its card."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ecef_cli import console
+from ecef_cli.api.errors import DataError, PluginError, UsageProblem, did_you_mean
+from ecef_cli.network.audio import AudioStream
+from ecef_cli.network.model import EcefNetwork, TextStream
+from ecef_cli.recipe.model import check_recipe
+from ecef_cli.recipe.strict_yaml import parse_yaml
+from ecef_cli.workspace import read_json, replacing, write_json, write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from ecef_cli.api.components import Tagger
+    from ecef_cli.features.encoders import Encoders
+    from ecef_cli.recipe.model import Block, Recipe
+    from ecef_cli.workspace import Workspace
+
+BUNDLED = "bundled"
+"""What the run that comes with ecef is called."""
+_PACKAGES = (
+    "ecef-cli",
+    "accelerate",
+    "torch",
+    "torchaudio",
+    "transformers",
+    "numpy",
+    "safetensors",
+    "scikit-learn",
+    "soundfile",
+    "simplemma",
+    "pydantic",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A folder with a trained model, or one in training.
+
+    Attributes:
+        folder: where it lies.
+        recipe: the resolved recipe.
+        labels: the emotions by number.
+        identities: what else than recipe and weights decides the output: checksums of the frozen components.
+        dataset: name and key of the dataset it was trained on.
+    """
+
+    folder: Path
+    recipe: Recipe
+    labels: tuple[str, ...]
+    identities: Mapping[str, str]
+    dataset: Mapping[str, str]
+
+    @property
+    def weights(self) -> Path:
+        """The trained weights of the best epoch."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def finished(self) -> bool:
+        """Whether its training is over, so that the weights are the ones to keep."""
+        metrics = self.folder / "metrics.json"
+        return metrics.is_file() and bool(read_json(metrics)["finished"])
+
+    def tagger(self) -> Tagger | None:
+        """Return the run's tagger, or None where it has none; warns where it is not the one of the training."""
+        if self.recipe.tagger is None or not self.recipe.reads("text"):
+            return None
+        tagger = self.recipe.component("tagger")
+        if tagger.identity() != self.identities.get("tagger"):
+            console.warn(
+                f"the relations of {self.recipe.tagger.name!r} have changed since {self.folder.name} was trained, "
+                "so its answers may differ"
+            )
+        return tagger
+
+    def network(self, encoders: Encoders) -> EcefNetwork:
+        """Return the trained network, in evaluation mode.
+
+        Raises:
+            PluginError: an encoder is not the one that the network was trained on.
+            DataError: the weights are missing or broken.
+        """
+        for key, found in encoders.identities.items():
+            if found != self.identities.get(key, ""):
+                block: Block = getattr(self.recipe, key)
+                raise PluginError(
+                    f"the weights of {block.options.get('model', block.name)!r} are not those that "
+                    f"{self.folder.name} was trained on ({found[:8]}…, not {self.identities.get(key, '')[:8]}…)",
+                    hint="use the same release of the model",
+                )
+        network = build_network(self.recipe, encoders, len(self.labels))
+        if self.weights.is_file() and not self.finished:
+            console.warn(f"the training of {self.folder.name} is not over: these are the best weights so far")
+        try:
+            network.load_state_dict(self.stored())
+        except RuntimeError as error:
+            raise DataError(
+                f"the weights do not fit the recipe: {' '.join(str(error).split())[:200]}",
+                where=str(self.weights),
+            ) from None
+        return network.eval()
+
+    def stored(self) -> dict[str, Tensor]:
+        """Return the trained weights as float32, by name.
+
+        Raises:
+            DataError: they are missing or broken.
+        """
+        try:
+            stored = load_file(self.weights)
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"no trained weights: {error}", where=str(self.weights), hint="train it first") from None
+        return {key: value.float() for key, value in stored.items()}
+
+
+def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwork:
+    """Return the untrained network of a recipe."""
+    settings, text, audio = recipe.network, None, None
+    if encoders.text is not None:
+        text = TextStream(
+            encoders.text.width,
+            recipe.turns,
+            settings,
+            top=encoders.text.trainable(),
+            kwrt=recipe.tagger is not None,
+        )
+    if encoders.audio is not None:
+        audio = AudioStream(
+            encoders.audio.width,
+            recipe.turns,
+            settings,
+            audio=recipe.audio,
+            masking=recipe.training.masking,
+            prosody=recipe.component("prosody").build(settings.width) if recipe.prosody is not None else None,
+        )
+    fusion = encoders.fusion
+    return EcefNetwork(
+        settings,
+        tasks=recipe.tasks,
+        labels=labels,
+        text=text,
+        audio=audio,
+        fusion=None if fusion is None or text is None else fusion.build(settings.width),
+        second=None if fusion is None or fusion.spectrum is None else fusion.build_second(settings.width),
+        masking=recipe.training.masking,
+        dropout=recipe.training.modality_dropout,
+        frozen=recipe.training.freeze,
+        next_speaker=recipe.epc.next_speaker,
+    )
+
+
+def save_weights(path: Path, network: EcefNetwork) -> None:
+    """Write the trained weights, and none of the encoders' frozen ones."""
+    with replacing(path) as part:
+        save_file({key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}, part)
+
+
+def create_run(
+    folder: Path,
+    recipe: Recipe,
+    *,
+    labels: tuple[str, ...],
+    identities: Mapping[str, str],
+    dataset: Mapping[str, str],
+) -> Run:
+    """Write what a run is known by before it is trained."""
+    facts = {"labels": list(labels), "identities": dict(identities), "dataset": dict(dataset)}
+    write_json(folder / "run.json", facts)
+    write_json(folder / "environment.json", environment())
+    write_text(folder / "recipe.yaml", recipe.to_yaml())
+    return Run(folder, recipe, labels, identities, dataset)
+
+
+def open_run(folder: Path) -> Run:
+    """Return the run in a folder.
+
+    Raises:
+        DataError: the folder holds no run.
+        RecipeError: its recipe is not valid with the plugins that are installed.
+    """
+    path = folder / "recipe.yaml"
+    if not path.is_file():
+        raise DataError("there is no run in this folder", where=str(folder), hint="train one: `ecef train RECIPE`")
+    recipe = check_recipe(parse_yaml(path.read_text(encoding="utf-8"), str(path)), where=str(path))
+    facts = read_json(folder / "run.json")
+    return Run(folder, recipe, tuple(facts["labels"]), facts["identities"], facts["dataset"])
+
+
+def find_run(workspace: Workspace, name_or_path: str) -> Run:
+    """Return a run by its name in the workspace or by its folder; `bundled` is the one that comes with ecef.
+
+    Raises:
+        UsageProblem: there is none.
+    """
+    folder = Path(name_or_path)
+    if len(folder.parts) > 1 or name_or_path.startswith(".") or (folder / "recipe.yaml").is_file():
+        return open_run(folder)
+    if name_or_path == BUNDLED:
+        return bundled_run()
+    known = workspace.runs()
+    if name_or_path not in known:
+        seeds = [run for run in known if run.startswith(f"{name_or_path}-seed")]
+        hint = did_you_mean(name_or_path, known) if known else "train one: `ecef train RECIPE`"
+        if seeds:
+            hint = f"it stands for {', '.join(seeds)}: name one of them"
+        raise UsageProblem(f"the workspace {workspace.root} has no run {name_or_path!r}", hint=hint)
+    return open_run(workspace.run(name_or_path))
+
+
+def bundled_run() -> Run:
+    """Return the run that comes with ecef."""
+    return open_run(Path(__file__).parents[1] / BUNDLED)
+
+
+def environment() -> dict[str, Any]:
+    """Return what a run was computed with."""
+    packages = {}
+    for name in _PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "packages": packages,
+    }
