@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import console
+from ecef_cli.api.components import PrepareContext
 from ecef_cli.api.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem, did_you_mean
 from ecef_cli.corpus.checks.contract import breach
 from ecef_cli.corpus.checks.dataset import check_corpus, check_published
@@ -15,7 +16,6 @@ from ecef_cli.corpus.manifest import counts, manifest_path, read_facts, save_pre
 from ecef_cli.corpus.scan import listen
 from ecef_cli.corpus.summary import findings, split_dialogues
 from ecef_cli.corpus.tolerance import Tolerance
-from ecef_cli.download.place import Place
 from ecef_cli.plugin.boundary import blaming, of_the_machine
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.model import build_component
@@ -88,12 +88,12 @@ def prepare(
     if not sources and not download:
         raise UsageProblem("there is nothing to read", hint="give --source, or --download where the reader can")
     give_way = _give_way(folder, name, force=force)
-    place = Place(folder, workers or os.cpu_count() or 1, console.Progress, console.note, give_way)
+    context = PrepareContext(folder, workers or os.cpu_count() or 1, console.Progress, console.note, give_way)
     with locked(folder, f"the dataset {name!r}"), refusals(EcefError, "cannot be read or written", folder):
         if download:
             with blaming():  # before what its server refuses is taken for the workspace's fault
-                sources = (*sources, *component.download(place))
-        corpus = _collect(component, sources, place)
+                sources = (*sources, *component.download(context))
+        corpus = _collect(component, sources, context)
         if broken := breach(corpus):
             raise PluginError(f"{get_registry().find('dataset', reader)} breaks its contract: {broken}")
         _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
@@ -124,13 +124,13 @@ def prepare(
         return Preparation(folder, facts, changed=stated is None, checks=checks)
 
 
-def _collect(component: Dataset, sources: Sequence[Path], place: Place) -> Corpus:
+def _collect(component: Dataset, sources: Sequence[Path], context: PrepareContext) -> Corpus:
     """Return what a reader finds; what the system refuses it is the sources' fault, unless it lies in the workspace."""
     try:
-        return component.collect(sources, place)
+        return component.collect(sources, context)
     except OSError as error:
-        where = refused(error, sources[0] if sources else place.folder)
-        if of_the_machine(error) or where.is_relative_to(place.folder):
+        where = refused(error, sources[0] if sources else context.folder)
+        if of_the_machine(error) or where.is_relative_to(context.folder):
             raise
         hint = "make it readable, or give sources beside it" if isinstance(error, PermissionError) else None
         raise DataError(f"cannot be read: {error.strerror or error}", where=str(where), hint=hint) from error

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.download.place import Place
+    from ecef_cli.api.components import PrepareContext
 
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 FILES = {split: f"{split}_sent_emo.csv" for split in ("train", "dev", "test")}
@@ -79,16 +79,16 @@ class Meld(Dataset):
     Options = MeldOptions
     options: MeldOptions
 
-    def download(self, place: Place) -> tuple[Path, ...]:
+    def download(self, context: PrepareContext) -> tuple[Path, ...]:
         """Download the tables and the archive of recordings, where they are not there yet, and return them."""
         from ecef_datasets.meld_download import fetch_archive, fetch_tables
 
-        tables = fetch_tables(self.options.tables, tuple(FILES.values()), place)
+        tables = fetch_tables(self.options.tables, tuple(FILES.values()), context)
         if not self.options.recordings:
             return tuple(tables)
-        return (*tables, fetch_archive(self.options.archive, self.options.archive_sha256, place))
+        return (*tables, fetch_archive(self.options.archive, self.options.archive_sha256, context))
 
-    def collect(self, sources: Sequence[Path], place: Place) -> Corpus:
+    def collect(self, sources: Sequence[Path], context: PrepareContext) -> Corpus:
         """Return the corpus with its recordings, which become FLAC files in the folder of the dataset.
 
         Tables that are no source themselves come out of the archive. Without recordings this is `read`.
@@ -99,16 +99,16 @@ class Meld(Dataset):
         """
         from ecef_datasets.meld_sources import look
 
-        found = look(sources, place.folder)
+        found = look(sources, context.folder)
         if not found.clips and not found.archives:
             return self.read(sources)
         from ecef_datasets.meld_hearing import with_recordings
         from ecef_datasets.meld_recordings import record
 
         loose = [name for name in FILES.values() if candidates(found.plain, name, FOLDERS)]
-        recorded = record(found, [name for name in FILES.values() if name not in loose], place)
+        recorded = record(found, [name for name in FILES.values() if name not in loose], context)
         if recorded.made:
-            place.say(f"decoded {recorded.made:,} recordings to {recorded.folder}")
+            context.say(f"decoded {recorded.made:,} recordings to {recorded.folder}")
         return with_recordings(self.read([*found.plain, *recorded.tables.values()]), recorded)
 
     def read(self, sources: Sequence[Path]) -> Corpus:

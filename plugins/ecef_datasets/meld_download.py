@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.download.place import Place
+    from ecef_cli.api.components import PrepareContext
 
 TABLES = "https://raw.githubusercontent.com/declare-lab/MELD/master/data/MELD"
 ARCHIVES = (
@@ -34,7 +34,7 @@ ARCHIVE_SUM = "a56b4407d574195cbce470d86f9c9d72fcfea59b0e34502ecd4babee4a5c613e"
 """SHA-256 of the archive, 10,878,146,150 bytes, as others pin it who use the second address; not checked here."""
 
 
-def fetch_tables(address: str | None, names: Sequence[str], place: Place) -> list[Path]:
+def fetch_tables(address: str | None, names: Sequence[str], context: PrepareContext) -> list[Path]:
     """Download the tables that lie at an address; None stands for the corpus's repository.
 
     Raises:
@@ -45,18 +45,18 @@ def fetch_tables(address: str | None, names: Sequence[str], place: Place) -> lis
     address = address or TABLES
     folder = _folder(address, official=official)
     return [
-        _fetch(folder / name, Asked(f"{address.rstrip('/')}/{name}", TABLE_SUMS[name] if official else None), place)
+        _fetch(folder / name, Asked(f"{address.rstrip('/')}/{name}", TABLE_SUMS[name] if official else None), context)
         for name in names
     ]
 
 
-def fetch_archive(address: str | None, sha256: str | None, place: Place) -> Path:
+def fetch_archive(address: str | None, sha256: str | None, context: PrepareContext) -> Path:
     """Download the archive of recordings.
 
     Args:
         address: where it is; None stands for the public addresses, one after the other.
         sha256: its checksum; None stands for the one that is known of the public addresses.
-        place: hears of the progress.
+        context: how to report progress.
 
     Raises:
         DataError: it is another file than the checksum says.
@@ -64,18 +64,18 @@ def fetch_archive(address: str | None, sha256: str | None, place: Place) -> Path
     """
     if address is not None:
         name = urlsplit(address).path.rpartition("/")[2] or "archive.tar.gz"
-        return _fetch(_folder(address, official=False) / name, Asked(address, sha256), place)
+        return _fetch(_folder(address, official=False) / name, Asked(address, sha256), context)
     target = _folder("", official=True) / "MELD.Raw.tar.gz"
     # What one address has begun is not thrown away for the other.
     begun = begun_from(target)
     addresses = sorted(ARCHIVES, key=lambda known: known != begun)
     for position, known in enumerate(addresses, 1):
         try:
-            return _fetch(target, Asked(known, sha256 or ARCHIVE_SUM), place)
+            return _fetch(target, Asked(known, sha256 or ARCHIVE_SUM), context)
         except EcefError as error:
             if position == len(addresses) or error.exit_code != EcefError.exit_code or begun_from(target):
                 raise
-            place.say(f"{error.problem}; asking {addresses[position]}")
+            context.say(f"{error.problem}; asking {addresses[position]}")
     raise AssertionError
 
 
@@ -85,6 +85,6 @@ def _folder(address: str, *, official: bool) -> Path:
     return folder if official else folder / hashlib.sha256(address.encode()).hexdigest()[:12]
 
 
-def _fetch(target: Path, asked: Asked, place: Place) -> Path:
-    with place.progress(None, target.name, "bytes") as bar:
+def _fetch(target: Path, asked: Asked, context: PrepareContext) -> Path:
+    with context.progress(None, target.name, "bytes") as bar:
         return fetch(target, asked, progress=bar.reach)

@@ -21,7 +21,7 @@ from ecef_datasets.meld_clips import Clip, clip_of
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from ecef_cli.download.place import Bar, Place
+    from ecef_cli.api.components import PrepareContext, ProgressBar
     from ecef_datasets.meld_sources import Found
 
 RECORDINGS, TABLES = "recordings", "tables"
@@ -58,7 +58,7 @@ class _Contents:
     tables: dict[str, str] = field(default_factory=dict)
 
 
-def record(found: Found, tables: Collection[str], place: Place) -> Recorded:
+def record(found: Found, tables: Collection[str], context: PrepareContext) -> Recorded:
     """Make a FLAC file of every recording in the sources that has none yet.
 
     A loose recording goes before one in an archive; of two archives, the first.
@@ -66,21 +66,21 @@ def record(found: Found, tables: Collection[str], place: Place) -> Recorded:
     Args:
         found: what lies in the sources.
         tables: names of the tables to take out of archives.
-        place: where to write.
+        context: the folder to write to.
 
     Raises:
         DataError: an archive is damaged or hostile.
         EcefError: the disk is full, or recordings of other sources are to stay.
     """
-    folder = place.folder / RECORDINGS
+    folder = context.folder / RECORDINGS
     with _written(folder):
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
-        sweep(place.folder / TABLES)
+        sweep(context.folder / TABLES)
         packed = sum(path.stat().st_size for path in found.archives)
         if packed and not any(folder.glob("*/*.flac")):
             check_room(folder, packed // SMALLER, "the recordings", "make room, or put the workspace elsewhere")
-        work = _Work(folder, place.folder / TABLES, tables, place)
+        work = _Work(folder, context.folder / TABLES, tables, context)
         work.loose(found.clips)
         for path in found.archives:
             work.archive(path)
@@ -88,8 +88,8 @@ def record(found: Found, tables: Collection[str], place: Place) -> Recorded:
 
 
 class _Work:
-    def __init__(self, folder: Path, tables: Path, wanted: Collection[str], place: Place) -> None:
-        self._folder, self._tables_folder, self._wanted, self._place = folder, tables, wanted, place
+    def __init__(self, folder: Path, tables: Path, wanted: Collection[str], context: PrepareContext) -> None:
+        self._folder, self._tables_folder, self._wanted, self._context = folder, tables, wanted, context
         self._tables: dict[str, Path] = {}
         self._seconds: dict[Clip, float] = {}
         self._faults: dict[Clip, str] = {}
@@ -99,7 +99,7 @@ class _Work:
         """Convert recordings that lie in folders."""
         if not clips:
             return
-        with self._place.progress(len(clips), "decoding", "clips") as bar, self._pool(bar) as pool:
+        with self._context.progress(len(clips), "decoding", "clips") as bar, self._pool(bar) as pool:
             for clip, path in sorted(clips.items()):
                 stat = path.stat()
                 if not pool.has(clip, source_note(stat.st_size, int(stat.st_mtime))):
@@ -114,7 +114,7 @@ class _Work:
         if known is not None and self._all_there(known):
             return  # ten gigabytes need not be read to find that nothing is to do
         contents = _Contents()
-        with self._place.progress(stat.st_size, f"decoding {path.name}", "bytes") as bar, self._pool(None) as pool:
+        with self._context.progress(stat.st_size, f"decoding {path.name}", "bytes") as bar, self._pool(None) as pool:
             for member in members(path, progress=bar.reach):
                 self._member(path, member, pool, contents)
             self._take(pool)
@@ -171,7 +171,7 @@ class _Work:
         faults = {clip: fault for clip, fault in self._faults.items() if clip not in self._seconds}
         return Recorded(self._folder, self._tables, self._seconds, faults, self._made)
 
-    def _pool(self, bar: Bar | None) -> ClipPool:
+    def _pool(self, bar: ProgressBar | None) -> ClipPool:
         count = 0
 
         def done() -> None:
@@ -180,7 +180,7 @@ class _Work:
             if bar is not None:
                 bar.reach(count)
 
-        return ClipPool(self._folder, self._place.workers, done, self._place.give_way)
+        return ClipPool(self._folder, self._context.workers, done, self._context.give_way)
 
     def _take(self, pool: ClipPool) -> None:
         pool.finish()
@@ -188,7 +188,7 @@ class _Work:
         self._faults |= pool.faults
         self._made += pool.made
         if pool.damaged:
-            self._place.say(f"recordings in {self._folder} that were damaged, and are made again: {pool.damaged:,}")
+            self._context.say(f"recordings in {self._folder} that were damaged, and are made again: {pool.damaged:,}")
 
     @property
     def _contents_path(self) -> Path:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "plugins"))
 
 from meld_archive import clip, write
 
-from ecef_cli.download.place import Place
+from ecef_cli.api.components import PrepareContext
 from ecef_datasets.clips import convert, decode
 from ecef_datasets.meld_recordings import record
 from ecef_datasets.meld_sources import look
@@ -47,7 +47,7 @@ def written(folder: Path, content: bytes, count: int) -> None:
 
 def prepared(source: Path, folder: Path, workers: int, count: int) -> None:
     """Make the FLAC file of every clip."""
-    found = record(look([source], folder), (), Place(folder, workers))
+    found = record(look([source], folder), (), PrepareContext(folder, workers))
     if found.made != count or found.faults:
         raise SystemExit(f"{found.made} of {count} clips were made, {len(found.faults)} failed")
 

@@ -12,6 +12,7 @@ from ecef_cli.api.components.base import Component, Options
 from ecef_cli.api.components.datasets import Corpus, Dataset, Dropped
 from ecef_cli.api.components.events import TrainingEvent
 from ecef_cli.api.components.fusion import FusedStreams, Fusion, FusionInput, SecondStepInput, Spectrum
+from ecef_cli.api.components.prepare_context import PrepareContext, ProgressBar
 from ecef_cli.api.components.registration import Register
 from ecef_cli.api.components.speech import AudioEncoder, AudioFeatures, ProsodyEncoder
 from ecef_cli.api.components.taggers import Edge, Tagger
@@ -33,6 +34,8 @@ __all__ = [
     "Fusion",
     "FusionInput",
     "Options",
+    "PrepareContext",
+    "ProgressBar",
     "ProsodyEncoder",
     "Register",
     "SecondStepInput",

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from ecef_cli.api.components.prepare_context import PrepareContext
     from ecef_cli.api.dialogue import Dialogue
     from ecef_cli.api.errors import DataError
-    from ecef_cli.download.place import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +76,20 @@ class Dataset(Component):
             DataError: a file or column is missing, or the corpus as a whole makes no sense.
         """
 
-    def collect(self, sources: Sequence[Path], place: Place) -> Corpus:
+    def collect(self, sources: Sequence[Path], context: PrepareContext) -> Corpus:
         """Return the corpus as `prepare` wants it: `read`, unless a reader makes files of what it reads.
 
-        Such are recordings that lie in archives. What is made goes below `place.folder`, each file whole or not at all,
-        and what is there already is not made again.
+        Such are recordings that lie in archives. What is made goes below `context.folder`, each file whole or not at
+        all, and what is there already is not made again.
 
         Args:
             sources: files or folders.
-            place: where to write, and how to tell of the work.
+            context: the folder to write to, and how to report progress.
 
         Raises:
             DataError: as of `read`; or an archive is damaged or hostile.
         """
-        del place
+        del context
         return self.read(sources)
 
     def published(self, corpus: Corpus) -> tuple[str, ...] | None:
@@ -102,11 +102,11 @@ class Dataset(Component):
         del corpus
         return None
 
-    def download(self, place: Place) -> tuple[Path, ...]:
+    def download(self, context: PrepareContext) -> tuple[Path, ...]:
         """Download the corpus from where it is published, and return what `collect` is to read.
 
         Raises:
             UsageProblem: it cannot be had without its publisher's consent, or is the user's own.
         """
-        del place
+        del context
         raise UsageProblem("there is no download of this corpus", hint="give its files by --source")
