@@ -11,7 +11,7 @@ from requests import RequestException, Response
 from urllib3.exceptions import HTTPError
 
 from ecef_cli.api.errors import DataError, EcefError
-from ecef_cli.download import kept
+from ecef_cli.download import checksums
 from ecef_cli.download.partial import (
     PART,
     Origin,
@@ -106,7 +106,7 @@ def fetch(
     if target.exists():
         if asked.kind:
             asked.kind.check(target, False)
-        kept.check(target, asked.sha256, progress)
+        checksums.verify(target, asked.sha256, progress)
         return target
     if offline():
         hint = f"download {asked.address} elsewhere and put it there, or go online"
@@ -238,9 +238,9 @@ class _Download:
         self._part.become(self._part.target)
 
     def _check_sum(self) -> None:
-        found = kept.sha256_of(self._part.path, lambda _done, _size: None)
+        found = checksums.sha256_of(self._part.path, lambda _done, _size: None)
         if self._asked.sha256 is None or found == self._asked.sha256.casefold():
-            kept.note(self._part.target, self._part.path, found)
+            checksums.write_note(self._part.target, self._part.path, found)
             return
         # Hours of download are not thrown away: whoever trusts the file may still use it.
         refused = self._part.target.with_name(f"{self._part.target.name}.refused")

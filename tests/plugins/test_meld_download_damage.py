@@ -14,7 +14,7 @@ import pytest
 from meld_server import ARCHIVE, HALF, OTHER, after_tables, archives, serving
 from web_server import Handler, status
 
-from ecef_cli.download import kept
+from ecef_cli.download import checksums
 
 pytest_plugins = ["meld_fixtures"]
 
@@ -129,16 +129,16 @@ def test_a_download_that_was_damaged_since_is_not_used(
 def test_a_large_download_is_read_again_only_where_its_size_or_date_is_another(
     download, server, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "SMALL", 0)
+    monkeypatch.setattr(checksums, "SMALL", 0)
     assert download()[0] == 0
     read: list[str] = []
-    whole = kept.sha256_of
+    whole = checksums.sha256_of
 
-    def counted(path: Path, progress: Callable[[int, int | None], None]) -> str:
+    def counted(path: Path, *progress: Callable[[int, int | None], None]) -> str:
         read.append(path.name)
-        return whole(path, progress)
+        return whole(path, *progress)
 
-    monkeypatch.setattr(kept, "sha256_of", counted)
+    monkeypatch.setattr(checksums, "sha256_of", counted)
     assert download()[0] == 0
     assert read == []
     [path] = cache.rglob("MELD.Raw.tar.gz")
@@ -152,7 +152,7 @@ def test_a_large_download_is_read_again_only_where_its_size_or_date_is_another(
 def test_a_large_download_that_rots_unseen_is_refused_when_it_is_unpacked(
     download, server, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "SMALL", 0)
+    monkeypatch.setattr(checksums, "SMALL", 0)
     assert download()[0] == 0
     [path] = cache.rglob("MELD.Raw.tar.gz")
     before = path.stat()
