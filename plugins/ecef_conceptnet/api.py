@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ecef_cli.api.errors import EcefError
-from ecef_cli.download.patience import Patience
+from ecef_cli.download.web import LIMITS, RequestLimits
 from ecef_conceptnet.api_cache import OFFICIAL, WAY_OUT, NotCachedError, Replies
 from ecef_conceptnet.api_reply import heaviest_first, rounded
 from ecef_conceptnet.pacing import Pace
@@ -51,9 +51,8 @@ class ApiSource(Source):
         requests_per_second: the pace of requests that really go out.
         expire_days: days after which a reply is outdated.
         cache: the folder of the file `api.sqlite`.
-        patience: how long the service is waited for.
+        limits: attempts and time limits of requests.
         clock: returns seconds that never run backwards.
-        sleep: waits for so many seconds.
 
     Raises:
         UsageProblem: the address is none.
@@ -68,19 +67,17 @@ class ApiSource(Source):
         requests_per_second: float = 1.0,
         expire_days: float = 30.0,
         cache: Path,
-        patience: Patience | None = None,
+        limits: RequestLimits = LIMITS,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._language = language
         self._replies = Replies(
             address=address,
             language=language,
-            pace=Pace(requests_per_second, clock, sleep),
+            pace=Pace(requests_per_second, clock, limits.sleep),
             expire_days=expire_days,
             cache=cache,
-            patience=patience or Patience(),
-            sleep=sleep,
+            limits=limits,
         )
         self._held: dict[str, Neighbours] = {}
 

@@ -18,15 +18,15 @@ from requests_cache import CachedSession
 from requests_cache.backends.sqlite import SQLiteCache, SQLiteDict
 
 from ecef_cli.api.errors import EcefError, UsageProblem
-from ecef_cli.download.patience import in_words, offline, status_in_words
+from ecef_cli.download.web import RequestFailedError, describe, describe_status, offline
 from ecef_conceptnet.api_reply import Page, ReplyError, StatedError, is_unknown_term
-from ecef_conceptnet.pacing import PatientAdapter, UnansweredError
+from ecef_conceptnet.pacing import PacedAdapter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from ecef_cli.download.patience import Patience
+    from ecef_cli.download.web import RequestLimits
     from ecef_conceptnet.pacing import Pace
 
 OFFICIAL = "https://api.conceptnet.io"
@@ -50,8 +50,7 @@ class Replies:
         pace: when the next request may go; what the cache answers is not counted.
         expire_days: days after which a reply is outdated.
         cache: the folder of the file `api.sqlite`.
-        patience: how long the service is waited for.
-        sleep: waits for so many seconds.
+        limits: attempts and time limits of requests.
 
     Attributes:
         address: base address, without a slash at its end.
@@ -70,8 +69,7 @@ class Replies:
         pace: Pace,
         expire_days: float,
         cache: Path,
-        patience: Patience,
-        sleep: Callable[[float], None],
+        limits: RequestLimits,
     ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
@@ -91,7 +89,7 @@ class Replies:
             self._editions: SQLiteDict = SQLiteDict(self.file, table_name="editions", serializer=None, timeout=30.0)
         self.close = weakref.finalize(self, _close, self._session, self._editions)
         """Closes the connections and the cache."""
-        adapter = PatientAdapter(pace, patience, partial(_check, language=language), sleep=sleep)
+        adapter = PacedAdapter(pace, limits, partial(_check, language=language))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
 
@@ -127,9 +125,8 @@ class Replies:
         return Page.parse(reply.content, self._language)
 
     def _give_up(self, error: RequestException) -> NoReturn:
-        problem = str(error) if isinstance(error, UnansweredError) else in_words(error)
         raise EcefError(
-            f"ConceptNet's web API at {self.address} {problem}",
+            f"ConceptNet's web API at {self.address} {describe(error)}",
             hint=f"what came so far is kept; {WAY_OUT}, or --offline for what is kept",
         ) from error
 
@@ -186,7 +183,7 @@ def _check(reply: Response, language: str) -> None:
     """Let a reply pass that the cache may keep.
 
     Raises:
-        UnansweredError: it is not what was asked for.
+        RequestFailedError: it is not what was asked for.
     """
     if reply.is_redirect or reply.status_code == _UNCHANGED:
         return
@@ -195,9 +192,9 @@ def _check(reply: Response, language: str) -> None:
     try:
         Page.parse(reply.content, language)
     except StatedError as error:
-        raise UnansweredError(f"{status_in_words(reply)}: {error}") from None
+        raise RequestFailedError(f"{describe_status(reply)}: {error}") from None
     except ReplyError as error:
         if reply.ok:
-            raise UnansweredError(f"gives what is no reply of ConceptNet's API: {error}") from None
+            raise RequestFailedError(f"gives what is no reply of ConceptNet's API: {error}") from None
     if not reply.ok:
-        raise UnansweredError(status_in_words(reply))
+        raise RequestFailedError(describe_status(reply))

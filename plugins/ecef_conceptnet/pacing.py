@@ -1,4 +1,4 @@
-"""Asking a server at a pace, again after a failure, and never without an end."""
+"""Requests at a limited rate."""
 
 from __future__ import annotations
 
@@ -7,24 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from requests import PreparedRequest, RequestException, Response
 
-from ecef_cli.download.patience import PASSING, Patience, in_words, passing, retry_after, status_in_words
-from ecef_cli.download.sockets import TimedAdapter
+from ecef_cli.download.web import Attempts, RequestLimits, TimeLimitAdapter, check_busy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class UnansweredError(RequestException):
-    """A request got no answer that is of use; the text says what came instead."""
-
-
 class Pace:
-    """Lets so many requests a second go, evenly spaced.
+    """Space requests evenly.
 
     Args:
-        per_second: requests a second.
+        per_second: requests per second.
         clock: returns seconds that never run backwards.
-        sleep: waits for so many seconds.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -38,67 +33,44 @@ class Pace:
         self._next = clock()
 
     def wait(self) -> None:
-        """Return when the next request may go."""
+        """Return when the next request may be sent."""
         now = self._clock()
         if now < self._next:
             self._sleep(self._next - now)
         self._next = max(now, self._next) + self._interval
 
 
-class PatientAdapter(TimedAdapter):
-    """Sends requests at a pace, again where the failure may pass, and returns whole replies.
+class PacedAdapter(TimeLimitAdapter):
+    """Send requests at a pace, retry them, and return whole replies.
 
-    It lies beneath the cache: what the cache answers is neither paced nor counted.
+    It is below the cache: a reply from the cache is neither paced nor counted.
 
     Args:
-        pace: when the next request may go.
-        patience: how long the server is waited for.
-        check: raises `UnansweredError` for a reply that is not what was asked for.
-        sleep: waits for so many seconds.
+        pace: the pace of requests, retries included.
+        limits: attempts and time limits.
+        check: raises `RequestFailedError` for a reply that is of no use.
     """
 
-    def __init__(
-        self,
-        pace: Pace,
-        patience: Patience,
-        check: Callable[[Response], None],
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        super().__init__(lambda _received: patience.reply)
-        self._pace, self._patience, self._check, self._sleep = pace, patience, check, sleep
+    def __init__(self, pace: Pace, limits: RequestLimits, check: Callable[[Response], None]) -> None:
+        super().__init__(lambda _received: limits.reply)
+        self._pace, self._limits, self._check = pace, limits, check
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002 - always whole
         """Return a whole reply that passed the check.
 
         Raises:
-            UnansweredError: there is none, after as many tries as patience allows.
+            RequestFailedError: there is none after the last attempt.
         """
-        kwargs = {**kwargs, "stream": True, "timeout": (self._patience.connect, self._patience.silence)}
-        failed = 0
+        kwargs = {**kwargs, "stream": True, "timeout": (self._limits.connect, self._limits.silence)}
+        attempts = Attempts(self._limits)
         while True:
             self._pace.wait()
-            asked_for = None
             try:
-                response = super().send(request, **kwargs)
-                try:
-                    # Reads it all, so that a connection that is cut is noticed here.
-                    response.content  # noqa: B018
-                finally:
-                    response.close()
+                with super().send(request, **kwargs) as response:
+                    response.content  # noqa: B018 - reads it all, so that a cut connection is noticed here
+                check_busy(response)
+                self._check(response)
             except RequestException as error:
-                if not passing(error):
-                    raise
-                problem = in_words(error)
+                attempts.wait(error)
             else:
-                if response.status_code not in PASSING:
-                    self._check(response)
-                    return response
-                problem = status_in_words(response)
-                asked_for = retry_after(response)
-            failed += 1
-            wait = self._patience.backoff(failed) if asked_for is None else asked_for
-            if wait > self._patience.longest_wait:
-                raise UnansweredError(f"{problem} and asks to wait {wait:.0f} s")
-            if failed >= self._patience.tries:
-                raise UnansweredError(f"{problem}, {failed} times")
-            self._sleep(wait)
+                return response

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.errors import DataError, EcefError
 from ecef_cli.download.archives import Member, members
-from ecef_cli.download.partial import check_room
+from ecef_cli.download.files import check_disk_space
 from ecef_datasets.clip_pool import ClipPool
 from ecef_datasets.clips import source_note, sweep
 from ecef_datasets.meld_clips import Clip, clip_of
@@ -79,7 +79,7 @@ def record(found: Found, tables: Collection[str], context: PrepareContext) -> Re
         sweep(context.folder / TABLES)
         packed = sum(path.stat().st_size for path in found.archives)
         if packed and not any(folder.glob("*/*.flac")):
-            check_room(folder, packed // SMALLER, "the recordings", "make room, or put the workspace elsewhere")
+            check_disk_space(folder, packed // SMALLER, "the recordings", "make room, or put the workspace elsewhere")
         work = _Work(folder, context.folder / TABLES, tables, context)
         work.loose(found.clips)
         for path in found.archives:

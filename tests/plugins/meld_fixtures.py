@@ -12,7 +12,7 @@ from meld_small import CLIPS, TABLES
 from web_server import WebServer
 
 from ecef_cli.cli.main import _run
-from ecef_cli.download import patience as patience_module
+from ecef_cli.download import web
 from ecef_datasets import clip_pool
 
 
@@ -53,7 +53,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("ECEF_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(patience_module.Patience, "backoff", lambda *_: 0.0)
+    monkeypatch.setattr(web, "LIMITS", web.RequestLimits(sleep=lambda _: None))
     return tmp_path / "cache"
 
 

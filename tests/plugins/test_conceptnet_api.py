@@ -23,7 +23,7 @@ from web_server import HTML, Time, WebServer, conceptnet, drip, edge, hang_up, i
 
 from ecef_cli.api.components import Edge
 from ecef_cli.api.errors import EcefError, UsageProblem
-from ecef_cli.download.patience import Patience
+from ecef_cli.download.web import RequestLimits
 from ecef_cli.recipe.model import build_component
 from ecef_cli.recipe.strict_yaml import parse_yaml
 from ecef_conceptnet import api
@@ -66,8 +66,9 @@ def opened(server: WebServer, tmp_path: Path) -> Iterator[Callable[..., ApiSourc
 
     def open_source(**options: Any) -> ApiSource:
         time = options.pop("time", None) or Time()
+        limits = RequestLimits(**options.pop("limits", {}), sleep=time.sleep)
         values = {"address": server.address, "language": "en", "cache": tmp_path / "cache", **options}
-        sources.append(ApiSource(**values, clock=time.clock, sleep=time.sleep))
+        sources.append(ApiSource(**values, limits=limits, clock=time.clock))
         return sources[-1]
 
     yield open_source
@@ -353,13 +354,13 @@ def test_a_connection_that_is_cut_is_made_again(opened, server, cut) -> None:
 def test_a_server_that_drips_is_not_waited_for_without_end(opened, server, part: str) -> None:
     server.reply = drip(part)
     with pytest.raises(EcefError, match="does not answer in time, 2 times"):
-        opened(patience=Patience(tries=2, reply=0.15)).known(["dog"])
+        opened(limits={"tries": 2, "reply": 0.15}).known(["dog"])
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(opened, server) -> None:
     server.reply = lambda handler: handler.owner.stopping.wait(20)
     with pytest.raises(EcefError, match="does not answer in time, 2 times"):
-        opened(patience=Patience(tries=2, silence=0.1)).known(["dog"])
+        opened(limits={"tries": 2, "silence": 0.1}).known(["dog"])
 
 
 def test_nobody_at_the_address(opened, server) -> None:
@@ -370,7 +371,7 @@ def test_nobody_at_the_address(opened, server) -> None:
 
 
 def test_a_name_that_nobody_knows(opened) -> None:
-    with pytest.raises(EcefError, match=r"http://conceptnet\.invalid is a name that nobody knows here"):
+    with pytest.raises(EcefError, match=r"http://conceptnet\.invalid cannot be resolved"):
         opened(address="http://conceptnet.invalid").known(["dog"])
 
 

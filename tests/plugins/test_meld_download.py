@@ -12,6 +12,7 @@ from web_server import WebServer, drip, hang_up, status
 
 from ecef_cli.cli.main import _run
 from ecef_cli.corpus.manifest import load_prepared
+from ecef_cli.download import web
 from ecef_cli.workspace import Workspace
 from ecef_datasets import meld_download
 from ecef_datasets.meld import FILES
@@ -78,7 +79,7 @@ def test_another_run_goes_on_where_one_ended(download, server, tmp_path: Path) -
     code, said = download()
     assert code == 1
     assert said.count("\n") == 1
-    assert "/MELD.Raw.tar.gz cuts the connection (run it again to go on where it was" in said
+    assert "/MELD.Raw.tar.gz cuts the connection, 5 times (run it again to go on where it was" in said
     code, said = download()
     assert code == 0, said
     assert archives(server)[-1] == f"bytes={HALF}-"
@@ -106,8 +107,7 @@ def test_a_wrong_checksum_is_told_and_the_file_put_aside(download, server, cache
 
 
 def test_a_server_that_never_ends_is_left(download, server, monkeypatch: pytest.MonkeyPatch) -> None:
-    short = SimpleNamespace(reply=0.2, tries=2, connect=5.0, silence=5.0, longest_wait=1.0, backoff=lambda _: 0.0)
-    monkeypatch.setattr("ecef_cli.download.download.Patience", lambda: short)
+    monkeypatch.setattr(web, "LIMITS", web.RequestLimits(tries=2, reply=0.2, sleep=lambda _: None))
     after_tables(server, drip("body"), drip("body"))
     code, said = download()
     assert code == 1

@@ -1,4 +1,4 @@
-"""The download of the dump, from a server on this machine."""
+"""Downloads with resume, from a server on this machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gzip
 import json
 import random
 import re
+import resource
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,9 +18,9 @@ from filelock import FileLock
 from web_server import HTML, Handler, Time, WebServer, drip, hang_up, status
 
 from ecef_cli.api.errors import EcefError
-from ecef_cli.download import partial
-from ecef_cli.download.patience import Patience
-from ecef_conceptnet.download import fetch_dump
+from ecef_cli.download import files
+from ecef_cli.download.files import download_file
+from ecef_cli.download.web import RequestLimits
 
 # It cannot be compressed, so that its size is what it says.
 DUMP = gzip.compress(random.Random(5).randbytes(3_000_000), mtime=0)
@@ -81,8 +82,11 @@ def serving(
     return answer
 
 
-def fetch(server: WebServer, target: Path, **options: Any) -> Path:
-    return fetch_dump(target, f"{server.address}/dump.csv.gz", sleep=Time().sleep, **options)
+def fetch(
+    server: WebServer, target: Path, time: Time | None = None, path: str = "/dump.csv.gz", **options: Any
+) -> Path:
+    limits = RequestLimits(**options.pop("limits", {}), sleep=(time or Time()).sleep)
+    return download_file(target, f"{server.address}{path}", gzipped=True, limits=limits, **options)
 
 
 def ranges(server: WebServer) -> list[str | None]:
@@ -113,7 +117,7 @@ def test_a_file_that_is_there_is_not_downloaded_again(server, target: Path) -> N
 def test_a_file_of_another_kind_at_the_target_is_left_alone(server, target: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(HTML)
-    with pytest.raises(EcefError, match=r"dump\.csv\.gz: is no gzipped file \(delete it"):
+    with pytest.raises(EcefError, match=r"dump\.csv\.gz: is no gzipped file, it begins .* \(delete it"):
         fetch(server, target)
     assert target.read_bytes() == HTML
 
@@ -177,7 +181,7 @@ def test_a_date_tells_that_the_file_is_the_same(server, target: Path) -> None:
 def test_a_part_from_another_address_is_not_carried_on(server, target: Path) -> None:
     server.once.append(serving(OTHER, cut=HALF))
     with pytest.raises(EcefError):
-        fetch_dump(target, f"{server.address}/other.gz", patience=Patience(tries=1))
+        fetch(server, target, path="/other.gz", limits={"tries": 1})
     fetch(server, target)
     assert target.read_bytes() == DUMP
     assert ranges(server)[-1] is None
@@ -222,7 +226,7 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for(server, target: 
 def test_failures_that_pass_are_waited_for(server, target: Path) -> None:
     server.once.extend([status(503, HTML), status(429, b"", {"Retry-After": "9"}), hang_up])
     time = Time()
-    fetch_dump(target, f"{server.address}/dump.csv.gz", sleep=time.sleep)
+    fetch(server, target, time)
     assert target.read_bytes() == DUMP
     assert time.slept == [1.0, 9.0, 4.0]
 
@@ -255,7 +259,15 @@ def test_a_server_that_drips_is_given_up(server, target: Path, part: str) -> Non
 
     server.reply = after_magic
     with pytest.raises(EcefError, match="does not answer in time"):
-        fetch(server, target, patience=Patience(tries=2, reply=0.15))
+        fetch(server, target, limits={"tries": 2, "reply": 0.15})
+
+
+def test_a_server_that_drips_through_a_proxy_is_given_up(server, target: Path, monkeypatch) -> None:
+    monkeypatch.setenv("http_proxy", server.address)
+    server.reply = drip("body")
+    with pytest.raises(EcefError, match="does not answer in time"):
+        download_file(target, "http://conceptnet.invalid/x.gz", limits=RequestLimits(tries=1, reply=0.15))
+    assert server.asked == ["http://conceptnet.invalid/x.gz"]
 
 
 @pytest.mark.parametrize(("code", "name"), [(404, "Not Found"), (403, "Forbidden"), (500, "Internal Server Error")])
@@ -285,20 +297,24 @@ def test_a_disk_that_is_too_small_is_told_before_the_download(server, target: Pa
 def test_only_what_is_missing_must_fit_on_the_disk(server, target: Path, monkeypatch) -> None:
     server.once.append(serving(DUMP, cut=HALF))
     with pytest.raises(EcefError):
-        fetch(server, target, patience=Patience(tries=1))
-    free = len(DUMP) - HALF + partial.SPARE
+        fetch(server, target, limits={"tries": 1})
+    free = len(DUMP) - HALF + files.SPARE
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     fetch(server, target)
     assert target.read_bytes() == DUMP
 
 
-def test_a_disk_that_is_full_keeps_what_came(server, target: Path, monkeypatch) -> None:
-    def full(self, piece: bytes) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(partial.Partial, "write", full)
-    with pytest.raises(EcefError, match=r"dump\.csv\.gz: cannot be written: No space left on device \(.*make room"):
-        fetch(server, target)
+def test_a_disk_that_is_full_keeps_what_came(server, target: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (HALF, hard))
+    try:
+        with pytest.raises(EcefError, match=r"dump\.csv\.gz: cannot be written: File too large \(.*make room"):
+            fetch(server, target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert 0 < (target.parent / "dump.csv.gz.part").stat().st_size <= HALF
+    fetch(server, target)
+    assert target.read_bytes() == DUMP
 
 
 def test_a_folder_that_cannot_be_made_is_told(server, tmp_path: Path) -> None:
@@ -353,10 +369,10 @@ def test_nobody_at_the_address(server, target: Path) -> None:
 
 
 def test_a_name_that_nobody_knows(target: Path) -> None:
-    with pytest.raises(EcefError, match=r"http://conceptnet\.invalid/x\.gz is a name that nobody knows here"):
-        fetch_dump(target, "http://conceptnet.invalid/x.gz", sleep=Time().sleep)
+    with pytest.raises(EcefError, match=r"http://conceptnet\.invalid/x\.gz cannot be resolved"):
+        download_file(target, "http://conceptnet.invalid/x.gz", limits=RequestLimits(sleep=Time().sleep))
 
 
 def test_an_address_that_is_none(target: Path) -> None:
     with pytest.raises(EcefError, match=r"^conceptnet\.gz cannot be asked"):
-        fetch_dump(target, "conceptnet.gz")
+        download_file(target, "conceptnet.gz")

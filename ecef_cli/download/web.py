@@ -1,0 +1,205 @@
+"""HTTP requests that retry and that end: retry rules, a time limit per reply, errors in words."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPResponse, responses
+from typing import TYPE_CHECKING, Any
+
+from requests import RequestException, exceptions
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, InvalidHeader, MaxRetryError
+from urllib3.util.retry import Retry
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from requests import Response
+
+_RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+_OFF = frozenset({"", "0", "false", "no", "off"})
+
+
+class RetryableError(RequestException):
+    """A reply is of no use, and the next one may be; the message says why."""
+
+
+class RequestFailedError(RequestException):
+    """A request failed for good; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLimits:
+    """Number of attempts per request, and time limits in seconds.
+
+    Attributes:
+        tries: attempts per request.
+        longest_wait: longest wait between two attempts; a server that asks for more with `Retry-After` is given up.
+        connect: limit to connect.
+        silence: limit between two pieces of a reply.
+        reply: limit for a whole reply, however steadily it drips.
+        sleep: waits for a number of seconds.
+    """
+
+    tries: int = 5
+    longest_wait: float = 120.0
+    connect: float = 10.0
+    silence: float = 30.0
+    reply: float = 120.0
+    sleep: Callable[[float], None] = time.sleep
+
+
+LIMITS = RequestLimits()
+
+
+class Attempts:
+    """Attempts of one request, counted and spaced by urllib3's `Retry`.
+
+    The adapter's own `max_retries` ends with the header of a reply. This also covers a body that is cut off.
+    """
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self._limits = limits
+        self._first = self._retry = Retry(limits.tries - 1, backoff_factor=1.0, backoff_max=limits.longest_wait)
+
+    def wait(self, error: RequestException | HTTPError, *, progressed: bool = False) -> None:
+        """Wait before the next attempt; an attempt that `progressed` starts the count again.
+
+        Raises:
+            RequestException: `error` itself if a retry cannot help.
+            RequestFailedError: no attempt is left, or the server asks for too long a wait.
+        """
+        if not _may_pass(error):
+            raise error
+        try:
+            self._retry = (self._first if progressed else self._retry).increment("GET", error=error)
+        except MaxRetryError:
+            raise RequestFailedError(f"{describe(error)}, {self._limits.tries} times") from error
+        wait = self._wait_of(getattr(error, "response", None))
+        if wait > self._limits.longest_wait:
+            raise RequestFailedError(f"{describe(error)} and asks to wait {wait:.0f} s") from error
+        self._limits.sleep(wait)
+
+    def _wait_of(self, response: Any) -> float:
+        try:
+            stated = None if response is None else self._retry.get_retry_after(response)
+        except (InvalidHeader, ValueError, OverflowError):
+            stated = None
+        # urllib3 retries the first time at once.
+        return max(1.0, self._retry.get_backoff_time()) if stated is None else stated
+
+
+def check_busy(response: Response) -> None:
+    """Check that a server is not too busy to answer.
+
+    Raises:
+        RetryableError: it is.
+    """
+    if response.status_code in _RETRIED_STATUSES:
+        raise RetryableError(describe_status(response), response=response)
+
+
+class TimeLimitAdapter(HTTPAdapter):
+    """Limit the time of a whole reply, from its status line to its last byte.
+
+    A timeout of requests restarts with every byte, so a server that sends a byte per second would never end.
+
+    Args:
+        allowed: returns the seconds that a reply may take, from the number of bytes received so far.
+    """
+
+    def __init__(self, allowed: Callable[[int], float]) -> None:
+        self._allowed = allowed
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a connection pool whose connections limit the time of a reply."""
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = partial(_connect, pool.ConnectionCls, self._allowed)
+        return pool
+
+
+def _connect(connection_class: type[Any], allowed: Callable[[int], float], *args: Any, **kwargs: Any) -> Any:
+    connection = connection_class(*args, **kwargs)
+    connection.response_class = partial(_LimitedResponse, allowed=allowed)
+    return connection
+
+
+class _LimitedResponse(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, allowed: Callable[[int], float], **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_LimitedReader(self.fp.detach(), sock, allowed))
+
+
+class _LimitedReader(io.RawIOBase):
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, allowed: Callable[[int], float]) -> None:
+        self._raw, self._sock, self._allowed = raw, sock, allowed
+        self._silence = sock.gettimeout()
+        self._started, self._received = time.monotonic(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._started + self._allowed(self._received) - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left if self._silence is None else min(self._silence, left))
+        count = self._raw.readinto(buffer)
+        self._received += count or 0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def offline() -> bool:
+    """Return whether network access is off: `ecef --offline`, `ECEF_OFFLINE` or `HF_HUB_OFFLINE`."""
+    return any(os.environ.get(name, "").lower() not in _OFF for name in ("ECEF_OFFLINE", "HF_HUB_OFFLINE"))
+
+
+def _may_pass(error: Exception) -> bool:
+    lasting = (exceptions.SSLError, exceptions.ProxyError, exceptions.InvalidURL)
+    passing = (RetryableError, exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
+    return isinstance(error, (HTTPError, *passing)) and not isinstance(error, lasting)
+
+
+_WORDS = {
+    "ConnectionRefusedError": "refuses the connection",
+    "NameResolutionError": "cannot be resolved",
+    "IncompleteRead": "cuts the connection",
+    "ConnectionResetError": "cuts the connection",  # also RemoteDisconnected
+    "BrokenPipeError": "cuts the connection",
+    "TimeoutError": "does not answer in time",
+    "Timeout": "does not answer in time",
+}
+"""Words for the classes in a chain of errors, most specific first; by name, as they come from three libraries."""
+
+
+def describe(error: BaseException) -> str:
+    """Return why a request failed, as words that follow the address."""
+    if isinstance(error, (RetryableError, RequestFailedError)):
+        return str(error)
+    chain = [error]
+    while cause := next((found for found in _causes(chain[-1]) if found not in chain), None):
+        chain.append(cause)
+    names = {kind.__name__ for link in chain for kind in type(link).__mro__}
+    words = next((words for name, words in _WORDS.items() if name in names), None)
+    return words or f"cannot be asked ({' '.join(str(chain[-1]).split())[:160] or type(chain[-1]).__name__})"
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
+    return [cause for cause in found if isinstance(cause, BaseException)]
+
+
+def describe_status(response: Response) -> str:
+    """Return the status of a reply in words, such as `answers 502 Bad Gateway`."""
+    return f"answers {response.status_code} {responses.get(response.status_code, '')}".rstrip()
