@@ -1,50 +1,46 @@
-"""Reads archives member by member, in one pass and in bounded memory; nothing is unpacked to the disk.
+"""Read tar archives safely: one pass, bounded memory, nothing unpacked to the disk.
 
-An archive is hostile until it has proven otherwise: what it declares is checked before it is believed, and what it
-gives is counted while it comes.
+`tarfile.data_filter` refuses members that lead out of the archive, and devices. This module also refuses archives that
+flood memory or disk, names that cannot be written, two names for one file, and damage that tarfile passes over.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
+import re
 import tarfile
+import unicodedata
 import zlib
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
-from ecef_cli.api.errors import DataError
-from ecef_cli.download.archive_names import Names, shown
+from ecef_cli.api.errors import DataError, EcefError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
-SUFFIXES = (".tar.gz", ".tgz", ".tar")
 _GZIP = b"\x1f\x8b"
-_HEADERS = 1 << 20  # bytes that the headers between two members may take
-_SLACK = 16 << 20  # bytes that may come out of an archive before its ratio counts
-_DAMAGED = "get it anew: it was cut off or changed on its way"
+_HEADERS = 1 << 20  # bytes of the headers between two members
+_SLACK = 16 << 20  # bytes that an archive may give before its ratio counts
+_NAME, _PATH, _SHOWN = 255, 1_000, 80  # bytes of a part, bytes of a path, characters in an error
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_FOREIGN = re.compile(r"/|[A-Za-z]:|.*\\")
+_AGAIN = "get it anew: it was cut off or changed on its way"
+_PUBLISHED = "get the archive from where it was published"
+_TOO_LARGE = "it is larger than any corpus it could be: get it from where it was published"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an archive may hold.
+    """Limits of an archive together with the archives within it."""
 
-    Attributes:
-        member: bytes of one file.
-        total: bytes of all files, those of archives within it among them.
-        ratio: bytes that may come out of one byte that is packed, in the mean.
-        members: how many files, folders and links.
-        depth: how deep archives may lie within archives.
-    """
-
-    member: int = 1 << 30
-    total: int = 64 << 30
-    ratio: int = 200
-    members: int = 200_000
-    depth: int = 1
+    member: int = 1 << 30  # bytes of one file
+    total: int = 64 << 30  # bytes of all files
+    ratio: int = 200  # bytes that one packed byte may give, on average
+    members: int = 200_000  # files, folders and links
+    depth: int = 1  # levels of archives within archives
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +48,10 @@ class Member:
     """A file in an archive.
 
     Attributes:
-        name: its path, parts separated by `/`; that of an archive within stands before that of its own members.
+        name: its path, with `/` between the parts; for a file of an archive within, after the path of that archive.
         size: its size in bytes.
-        modified: when it was last changed, seconds since 1970.
-        read: returns its bytes; to be called before the next member is asked for.
+        modified: time of the last change, in seconds since 1970.
+        read: returns its bytes; call it before asking for the next member.
     """
 
     name: str
@@ -65,163 +61,189 @@ class Member:
 
 
 def is_archive(name: str) -> bool:
-    """Tell by its name whether a file is an archive that can be read."""
-    return name.casefold().endswith(SUFFIXES)
+    """Return whether a file has the name of an archive that can be read."""
+    return name.casefold().endswith((".tar.gz", ".tgz", ".tar"))
 
 
-def members(
-    path: Path, limits: Limits | None = None, *, progress: Callable[[int], None] | None = None
+def read_archive(
+    path: Path, limits: Limits | None = None, *, progress: Callable[[int], None] = lambda _: None
 ) -> Iterator[Member]:
-    """Yield the files of a tar archive, gzipped or not, and those of archives within it; links are passed over.
+    """Yield the files of a tar archive, gzipped or not, and those of archives within it; skip links.
 
     Args:
         path: the archive.
         limits: what it may hold.
-        progress: is told how many bytes of the archive are read.
+        progress: receives the number of bytes of the archive that are read.
 
     Raises:
-        DataError: it cannot be read, is cut off, or holds what no honest archive does.
+        DataError: the archive cannot be read, is damaged, or is hostile.
     """
-    limits = limits or Limits()
+    if not hasattr(tarfile, "data_filter"):
+        raise EcefError("this Python cannot open archives safely", hint="update it to 3.11.4 or later")
     try:
         with path.open("rb") as stream:
-            for member in _Walk(limits).archive(stream, str(path), "", 0):
-                if progress:
-                    progress(stream.tell())
+            for member in _members(stream, str(path), _Use(limits or Limits())):
+                progress(stream.tell())
                 yield member
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror or error}", where=str(path)) from None
 
 
-class _Walk:
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self.total = 0
-        self._count = 0
+@dataclass(slots=True)
+class _Use:
+    """The share of the limits that an archive and those within it have used."""
 
-    def archive(self, packed: Any, where: str, prefix: str, depth: int) -> Iterator[Member]:
-        """Yield the files of an archive whose bytes `packed`, a buffered reader, gives."""
-        with ExitStack() as stack:
-            counted = _Counted(packed)
-            with _damage(where):
-                zipped = packed.peek(2)[:2] == _GZIP
-            source: IO[bytes] = gzip.GzipFile(fileobj=counted) if zipped else counted  # type: ignore[assignment]
-            if zipped:
-                stack.enter_context(closing(source))
-            metered = _Metered(source, counted, self, where)
-            with _damage(where):
-                tar = stack.enter_context(
-                    tarfile.open(fileobj=metered, mode="r|", tarinfo=_Info, errorlevel=2)  # type: ignore[call-overload]
-                )
-            names = Names(where, Path(f"{where.partition(': ')[0]}.unpacked"))
-            while (info := self._next(tar, names, metered, where)) is not None:
-                if info.isreg():
-                    yield from self._file(tar, info, where, prefix, depth)
-            with _damage(where):
-                metered.drain()
+    limits: Limits
+    total: int = 0
+    members: int = 0
 
-    def _next(self, tar: tarfile.TarFile, names: Names, metered: _Metered, where: str) -> tarfile.TarInfo | None:
+
+def _members(packed: Any, where: str, use: _Use, prefix: str = "", depth: int = 0) -> Iterator[Member]:
+    limits, names = use.limits, _Names()
+    with _damage(where):
+        zipped = packed.peek(2)[:2] == _GZIP
+        unpacked = _Metered(gzip.GzipFile(fileobj=packed) if zipped else packed, packed, use, where)
+        with tarfile.open(fileobj=unpacked, mode="r|", tarinfo=_Header, errorlevel=2) as tar:  # type: ignore[call-overload]
+            while (info := tar.next()) is not None:
+                tar.members.clear()  # each is met once, and a corpus has thousands
+                if problem := names.problem(info, where):
+                    raise DataError(f"the member {_shown(info.name)} {problem}", where=where, hint=_PUBLISHED)
+                name = _normal(info.name)
+                nested = info.isreg() and is_archive(name) and not name.rpartition("/")[2].startswith(".")
+                largest = limits.total if nested else limits.member
+                use.members += 1
+                if use.members > limits.members:
+                    problem = f"holds more than {limits.members:,} members"
+                elif info.size > largest:
+                    problem = f"the member {_shown(name)} declares {info.size:,} bytes, and {largest:,} are allowed"
+                elif nested and depth == limits.depth:
+                    problem = f"the member {_shown(name)} is an archive in an archive in an archive"
+                if problem:
+                    raise DataError(problem, where=where, hint=_TOO_LARGE)
+                unpacked.allowed = info.offset_data + info.size + _HEADERS
+                if not info.isreg():
+                    continue
+                stream = tar.extractfile(info)
+                if nested:
+                    yield from _members(stream, f"{where}: {name}", use, f"{prefix}{name}/", depth + 1)
+                else:
+                    yield Member(f"{prefix}{name}", info.size, int(info.mtime), _reader(stream, where))
+        unpacked.drain()
+
+
+def _reader(stream: Any, where: str) -> Callable[[], bytes]:
+    def read() -> bytes:
         with _damage(where):
-            info = tar.next()
-        if info is None:
-            return None
-        tar.members.clear()  # type: ignore[attr-defined]  # each is met once, and a corpus has thousands
-        names.check(info)
-        self._count += 1
-        if self._count > self.limits.members:
-            raise DataError(f"holds more than {self.limits.members:,} members", where=where, hint=_BOMB)
-        largest = self.limits.total if is_archive(info.name) else self.limits.member
-        if info.size > largest:
-            problem = f"the member {shown(info.name)} declares {info.size:,} bytes, and {largest:,} are allowed"
-            raise DataError(problem, where=where, hint=_BOMB)
-        metered.allowed = info.offset_data + info.size + _HEADERS
-        return info
+            return bytes(stream.read())
 
-    def _file(
-        self, tar: tarfile.TarFile, info: tarfile.TarInfo, where: str, prefix: str, depth: int
-    ) -> Iterator[Member]:
-        with _damage(where):
-            stream = tar.extractfile(info)
-        if stream is None:
-            return
-        name = "/".join(part for part in info.name.split("/") if part not in {"", "."})
-        if is_archive(name) and not name.rpartition("/")[2].startswith("."):
-            if depth == self.limits.depth:
-                problem = f"the member {shown(name)} is an archive in an archive in an archive"
-                raise DataError(problem, where=where, hint=_BOMB)
-            yield from self.archive(stream, f"{where}: {name}", f"{prefix}{name}/", depth + 1)
-            return
-
-        def read() -> bytes:
-            with _damage(where):
-                return stream.read()
-
-        yield Member(f"{prefix}{name}", info.size, int(info.mtime), read)
+    return read
 
 
-_BOMB = "it is larger than any corpus it could be: get it from where it was published"
-
-
-class _Counted(io.RawIOBase):
-    """Counts the bytes that are read of a stream."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self.count = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        piece: bytes = self._stream.read(size)
-        self.count += len(piece)
-        return piece
-
-
+@dataclass(slots=True)
 class _Metered:
-    """What comes out of an archive, and no more than is allowed.
+    """The unpacked bytes of an archive, counted while they are read, as what it declares may be wrong."""
 
-    Attributes:
-        allowed: up to which byte its tar file may be read by now.
-    """
-
-    def __init__(self, stream: IO[bytes], packed: _Counted, walk: _Walk, where: str) -> None:
-        self._stream, self._packed, self._walk, self._where = stream, packed, walk, where
-        self._count = 0
-        self.allowed = _HEADERS
+    unpacked: Any
+    packed: Any
+    use: _Use
+    where: str
+    count: int = 0
+    allowed: int = _HEADERS  # position up to which the tar file may be read by now
 
     def read(self, size: int) -> bytes:
-        piece = self._stream.read(size)
-        self._take(len(piece))
-        if self._count > self.allowed:
-            raise DataError(f"its headers take more than {_HEADERS:,} bytes", where=self._where, hint=_BOMB)
+        piece: bytes = self.unpacked.read(size)
+        limits, problem = self.use.limits, None
+        self.count += len(piece)
+        self.use.total += len(piece)
+        if self.use.total > limits.total:
+            problem = f"unpacks to more than {limits.total:,} bytes"
+        elif self.count > limits.ratio * self.packed.tell() + _SLACK:
+            problem = f"unpacks to more than {limits.ratio} times its size"
+        elif self.count > self.allowed:
+            problem = f"its headers take more than {_HEADERS:,} bytes"
+        if problem:
+            raise DataError(problem, where=self.where, hint=_TOO_LARGE)
         return piece
 
     def drain(self) -> None:
-        """Read to the end, where the checksum of what was packed stands."""
+        """Read to the end, where gzip has its checksum."""
+        self.allowed = self.use.limits.total
         try:
-            while piece := self._stream.read(1 << 16):
-                self._take(len(piece))
+            while self.read(1 << 16):
+                pass
         except gzip.BadGzipFile as error:
-            if not str(error).startswith("Not a gzipped file"):  # what follows a whole archive is no part of it
+            if not str(error).startswith("Not a gzipped file"):  # bytes after the end of an archive do no harm
                 raise
 
-    def _take(self, count: int) -> None:
-        self._count += count
-        self._walk.total += count
-        limits = self._walk.limits
-        if self._walk.total > limits.total:
-            raise DataError(f"unpacks to more than {limits.total:,} bytes", where=self._where, hint=_BOMB)
-        if self._count > limits.ratio * self._packed.count + _SLACK:
-            problem = f"unpacks to more than {limits.ratio} times its size"
-            raise DataError(problem, where=self._where, hint=_BOMB)
+
+class _Names:
+    """The names of an archive, each checked before its member is used."""
+
+    def __init__(self) -> None:
+        self._spelled: dict[str, str] = {}
+        self._files: set[str] = set()
+
+    def problem(self, info: tarfile.TarInfo, where: str) -> str | None:
+        """Return why a member cannot be used."""
+        parts = info.name.split("/")
+        try:
+            size, longest = len(info.name.encode()), max(len(part.encode()) for part in parts)
+        except UnicodeEncodeError:
+            return "has a name that is no UTF-8"
+        problems = {
+            "has a control character in its name": _UNPRINTABLE.search(info.name),
+            "has an absolute path, or one of another system": _FOREIGN.match(info.name),
+            "leads out of the archive": ".." in parts,
+            f"has a name of {size:,} bytes: {_NAME} in a part, and {_PATH:,} in all, can be written": (
+                longest > _NAME or size > _PATH
+            ),
+            "is a sparse file, whose size is not what it takes": info.issparse(),
+        }
+        found = next((problem for problem, holds in problems.items() if holds), None)
+        return (
+            found or _refused(info, f"{where}.unpacked") or self._duplicate(_normal(info.name), file=not info.isdir())
+        )
+
+    def _duplicate(self, name: str, *, file: bool) -> str | None:
+        for end in [*(slash.start() for slash in re.finditer("/", name)), len(name)]:
+            other = self._spelled.setdefault(unicodedata.normalize("NFC", name[:end]).casefold(), name[:end])
+            if other != name[:end]:
+                return f"differs from {_shown(other)} only in how it is spelled"
+        if file and name in self._files:
+            return "is there twice"
+        if file:
+            self._files.add(name)
+        return None
 
 
-class _Info(tarfile.TarInfo):
-    """A header; one that is damaged is an error, where `tarfile` takes it for the end of the archive."""
+def _refused(info: tarfile.TarInfo, folder: str) -> str | None:
+    """Return why tarfile would not unpack a member into a folder."""
+    try:
+        tarfile.data_filter(info, folder)
+    except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError):
+        return f"is a link that leads out of the archive, to {_shown(info.linkname)}"
+    except tarfile.SpecialFileError:
+        return "is a device or a pipe"
+    except tarfile.FilterError:
+        return "leads out of the archive"
+    return None
+
+
+def _normal(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in {"", "."})
+
+
+def _shown(name: str) -> str:
+    """Return a name that is short, and harmless to a terminal."""
+    text = ascii(name)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(name):,} characters)"
+
+
+class _Header(tarfile.TarInfo):
+    """A header; a damaged one is an error, which `tarfile` takes for the end of the archive."""
 
     @classmethod
-    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Info:
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Header:
         try:
             return super().fromtarfile(tarfile_)
         except tarfile.HeaderError as error:
@@ -232,10 +254,9 @@ class _Info(tarfile.TarInfo):
 
 @contextmanager
 def _damage(where: str) -> Iterator[None]:
-    """Turn what the readers of archives raise into a line that a user can act on."""
     try:
         yield
     except (EOFError, zlib.error):
-        raise DataError("is cut off or damaged", where=where, hint=_DAMAGED) from None
+        raise DataError("is cut off or damaged", where=where, hint=_AGAIN) from None
     except (tarfile.TarError, gzip.BadGzipFile, ValueError, OverflowError) as error:
-        raise DataError(f"is no tar archive, or a damaged one: {error}", where=where, hint=_DAMAGED) from None
+        raise DataError(f"is no tar archive, or a damaged one: {error}", where=where, hint=_AGAIN) from None

@@ -12,7 +12,7 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.errors import DataError, EcefError
-from ecef_cli.download.archives import Member, members
+from ecef_cli.download.archives import Member, read_archive
 from ecef_cli.download.files import check_disk_space
 from ecef_datasets.clip_pool import ClipPool
 from ecef_datasets.clips import source_note, sweep
@@ -115,7 +115,7 @@ class _Work:
             return  # ten gigabytes need not be read to find that nothing is to do
         contents = _Contents()
         with self._context.progress(stat.st_size, f"decoding {path.name}", "bytes") as bar, self._pool(None) as pool:
-            for member in members(path, progress=bar.reach):
+            for member in read_archive(path, progress=bar.reach):
                 self._member(path, member, pool, contents)
             self._take(pool)
         contents.faults = {str(c.path): fault for c, fault in pool.faults.items()}

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecef_cli.api.errors import DataError
-from ecef_cli.download.archives import SUFFIXES as PACKED
 from ecef_cli.download.archives import is_archive
 from ecef_datasets.meld_clips import ARCHIVES, SUFFIXES, Clip, clip_of, is_recording
 
@@ -87,7 +86,7 @@ def look(sources: Sequence[Path], own: Path) -> Found:
         elif source.suffix.casefold() == ".csv":
             plain.append(source)
         else:
-            hint = f"give a .csv, an archive ({', '.join(PACKED)}), or the folder of recordings"
+            hint = "give a .csv, an archive (.tar.gz, .tgz, .tar), or the folder of recordings"
             raise DataError("is no table and no archive of MELD", where=str(source), hint=hint)
     if search.homeless and not search.clips:
         hint = "keep each split's in a folder train, dev or test: dialogues of different splits have the same numbers"

@@ -10,11 +10,11 @@ import pytest
 from hostile import HOSTILE, archive, declaring, entry, nested
 
 from ecef_cli.api.errors import DataError
-from ecef_cli.download.archives import Limits, members
+from ecef_cli.download.archives import Limits, read_archive
 
 
 def read(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
-    return {member.name: member.read() for member in members(path, limits)}
+    return {member.name: member.read() for member in read_archive(path, limits)}
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -38,7 +38,7 @@ def test_files_come_with_those_of_archives_within_and_in_their_order(tmp_path: P
 
 def test_members_that_nobody_reads_are_passed_over(tmp_path: Path) -> None:
     path = archive(tmp_path / "x.tgz", entry("a", b"a" * 50_000), entry("b", b"b" * 50_000, mtime=77))
-    assert [(m.name, m.size, m.modified) for m in members(path)] == [("a", 50_000, 0), ("b", 50_000, 77)]
+    assert [(m.name, m.size, m.modified) for m in read_archive(path)] == [("a", 50_000, 0), ("b", 50_000, 77)]
 
 
 def test_links_within_an_archive_are_passed_over(tmp_path: Path) -> None:
@@ -79,6 +79,7 @@ def test_what_leads_out_or_cannot_be_written_is_refused(tmp_path: Path, what: st
         (("f/\u00e9.mp4", "f/e\u0301.mp4"), "only in how it is spelled"),
         (("f/a.mp4", "f/./a.mp4"), "is there twice"),
         (("f/a.mp4", "f/a.mp4"), "is there twice"),
+        (("f/a.mp4", "f/g/../a.mp4"), "leads out of the archive"),
     ],
 )
 def test_two_names_for_one_file_are_refused(tmp_path: Path, names: tuple[str, str], problem: str) -> None:
@@ -91,14 +92,14 @@ def test_a_size_beyond_all_measure_is_refused_before_a_byte_is_read(tmp_path: Pa
     path = tmp_path / "x.tar"
     path.write_bytes(declaring("a.mp4", 1 << 41))
     with pytest.raises(DataError, match=r"'a\.mp4' declares 2,199,023,255,552 bytes, and 1,073,741,824 are allowed"):
-        list(members(path))
+        list(read_archive(path))
 
 
 def test_a_negative_size_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(declaring("a.mp4", -4096))
     with pytest.raises(DataError):
-        list(members(path))
+        list(read_archive(path))
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
@@ -106,7 +107,7 @@ def test_a_header_that_fills_memory_is_refused(tmp_path: Path, kind: bytes) -> N
     path = tmp_path / "x.tar.gz"
     path.write_bytes(gzip.compress(declaring("a", 1 << 33, kind) + bytes(5 << 20), 1))
     with pytest.raises(DataError, match="headers take more than 1,048,576 bytes"):
-        list(members(path))
+        list(read_archive(path))
 
 
 @pytest.mark.parametrize("within", [False, True])
@@ -115,7 +116,7 @@ def test_what_unpacks_to_many_times_its_size_is_refused(tmp_path: Path, within: 
     path = archive(tmp_path / "x.tgz", entry("inner.tgz", nested(bomb)) if within else bomb)
     assert path.stat().st_size < 100_000
     with pytest.raises(DataError, match="unpacks to more than 200 times its size"):
-        list(members(path))
+        list(read_archive(path))
 
 
 def test_many_members_that_are_allowed_each_are_refused_together(tmp_path: Path) -> None:
