@@ -1,7 +1,7 @@
 """Checksum notes that detect damage to a file since its download.
 
-Each file has a note beside it with its checksum, size and modification time. A large file with the same size and time
-is not read again: whatever unpacks it detects damage, as a gzip stream ends with a checksum of its own.
+A note beside the file has its checksum, size and modification time. A large file with the same size and time is not
+read again: whatever unpacks it detects damage, as a gzip stream ends with a checksum of its own.
 """
 
 from __future__ import annotations
@@ -29,30 +29,26 @@ def write_note(target: Path, path: Path, sha256: str) -> None:
 
 
 def verify(target: Path, sha256: str | None, progress: Callable[[int, int | None], None]) -> None:
-    """Check that a file has a checksum, or if `sha256` is None, the checksum in its note; write a missing note.
-
-    Args:
-        target: the file.
-        sha256: the expected checksum.
-        progress: receives the number of bytes read, and their total.
+    """Check that a file has a checksum, or if that is None, the one in its note; write a missing note.
 
     Raises:
-        DataError: the checksum is another one.
+        DataError: it has another one.
     """
-    known = _read_note(target)
+    try:
+        known = json.loads(_note_path(target).read_text("utf-8"))
+        same = known == _note(target, known["sha256"])
+    except (OSError, ValueError, TypeError, KeyError):  # missing or half-written
+        known, same = {}, False
     expected = sha256.casefold() if sha256 else known.get("sha256")
-    if known and known == _note(target, known["sha256"]) and known["size"] > SMALL:
-        found = known["sha256"]
-    elif expected is None and not os.access(target.parent, os.W_OK):
+    if expected is None and not os.access(target.parent, os.W_OK):
         return
-    else:
-        found = sha256_of(target, progress)
+    found = known["sha256"] if same and known["size"] > SMALL else sha256_of(target, progress)
     if expected is not None and found != expected:
         changed = known and found != known["sha256"]
         problem = "is not what was downloaded" if changed else "is another file than is known"
         hint = "delete it, and run it again to download it anew"
         raise DataError(f"{problem}: its SHA-256 is {found}, not {expected}", where=str(target), hint=hint)
-    if known != _note(target, found):
+    if not same:
         write_note(target, target, found)
 
 
@@ -74,12 +70,3 @@ def _note_path(target: Path) -> Path:
 def _note(path: Path, sha256: str) -> dict[str, Any]:
     stat = path.stat()
     return {"sha256": sha256, "size": stat.st_size, "modified": stat.st_mtime_ns}
-
-
-def _read_note(target: Path) -> dict[str, Any]:
-    try:
-        note = json.loads(_note_path(target).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    # A note that is half-written counts as missing.
-    return note if isinstance(note, dict) and note.keys() == {"sha256", "size", "modified"} else {}

@@ -8,8 +8,8 @@ import os
 import re
 import shutil
 import zlib
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import requests
 from filelock import FileLock, Timeout
@@ -33,7 +33,6 @@ _CHUNK = 1 << 18  # bytes
 _PROGRESS = 1 << 20  # bytes; an attempt that brings fewer counts as failed
 _SLOWEST = 2_000.0  # bytes per second, on average
 _OK, _PARTIAL, _BEYOND_END = 200, 206, 416
-_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 _GZIP = b"\x1f\x8b"
 
 
@@ -96,24 +95,15 @@ def check_disk_space(folder: Path, needed: int, what: str, hint: str) -> None:
         raise EcefError(f"{folder} has {free >> 20:,} MiB free, {what} needs {needed >> 20:,} MiB", hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """The remote file that a part belongs to.
-
-    Attributes:
-        address: its address.
-        validator: its ETag or date, by which the server tells whether the file is still the same; empty if it has none.
-        size: its size in bytes, if the server states it.
-    """
+class _Origin(NamedTuple):
+    """The remote file that a part belongs to; the server tells by the validator whether it is still the same."""
 
     address: str
-    validator: str
-    size: int | None
+    validator: str  # ETag or date, empty if the server states none
+    size: int | None  # bytes, if the server states it
 
     def differs(self, other: _Origin) -> bool:
-        """Return whether another reply brings another file."""
-        sizes = self.size is not None and other.size is not None and self.size != other.size
-        return sizes or bool(other.validator and other.validator != self.validator)
+        return any(mine and theirs and mine != theirs for mine, theirs in zip(self, other, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +133,7 @@ class _Download:
 
     def _receive(self) -> int | None:
         """Complete the part, and return the size that the server states."""
-        path, attempts = _part(self.target), web.Attempts(self.limits)
+        path, attempts = _beside(self.target, ".part"), web.Attempts(self.limits)
         adapter = web.TimeLimitAdapter(lambda received: self.limits.reply + received / _SLOWEST)
         try:
             with path.open("ab") as part, requests.Session() as session:
@@ -174,21 +164,23 @@ class _Download:
         timeout = self.limits.connect, self.limits.silence
         with session.get(self.address, headers=headers, stream=True, timeout=timeout) as response:
             web.check_busy(response)
-            status, (start, total) = response.status_code, _content_range(response)
-            if held and status == _BEYOND_END and total == size == (held.size or size):
-                return total  # the part is complete
-            if status == _OK or not held:
-                size = 0
-            origin = _origin(response, self.address)
+            status = response.status_code
+            if held and status == _BEYOND_END and size == held.size:
+                return size  # the part is complete
+            if status == _OK:
+                held, size = None, 0
+            ranged = re.fullmatch(rf"bytes {size}-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+            stated = ranged[1] if ranged else response.headers.get("Content-Length", "")
+            origin = _Origin(self.address, _validator(response), int(stated) if stated.isdigit() else None)
             # A server that ignores If-Range sends the rest of whatever file it has now.
-            moved = status == _PARTIAL and (start != size or (held is not None and held.differs(origin)))
+            moved = status == _PARTIAL and (ranged is None or (held is not None and held.differs(origin)))
             if moved or (held and status == _BEYOND_END):
                 part.truncate(0)
                 raise web.RetryableError("has another file now")
             if status not in {_OK, _PARTIAL}:
                 raise EcefError(f"{self.address} {web.describe_status(response)}", hint="check the address")
             part.truncate(size)
-            _origin_path(self.target).write_text(json.dumps(asdict(origin)), encoding="utf-8")
+            _beside(self.target, ".part.json").write_text(json.dumps(origin._asdict()), encoding="utf-8")
             if origin.size is not None:
                 hint = "make room, or put the cache elsewhere with ECEF_CACHE"
                 check_disk_space(self.target.parent, origin.size - size, "the download", hint)
@@ -208,41 +200,36 @@ class _Download:
 
     def _finish(self, size: int | None) -> None:
         """Check the part and rename it to the target."""
-        part = _part(self.target)
-        if self.gzipped:
-            try:
-                # If the server states no size, only the file itself can tell whether it was cut off.
+        part = _beside(self.target, ".part")
+        try:
+            if self.gzipped:  # if the server states no size, only the file itself can tell whether it was cut off
                 _check_gzip(part, self.address, whole=size is None, hint="check the address, or run it again")
-            except EcefError:
-                part.unlink()
-                raise
+        except EcefError:
+            part.unlink()
+            raise
         found = checksums.sha256_of(part)
         right = self.sha256 is None or found == self.sha256.casefold()
         if right:
             checksums.write_note(self.target, part, found)
         # Hours of download are not thrown away: a user who trusts a refused file may still use it.
-        path = self.target if right else self.target.with_name(f"{self.target.name}.refused")
+        path = self.target if right else _beside(self.target, ".refused")
         part.replace(path)
-        _origin_path(self.target).unlink(missing_ok=True)
+        _beside(self.target, ".part.json").unlink(missing_ok=True)
         if not right:
             problem = f"is another file than is known: its SHA-256 is {found}, not {self.sha256}"
             hint = f"it was put aside as {path}; run it again to download it anew"
             raise DataError(f"{self.address} {problem}", hint=hint)
 
 
-def _part(target: Path) -> Path:
-    return target.with_name(f"{target.name}.part")
-
-
-def _origin_path(target: Path) -> Path:
-    return target.with_name(f"{target.name}.part.json")
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(target.name + suffix)
 
 
 def _begun(target: Path) -> _Origin | None:
     """Return the origin of a part that can be resumed."""
     try:
-        origin = _Origin(**json.loads(_origin_path(target).read_text(encoding="utf-8")))
-        return origin if origin.validator and _part(target).stat().st_size else None
+        origin = _Origin(**json.loads(_beside(target, ".part.json").read_text(encoding="utf-8")))
+        return origin if origin.validator and _beside(target, ".part").stat().st_size else None
     except (OSError, ValueError, TypeError):
         return None
 
@@ -252,20 +239,9 @@ def _size(part: BinaryIO) -> int:
     return os.fstat(part.fileno()).st_size
 
 
-def _origin(response: Response, address: str) -> _Origin:
+def _validator(response: Response) -> str:
     tag, date = response.headers.get("ETag", ""), response.headers.get("Last-Modified", "")
-    validator = date if tag.startswith("W/") or not tag else tag  # a weak tag does not promise the same bytes
-    if response.status_code == _PARTIAL:
-        return _Origin(address, validator, _content_range(response)[1])
-    stated = response.headers.get("Content-Length", "")
-    return _Origin(address, validator, int(stated) if stated.isdigit() else None)
-
-
-def _content_range(response: Response) -> tuple[int | None, int | None]:
-    """Return the first byte that a partial reply brings, and the size of the whole file."""
-    match = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    start, total = match.groups() if match else (None, None)
-    return int(start) if start else None, int(total) if total and total != "*" else None
+    return date if tag.startswith("W/") or not tag else tag  # a weak tag does not promise the same bytes
 
 
 def _check_gzip(path: Path, where: str, *, whole: bool, hint: str) -> None:

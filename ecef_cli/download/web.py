@@ -35,22 +35,13 @@ class RequestFailedError(RequestException):
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Number of attempts per request, and time limits in seconds.
-
-    Attributes:
-        tries: attempts per request.
-        longest_wait: longest wait between two attempts; a server that asks for more with `Retry-After` is given up.
-        connect: limit to connect.
-        silence: limit between two pieces of a reply.
-        reply: limit for a whole reply, however steadily it drips.
-        sleep: waits for a number of seconds.
-    """
+    """Attempts per request, and time limits in seconds."""
 
     tries: int = 5
-    longest_wait: float = 120.0
+    longest_wait: float = 120.0  # between two attempts; a server that asks for more with Retry-After is given up
     connect: float = 10.0
-    silence: float = 30.0
-    reply: float = 120.0
+    silence: float = 30.0  # between two pieces of a reply
+    reply: float = 120.0  # for a whole reply, however steadily it drips
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -126,15 +117,14 @@ class TimeLimitAdapter(HTTPAdapter):
 
 
 def _connect(connection_class: type[Any], allowed: Callable[[int], float], *args: Any, **kwargs: Any) -> Any:
+    def response(sock: socket.socket, *args: Any, **kwargs: Any) -> HTTPResponse:
+        made = HTTPResponse(sock, *args, **kwargs)
+        made.fp = io.BufferedReader(_LimitedReader(made.fp.detach(), sock, allowed))
+        return made
+
     connection = connection_class(*args, **kwargs)
-    connection.response_class = partial(_LimitedResponse, allowed=allowed)
+    connection.response_class = response
     return connection
-
-
-class _LimitedResponse(HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, allowed: Callable[[int], float], **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_LimitedReader(self.fp.detach(), sock, allowed))
 
 
 class _LimitedReader(io.RawIOBase):
@@ -172,32 +162,23 @@ def _may_pass(error: Exception) -> bool:
 
 
 _WORDS = {
-    "ConnectionRefusedError": "refuses the connection",
+    "Connection refused": "refuses the connection",
     "NameResolutionError": "cannot be resolved",
-    "IncompleteRead": "cuts the connection",
-    "ConnectionResetError": "cuts the connection",  # also RemoteDisconnected
-    "BrokenPipeError": "cuts the connection",
-    "TimeoutError": "does not answer in time",
-    "Timeout": "does not answer in time",
+    "timed out": "does not answer in time",
+    "RemoteDisconnected": "cuts the connection",
+    "ConnectionResetError": "cuts the connection",
+    "Connection broken": "cuts the connection",
 }
-"""Words for the classes in a chain of errors, most specific first; by name, as they come from three libraries."""
+"""Words for what the text of an error holds: the causes that requests wraps are only in its text."""
 
 
-def describe(error: BaseException) -> str:
+def describe(error: Exception) -> str:
     """Return why a request failed, as words that follow the address."""
     if isinstance(error, (RetryableError, RequestFailedError)):
         return str(error)
-    chain = [error]
-    while cause := next((found for found in _causes(chain[-1]) if found not in chain), None):
-        chain.append(cause)
-    names = {kind.__name__ for link in chain for kind in type(link).__mro__}
-    words = next((words for name, words in _WORDS.items() if name in names), None)
-    return words or f"cannot be asked ({' '.join(str(chain[-1]).split())[:160] or type(chain[-1]).__name__})"
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    found = [getattr(error, "reason", None), *error.args, error.__cause__, error.__context__]
-    return [cause for cause in found if isinstance(cause, BaseException)]
+    words = next((words for text, words in _WORDS.items() if text in repr(error)), None)
+    cause = getattr(error.args[0] if error.args else None, "reason", None) or error
+    return words or f"cannot be asked ({' '.join(str(cause).split())[:160]})"
 
 
 def describe_status(response: Response) -> str:

@@ -214,6 +214,22 @@ def test_a_part_with_a_broken_note_is_downloaded_anew(server, target: Path) -> N
     assert target.read_bytes() == DUMP
 
 
+def test_a_server_that_sends_less_than_the_range_is_asked_for_the_rest(server, target: Path) -> None:
+    most = (1 << 20) + 7
+
+    def capped(handler: Handler) -> None:
+        start = int(handler.headers["Range"][len("bytes=") : -1])
+        piece = DUMP[start : start + most]
+        stated = f"bytes {start}-{start + len(piece) - 1}/{len(DUMP)}"
+        status(206, piece, {"Content-Range": stated, "ETag": '"v1"'})(handler)
+
+    server.once.append(serving(DUMP, cut=1000))
+    server.reply = capped
+    fetch(server, target)
+    assert target.read_bytes() == DUMP
+    assert ranges(server) == [None, *(f"bytes={start}-" for start in range(1000, len(DUMP), most))]
+
+
 @pytest.mark.parametrize("total", [len(DUMP), "*"])
 def test_a_server_that_sends_another_part_than_it_was_asked_for(server, target: Path, total) -> None:
     wrong = {"Content-Range": f"bytes 5-{len(DUMP) - 1}/{total}", "ETag": '"v1"'}
