@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from requests import Response
+    from requests import PreparedRequest, Response
 
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 _OFF = frozenset({"", "0", "false", "no", "off"})
@@ -114,6 +114,40 @@ class TimeLimitAdapter(HTTPAdapter):
         if "ConnectionCls" not in vars(pool):
             pool.ConnectionCls = partial(_connect, pool.ConnectionCls, self._allowed)
         return pool
+
+
+class RetryingAdapter(TimeLimitAdapter):
+    """Retry requests, and return whole replies.
+
+    Args:
+        limits: attempts and time limits.
+        before: called before each attempt.
+        check: raises `RequestFailedError` for a reply that is of no use.
+    """
+
+    def __init__(self, limits: RequestLimits, before: Callable[[], None], check: Callable[[Response], None]) -> None:
+        super().__init__(lambda _received: limits.reply)
+        self._limits, self._before, self._check = limits, before, check
+
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:  # noqa: ARG002 - always whole
+        """Return a whole reply that passed the check.
+
+        Raises:
+            RequestFailedError: there is none after the last attempt.
+        """
+        kwargs = {**kwargs, "stream": True, "timeout": (self._limits.connect, self._limits.silence)}
+        attempts = Attempts(self._limits)
+        while True:
+            self._before()
+            try:
+                with super().send(request, **kwargs) as response:
+                    response.content  # noqa: B018 - reads it all, so that a cut connection is noticed here
+                check_busy(response)
+                self._check(response)
+            except RequestException as error:
+                attempts.wait(error)
+            else:
+                return response
 
 
 def _connect(connection_class: type[Any], allowed: Callable[[int], float], *args: Any, **kwargs: Any) -> Any:

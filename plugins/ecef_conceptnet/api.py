@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ecef_cli.api.errors import EcefError
-from ecef_cli.download.web import LIMITS, RequestLimits
+from ecef_cli.download.web import RequestLimits
 from ecef_conceptnet.api_cache import OFFICIAL, WAY_OUT, NotCachedError, Replies
 from ecef_conceptnet.api_reply import heaviest_first, rounded
 from ecef_conceptnet.pacing import Pace
@@ -67,10 +67,11 @@ class ApiSource(Source):
         requests_per_second: float = 1.0,
         expire_days: float = 30.0,
         cache: Path,
-        limits: RequestLimits = LIMITS,
+        limits: RequestLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._language = language
+        limits = limits or RequestLimits()
         self._replies = Replies(
             address=address,
             language=language,

@@ -18,9 +18,8 @@ from requests_cache import CachedSession
 from requests_cache.backends.sqlite import SQLiteCache, SQLiteDict
 
 from ecef_cli.api.errors import EcefError, UsageProblem
-from ecef_cli.download.web import RequestFailedError, describe, describe_status, offline
+from ecef_cli.download.web import RequestFailedError, RetryingAdapter, describe, describe_status, offline
 from ecef_conceptnet.api_reply import Page, ReplyError, StatedError, is_unknown_term
-from ecef_conceptnet.pacing import PacedAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +88,7 @@ class Replies:
             self._editions: SQLiteDict = SQLiteDict(self.file, table_name="editions", serializer=None, timeout=30.0)
         self.close = weakref.finalize(self, _close, self._session, self._editions)
         """Closes the connections and the cache."""
-        adapter = PacedAdapter(pace, limits, partial(_check, language=language))
+        adapter = RetryingAdapter(limits, pace.wait, partial(_check, language=language))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
 
