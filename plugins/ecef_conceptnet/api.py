@@ -13,8 +13,8 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 from tqdm import tqdm
 
+from ecef_cli.api.download import RequestLimits
 from ecef_cli.api.errors import EcefError
-from ecef_cli.download.web import RequestLimits
 from ecef_conceptnet.api_cache import OFFICIAL, WAY_OUT, NotCachedError, Replies
 from ecef_conceptnet.api_reply import heaviest_first, rounded
 from ecef_conceptnet.pacing import Pace

@@ -17,15 +17,15 @@ from requests import RequestException, Response
 from requests_cache import CachedSession
 from requests_cache.backends.sqlite import SQLiteCache, SQLiteDict
 
+from ecef_cli.api.download import RequestFailedError, RetryingAdapter, describe, describe_status, offline
 from ecef_cli.api.errors import EcefError, UsageProblem
-from ecef_cli.download.web import RequestFailedError, RetryingAdapter, describe, describe_status, offline
 from ecef_conceptnet.api_reply import Page, ReplyError, StatedError, is_unknown_term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ecef_cli.download.web import RequestLimits
+    from ecef_cli.api.download import RequestLimits
     from ecef_conceptnet.pacing import Pace
 
 OFFICIAL = "https://api.conceptnet.io"

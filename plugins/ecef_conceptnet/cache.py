@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecef_cli.download import cache
+from ecef_cli.api import download
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +14,7 @@ DUMP_NAME = "conceptnet-assertions-5.7.0.csv.gz"
 
 def cache_folder() -> Path:
     """Return the folder `conceptnet` of the user's cache; `ECEF_CACHE` puts it elsewhere."""
-    return cache.cache_folder("conceptnet")
+    return download.cache_folder("conceptnet")
 
 
 def default_dump() -> Path:

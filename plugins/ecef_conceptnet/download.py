@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecef_cli.download.files import download_file
+from ecef_cli.api.download import download_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ecef_cli.download.cache import cache_folder
-from ecef_cli.download.files import download_file
+from ecef_cli.api.download import cache_folder, download_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,9 +11,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from ecef_cli.api.download import Member, check_disk_space, read_archive
 from ecef_cli.api.errors import DataError, EcefError
-from ecef_cli.download.archives import Member, read_archive
-from ecef_cli.download.files import check_disk_space
 from ecef_datasets.clip_pool import ClipPool
 from ecef_datasets.clips import source_note, sweep
 from ecef_datasets.meld_clips import Clip, clip_of

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecef_cli.api.download import is_archive
 from ecef_cli.api.errors import DataError
-from ecef_cli.download.archives import is_archive
 from ecef_datasets.meld_clips import ARCHIVES, SUFFIXES, Clip, clip_of, is_recording
 
 if TYPE_CHECKING:
