@@ -34,6 +34,7 @@ COMMANDS = {
     "predict": "Say what each utterance feels, and what the next will feel.",
     "recipes": "List, show, check and start recipes.",
     "plugins": "List the installed components.",
+    "doctor": "Examine the installation, and say what to do about each fault.",
 }
 """Subcommands with their help lines, so that the group's help imports none of them."""
 

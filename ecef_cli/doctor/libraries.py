@@ -1,0 +1,125 @@
+"""Versions of the libraries, whether each imports, and the pip command if one does not."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ecef_cli.api.errors import described
+from ecef_cli.doctor.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOST = "ecef-cli"
+TESTED = {"torch": "2.14.1", "torchaudio": "2.11.1"}
+"""The pair of torch and torchaudio that is tested. Each torchaudio needs the torch that it was built for."""
+PAIR = "torch with torchaudio"
+_SOUND = {"soundfile", "av"}  # text is read without them
+
+
+def installed(name: str) -> str | None:
+    """Return the version of a distribution, or None if it is not installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def requirements(extra: str | None = None) -> dict[str, str]:
+    """Return the requirements of ecef as pip takes them, by distribution; of an extra, those that it adds."""
+    try:
+        stated = requires(HOST) or []
+    except PackageNotFoundError:
+        return {}
+    found = {}
+    for line in stated:
+        requirement, _, marker = (part.strip() for part in line.partition(";"))
+        of = re.search(r"extra == ['\"]([^'\"]+)", marker)
+        if (of and of[1]) == extra and (name := re.match(r"[\w.-]+", requirement)):
+            found[name[0]] = requirement
+    return found
+
+
+def pip_install(name: str, *, again: bool = False) -> str:
+    """Return the command that installs a library in a version that ecef accepts.
+
+    Args:
+        name: the distribution.
+        again: whether to replace the files that are there.
+    """
+    return f'pip install {"--force-reinstall --no-deps " if again else ""}"{requirements().get(name, name)}"'
+
+
+def pair_cure() -> str:
+    """Return the command that makes torch and torchaudio fit each other."""
+    same = all((installed(name) or "").partition("+")[0] == release for name, release in TESTED.items())
+    pinned = " ".join(f"{name}=={release}" for name, release in TESTED.items())
+    return f"pip install {'--force-reinstall --no-deps ' if same else ''}{pinned}"
+
+
+def torch() -> Iterator[Row]:
+    """Examine torch."""
+    import torch as library
+
+    built = library.version.cuda
+    yield Row("torch", "ok", f"{library.__version__}, built {f'for CUDA {built}' if built else 'without CUDA'}")
+
+
+def transformers() -> Iterator[Row]:
+    """Examine transformers with all that an encoder needs of it."""
+    import transformers.modeling_utils
+
+    yield Row("transformers", "ok", transformers.__version__)
+
+
+def torchaudio() -> Iterator[Row]:
+    """Examine torchaudio, and whether it works with this torch: it resamples a tone and computes its mel spectrum."""
+    release = installed("torchaudio")
+    if release is None and find_spec("torchaudio") is None:
+        found = "not installed; text is read without it, recordings are not"
+        yield Row("torchaudio", "note", found, pip_install("torchaudio"))
+        return
+    yield Row("torchaudio", "ok", release or "of unknown version")
+    together = f"torch {installed('torch')} with torchaudio {release}"
+    try:
+        import torch as library
+        from torchaudio.transforms import MelSpectrogram, Resample
+
+        wave = library.sin(library.arange(4000) / 8)
+        whole = MelSpectrogram(16_000, n_mels=16)(Resample(8_000, 16_000)(wave)).isfinite().all()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken library may raise anything
+        found = f"{together}: {described(error)}{_shadow('torchaudio')}; text is read without torchaudio"
+        yield Row(PAIR, "bad", found, pair_cure())
+        return
+    if whole:
+        yield Row(PAIR, "ok", f"{together}: resampling and mel spectrum work")
+    else:
+        yield Row(PAIR, "bad", f"{together}: the mel spectrum of a tone is not finite", pair_cure())
+
+
+def failed(name: str, error: BaseException) -> Row:
+    """Return the row of a library that cannot be imported."""
+    release = installed(name)
+    if release is None and isinstance(error, ModuleNotFoundError) and error.name == name:
+        return Row(name, "note" if name in _SOUND else "bad", "not installed", pip_install(name))
+    trouble = f"{release or 'of unknown version'}, cannot be imported: {described(error)}{_shadow(name)}"
+    cure = pair_cure() if name == "torch" or "torchaudio" in trouble else pip_install(name, again=True)
+    return Row(name, "bad", trouble, cure)
+
+
+def _shadow(name: str) -> str:
+    """Return a remark if another module of this name comes before the installed one on the path."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        return ""
+    try:
+        own = Path(str(distribution(name).locate_file(""))).resolve()
+    except PackageNotFoundError:
+        return f" (imported from {spec.origin})"
+    if Path(spec.origin).resolve().is_relative_to(own):
+        return ""
+    return f" (imported from {spec.origin}, which hides the installed {name}: move it away first)"
