@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ecef_cli.api.errors import EcefError, PluginError, described
+from ecef_cli.api.errors import EcefError, described
 from ecef_cli.doctor.libraries import installed, requirements
 from ecef_cli.doctor.rows import PREDICTION, Row
 
@@ -82,9 +82,9 @@ def plugins() -> Iterator[Row]:
             yield Row(f"plugins of {distribution}", "ok", f"{version}, {len(entries)} components")
 
 
-def _fault(entry: Entry) -> PluginError | None:
+def _fault(entry: Entry) -> EcefError | None:
     try:
         entry.load()
-    except PluginError as error:
+    except EcefError as error:
         return error
     return None

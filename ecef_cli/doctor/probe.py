@@ -34,9 +34,9 @@ MACHINE: dict[str, Step] = {
 }
 # In another process: what a failed import of torchaudio leaves behind must not count against these.
 MODEL: dict[str, Step] = {
-    "transformers": libraries.transformers,
     "bundled model": model.bundled,
-    PREDICTION: model.prediction,
+    PREDICTION: model.prediction,  # before anything else imports a library: as `ecef predict` does
+    "transformers": libraries.transformers,
     "plugins": model.plugins,
 }
 _PACKAGES = {"torch", "transformers", "soundfile", "av", "torchaudio"}

@@ -24,8 +24,8 @@ from ecef_cli.doctor.probe import examine
 from ecef_cli.doctor.rows import PREDICTION, Row
 
 SYMBOL = "libtorchaudio.so: undefined symbol: torch_library_impl"
-ALWAYS = ["Python", "CPU", "soundfile", "recordings", "videos", "torch", "torchaudio", PAIR, "transformers"]
-ALWAYS += ["bundled model", "offline weights", PREDICTION, "plugins of ecef-cli"]
+ALWAYS = ["Python", "CPU", "soundfile", "recordings", "videos", "torch", "torchaudio", PAIR, "bundled model"]
+ALWAYS += ["offline weights", PREDICTION, "transformers", "plugins of ecef-cli"]
 ALWAYS += ["workspace", "cache of ecef", "cache of the hub"]
 
 
