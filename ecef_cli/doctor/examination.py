@@ -58,6 +58,6 @@ def _folders(workspace: Workspace) -> list[Row]:
 
 def _cured(rows: list[Row]) -> list[Row]:
     """Give every bad row something to do: if a library is broken, what follows from it has the same cure."""
-    cures = [row.cure for row in rows if row.status == "bad" and row.cure.startswith("pip ")]
+    cures = [row.cure for row in rows if row.status == "bad" and row.cure.startswith(("pip ", "run `pip "))]
     cure = cures[0] if cures else "ecef -v predict FILE shows the traceback"
     return [replace(row, cure=cure) if row.status == "bad" and not row.cure else row for row in rows]

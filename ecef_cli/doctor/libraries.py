@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecef_cli.api.errors import described
+from ecef_cli.api.libraries import HOST, PARTNERS, cure, hide_torchaudio, import_failure, installed
 from ecef_cli.doctor.rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HOST = "ecef-cli"
-TESTED = {"torch": "2.14.1", "torchaudio": "2.11.1"}
-"""The pair of torch and torchaudio that is tested. Each torchaudio needs the torch that it was built for."""
 PAIR = "torch with torchaudio"
 _SOUND = {"soundfile", "av"}  # text is read without them
-
-
-def installed(name: str) -> str | None:
-    """Return the version of a distribution, or None if it is not installed."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def requirements(extra: str | None = None) -> dict[str, str]:
@@ -54,13 +44,6 @@ def pip_install(name: str, *, again: bool = False) -> str:
     return f'pip install {"--force-reinstall --no-deps " if again else ""}"{requirements().get(name, name)}"'
 
 
-def pair_cure() -> str:
-    """Return the command that makes torch and torchaudio fit each other."""
-    same = all((installed(name) or "").partition("+")[0] == release for name, release in TESTED.items())
-    pinned = " ".join(f"{name}=={release}" for name, release in TESTED.items())
-    return f"pip install {'--force-reinstall --no-deps ' if same else ''}{pinned}"
-
-
 def torch() -> Iterator[Row]:
     """Examine torch."""
     import torch as library
@@ -71,6 +54,7 @@ def torch() -> Iterator[Row]:
 
 def transformers() -> Iterator[Row]:
     """Examine transformers with all that an encoder needs of it."""
+    hide_torchaudio()
     import transformers.modeling_utils
 
     yield Row("transformers", "ok", transformers.__version__)
@@ -93,12 +77,12 @@ def torchaudio() -> Iterator[Row]:
         whole = MelSpectrogram(16_000, n_mels=16)(Resample(8_000, 16_000)(wave)).isfinite().all()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken library may raise anything
         found = f"{together}: {described(error)}{_shadow('torchaudio')}; text is read without torchaudio"
-        yield Row(PAIR, "bad", found, pair_cure())
+        yield Row(PAIR, "bad", found, cure("torchaudio"))
         return
     if whole:
         yield Row(PAIR, "ok", f"{together}: resampling and mel spectrum work")
     else:
-        yield Row(PAIR, "bad", f"{together}: the mel spectrum of a tone is not finite", pair_cure())
+        yield Row(PAIR, "bad", f"{together}: the mel spectrum of a tone is not finite", cure("torchaudio"))
 
 
 def failed(name: str, error: BaseException) -> Row:
@@ -106,9 +90,11 @@ def failed(name: str, error: BaseException) -> Row:
     release = installed(name)
     if release is None and isinstance(error, ModuleNotFoundError) and error.name == name:
         return Row(name, "note" if name in _SOUND else "bad", "not installed", pip_install(name))
+    failure = import_failure(error)
+    if failure is not None:
+        return Row(name, "bad", failure.problem + _shadow(name), failure.hint or "")
     trouble = f"{release or 'of unknown version'}, cannot be imported: {described(error)}{_shadow(name)}"
-    cure = pair_cure() if name == "torch" or "torchaudio" in trouble else pip_install(name, again=True)
-    return Row(name, "bad", trouble, cure)
+    return Row(name, "bad", trouble, cure(name) if name in PARTNERS else pip_install(name, again=True))
 
 
 def _shadow(name: str) -> str:

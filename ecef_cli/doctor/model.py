@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecef_cli.api.errors import EcefError, described
-from ecef_cli.doctor.libraries import installed, requirements
+from ecef_cli.api.libraries import installed
+from ecef_cli.doctor.libraries import requirements
 from ecef_cli.doctor.rows import PREDICTION, Row
 
 if TYPE_CHECKING:

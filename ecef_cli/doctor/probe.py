@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ecef_cli.api.errors import EcefError, described
+from ecef_cli.api.libraries import import_failure
 from ecef_cli.doctor import libraries, machine, model, sound
 from ecef_cli.doctor.rows import PREDICTION, Row
 
@@ -77,7 +78,13 @@ def _rows(name: str) -> Iterator[Row]:
     except EcefError as error:
         yield Row(name, "bad", error.problem, error.hint or "")
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken library may raise anything
-        yield libraries.failed(name, error) if name in _PACKAGES else Row(name, "bad", described(error))
+        failure = import_failure(error)
+        if name in _PACKAGES:
+            yield libraries.failed(name, error)
+        elif failure is not None:
+            yield Row(name, "bad", failure.problem, failure.hint or "")
+        else:
+            yield Row(name, "bad", described(error))
 
 
 def _run(steps: Sequence[str]) -> tuple[list[str], str]:

@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.errors import DataError
-from ecef_cli.doctor.libraries import installed, pip_install
+from ecef_cli.api.libraries import installed
+from ecef_cli.doctor.libraries import pip_install
 from ecef_cli.doctor.rows import Row
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from ecef_cli.api.libraries import cure
 from ecef_cli.cli.doctor import _show
 from ecef_cli.cli.main import _run
 from ecef_cli.doctor import servers
-from ecef_cli.doctor.libraries import PAIR, TESTED
+from ecef_cli.doctor.libraries import PAIR
 from ecef_cli.doctor.machine import folder
 from ecef_cli.doctor.probe import examine
 from ecef_cli.doctor.rows import PREDICTION, Row
@@ -137,7 +138,8 @@ def test_a_torchaudio_that_raises_costs_no_other_row(misfit: tuple[Path, list[Ro
     found = by_check(rows)
     assert found["torch"].status == found["recordings"].status == "ok"
     assert all(row.cure for row in rows if row.status == "bad")
-    assert code == (found[PREDICTION].status == "bad")
+    assert found[PREDICTION].status == "ok"
+    assert code == 0
 
 
 def test_a_torchaudio_that_raises_is_named_with_its_cure(misfit: tuple[Path, list[Row], int]) -> None:
@@ -147,8 +149,7 @@ def test_a_torchaudio_that_raises_is_named_with_its_cure(misfit: tuple[Path, lis
     assert SYMBOL in pair.found
     assert version("torch") in pair.found
     assert str(place) in pair.found, "it hides the installed one, which pip alone does not mend"
-    assert pair.cure.startswith("pip install ")
-    assert "torchaudio==" in pair.cure
+    assert pair.cure == cure("torchaudio")
 
 
 def test_a_table_has_the_commands_below_it(
@@ -165,7 +166,7 @@ def test_another_release_than_the_tested_one_is_replaced(tmp_path: Path, monkeyp
     monkeypatch.syspath_prepend(str(package(tmp_path, "torchaudio", f"raise OSError({SYMBOL!r})", release="2.10.0")))
     row = by_check(examine(["torchaudio"]))[PAIR]
     assert "torchaudio 2.10.0" in row.found
-    assert row.cure == f"pip install torch=={TESTED['torch']} torchaudio=={TESTED['torchaudio']}"
+    assert row.cure.startswith('pip install "torch')
 
 
 def test_without_torchaudio_text_is_read(without: Callable[..., None]) -> None:
@@ -279,5 +280,5 @@ def test_torch_that_cannot_be_imported_is_named_with_its_cure(tmp_path: Path, mo
     rows = by_check(examine(["devices", "soundfile", "torch"]))
     assert rows["torch"].status == rows["devices"].status == "bad"
     assert "libc10.so is missing" in rows["torch"].found
-    assert "torch==" in rows["torch"].cure
+    assert rows["torch"].cure == rows["devices"].cure == f"run `{cure('torch')}`"
     assert rows["recordings"].status == "ok"
