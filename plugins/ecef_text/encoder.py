@@ -196,13 +196,13 @@ def _fingerprint(tokenizer: Any, model: Any) -> str:
 
 
 def _add_speakers(model: Any, count: int) -> None:
-    weights = model.get_input_embeddings().weight
-    size = weights.shape[0]
+    """Append speakers to the embeddings; transformers' own resizing first fills all rows with random numbers."""
+    embeddings = model.get_input_embeddings()
+    weights = embeddings.weight.data
     mean, spread = weights.mean(dim=0), weights.std(dim=0)
-    model.resize_token_embeddings(size + count, mean_resizing=False)
     noise = torch.randn((count, weights.shape[1]), generator=torch.Generator().manual_seed(_SPEAKER_SEED))
-    with torch.no_grad():
-        model.get_input_embeddings().weight[size:] = mean + spread * noise
+    embeddings.weight.data = torch.cat([weights, mean + spread * noise])
+    embeddings.num_embeddings = len(embeddings.weight)
 
 
 def _limit(tokenizer: Any, model: Any) -> int:
