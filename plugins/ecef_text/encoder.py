@@ -191,7 +191,7 @@ def _fingerprint(tokenizer: Any, model: Any) -> str:
     for key, value in sorted(model.state_dict().items()):
         if "pooler" not in key:  # not used, and at random where the model was published without one
             digest.update(key.encode())
-            digest.update(value.detach().contiguous().numpy().tobytes())
+            digest.update(value.detach().contiguous().numpy().reshape(-1))
     return digest.hexdigest()[:32]
 
 
