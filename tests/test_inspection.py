@@ -18,7 +18,7 @@ from ecef_cli.features.encoders import build_encoders
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import Batch, collate
-from ecef_cli.samples.inputs import audio_shape, spectrum_shape
+from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 
 SIZE = 3
 BATCH = collate([BOTH])

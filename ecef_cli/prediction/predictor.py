@@ -13,7 +13,7 @@ from ecef_cli.api.errors import DataError
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.prediction.recordings import Recordings
 from ecef_cli.samples.batches import WindowInput, collate
-from ecef_cli.samples.inputs import audio_shape, spectrum_shape
+from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import next_speaker, text_window, turns_ago
 from ecef_cli.tagging.pairs import tag_utterances
 

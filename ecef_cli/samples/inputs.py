@@ -14,8 +14,9 @@ from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
 from ecef_cli.features.extraction import Extraction, ensure_features
 from ecef_cli.features.store import INDEX, FeatureStore
-from ecef_cli.samples.batches import AudioShape, WindowInput, collate
+from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.protocol import recipe_dataset, recipe_samples, windowed
+from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import turns_ago, windows
 from ecef_cli.tagging.store import ensure_tags
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ecef_cli.features.encoders import Encoders
     from ecef_cli.features.store import AudioStore
     from ecef_cli.recipe.model import Block, Recipe
-    from ecef_cli.samples.batches import Batch
+    from ecef_cli.samples.batches import AudioShape, Batch
     from ecef_cli.samples.windows import Sample
     from ecef_cli.tagging.store import TagStore
     from ecef_cli.workspace import Workspace
@@ -189,23 +190,6 @@ def load_variants(
     if encoders.spectrum is None or inputs.spectrum is None:
         return replace(inputs, variants=variants)
     return replace(inputs, variants=variants, spectrum_variants=heard(encoders.spectrum, inputs.spectrum))
-
-
-def audio_shape(recipe: Recipe, encoders: Encoders) -> AudioShape | None:
-    """Return how a recipe makes positions of frames, or None where it does not read audio."""
-    if encoders.audio is None:
-        return None
-    return AudioShape(encoders.audio.width, recipe.audio.group, recipe.audio.positions)
-
-
-def spectrum_shape(encoders: Encoders) -> AudioShape | None:
-    """Return how the spectrum becomes patches, or None where the fusion reads none."""
-    fusion = encoders.fusion
-    if fusion is None or fusion.spectrum is None:
-        return None
-    patch = fusion.patch
-    patches = max(1, round(fusion.spectrum.longest * 1e3 / (fusion.spectrum.hop * patch)))
-    return AudioShape(fusion.spectrum.bins, patch, patches)
 
 
 def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, force: bool = False) -> TagStore | None:

@@ -38,7 +38,7 @@ from ecef_cli.features.encoders import Encoders
 from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import Batch, WindowInput, bucketed, collate
-from ecef_cli.samples.inputs import audio_shape, spectrum_shape
+from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import turns_ago
 from ecef_cli.training.optimization import build_optimizer
 

@@ -14,7 +14,7 @@ from ecef_cli.evaluation.cost.counting import Cost, measure, size_in_bytes, tens
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import WindowInput, collate
-from ecef_cli.samples.inputs import audio_shape, spectrum_shape
+from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import turns_ago
 from ecef_cli.training.computing import compute_again
 
