@@ -71,7 +71,15 @@ def _fresh_tokenizer(kind: str):
 def save_tiny_model(folder: Path, kind: str, *, seed: int = 0, layers: int = 3) -> Path:
     """Save a small text encoder with random weights and its tokenizer, as a user's local model would lie there."""
     import torch
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+    from transformers import (
+        BertConfig,
+        BertModel,
+        MPNetConfig,
+        MPNetModel,
+        PreTrainedTokenizerFast,
+        RobertaConfig,
+        RobertaModel,
+    )
 
     backend = _fresh_tokenizer(kind)
     names = (
@@ -96,6 +104,10 @@ def save_tiny_model(folder: Path, kind: str, *, seed: int = 0, layers: int = 3) 
     torch.manual_seed(seed)
     if kind == "bert":
         model = BertModel(BertConfig(max_position_embeddings=64, **sizes))
+    elif kind == "mpnet":
+        model = MPNetModel(MPNetConfig(max_position_embeddings=66, **sizes))
+        # Its bias starts at zero, which would hide a bias that is left out.
+        torch.nn.init.normal_(model.encoder.relative_attention_bias.weight)
     else:
         model = RobertaModel(RobertaConfig(max_position_embeddings=66, pad_token_id=1, type_vocab_size=1, **sizes))
     model.save_pretrained(folder)
@@ -113,6 +125,12 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a small RoBERTa with random weights and byte-level tokens."""
     return save_tiny_model(tmp_path_factory.mktemp("models") / "roberta", "roberta")
+
+
+@pytest.fixture(scope="session")
+def tiny_mpnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small MPNet with random weights, whose layers share one bias of relative positions."""
+    return save_tiny_model(tmp_path_factory.mktemp("models") / "mpnet", "mpnet")
 
 
 def save_tiny_vit(folder: Path, *, seed: int = 0, layers: int = 3, patch: int = 16) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,18 +18,25 @@ _TOLERANCE = 1e-4
 
 
 class TopLayers(nn.Module):
-    """The last layers of an encoder: states (B, L, d) and a mask (B, L), true where real, to states (B, L, d)."""
+    """The last layers of an encoder: states (B, L, d) and a mask (B, L), true where real, to states (B, L, d).
 
-    def __init__(self, layers: Iterable[nn.Module]) -> None:
+    Args:
+        layers: the layers in order.
+        bias: the module whose `compute_position_bias(states)` all layers share, as in MPNet; None if they share none.
+    """
+
+    def __init__(self, layers: Iterable[nn.Module], bias: nn.Module | None = None) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
+        self.bias = bias
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """Run the layers in order; padded states are never attended to."""
         additive = torch.zeros(mask.shape, dtype=states.dtype, device=states.device)
         additive = additive.masked_fill(~mask, torch.finfo(states.dtype).min)[:, None, None, :]
+        shared = {} if self.bias is None else {"position_bias": self.bias.compute_position_bias(states)}
         for layer in self.layers:
-            output = layer(states, attention_mask=additive)
+            output = layer(states, attention_mask=additive, **shared)
             states = output[0] if isinstance(output, tuple) else output
         return states
 
@@ -51,8 +59,10 @@ def cut(model: Any, count: int, *, name: str) -> TopLayers:
     reason = "the two parts compute something else than the whole"
     with torch.inference_mode():
         whole = model(input_ids=ids, attention_mask=mask).last_hidden_state
+        setattr(owner, attribute, nn.ModuleList())
+        bias = deepcopy(owner) if hasattr(owner, "compute_position_bias") else None
         setattr(owner, attribute, nn.ModuleList(layers[: len(layers) - count]))
-        top = TopLayers(layers[len(layers) - count :]).requires_grad_(requires_grad=True)
+        top = TopLayers(layers[len(layers) - count :], bias).requires_grad_(requires_grad=True)
         try:
             below = model(input_ids=ids, attention_mask=mask).last_hidden_state
             again = top.eval()(below, mask.bool())

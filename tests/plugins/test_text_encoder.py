@@ -135,8 +135,10 @@ def test_a_word_longer_than_the_model_reads_does_not_fail(tiny: HuggingFaceEncod
     assert len(found.states) <= 64
 
 
-def test_the_two_parts_of_a_split_encoder_make_the_whole(tiny_roberta: Path) -> None:
-    whole, split = encoder(tiny_roberta), encoder(tiny_roberta, trainable_layers=2)
+@pytest.mark.parametrize("kind", ["roberta", "mpnet"])
+def test_the_two_parts_of_a_split_encoder_make_the_whole(kind: str, request: pytest.FixtureRequest) -> None:
+    model = request.getfixturevalue(f"tiny_{kind}")
+    whole, split = encoder(model), encoder(model, trainable_layers=2)
     one = window((0, "is that smoke?"), (1, "in the kitchen"))
     top = split.trainable()
     assert top is not None
