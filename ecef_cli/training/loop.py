@@ -19,7 +19,7 @@ from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecef_cli.training.computing import Taught, compiling, seed_part
 from ecef_cli.training.interruption import deferred_interrupt
-from ecef_cli.training.optimization import JointLoss, build_optimizer, rate_factor, running_average
+from ecef_cli.training.optimization import JointLoss, build_optimizer, build_schedule, running_average
 from ecef_cli.training.preparation import prepare_training
 from ecef_cli.training.processes import Processes
 from ecef_cli.training.tracking import Tracking
@@ -123,6 +123,9 @@ class Trainer:
         self.progress = Progress()
         if self.checkpoint.is_file():
             self._resume()
+        self.schedule = build_schedule(
+            self.optimizer, self.settings, total=self.steps * self.settings.epochs, done=self._done
+        )
         if not self.progress.finished:
             console.note(
                 f"train {self.run.folder.name}: {len(self.chosen):,} windows, {self.steps:,} steps an epoch, "
@@ -178,6 +181,7 @@ class Trainer:
                 if self.tracking is not None:
                     rate = self.optimizer.param_groups[0]["lr"]
                     self.tracking.tell("step", self._done, {"loss": loss, "learning_rate": rate})
+                self.schedule.step()
                 bar.advance()
                 if self.processes.any(interrupted.is_set()):
                     self.processes.alone(self._save)
@@ -189,9 +193,6 @@ class Trainer:
     def _step(self, members: Sequence[int], step: int) -> float:
         """Change the weights once and return the loss of the batch, of which this process computes its share."""
         accelerator, settings = self.processes.accelerator, self.settings
-        factor = rate_factor(step, self.steps * settings.epochs, settings)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
         totals = self.loss.totals(self.chosen[n].targets for n in members)
         losses = torch.zeros((), device=self.processes.device)
         self.optimizer.zero_grad(set_to_none=True)

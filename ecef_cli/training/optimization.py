@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
 
 from ecef_cli.samples.windows import NO_TARGET
@@ -50,6 +51,20 @@ def running_average(network: EcefNetwork, settings: Training) -> AveragedModel |
         return torch.lerp(average, current, 1 - decay)
 
     return AveragedModel(network, avg_fn=averaged) if settings.average else None
+
+
+def build_schedule(optimizer: torch.optim.Optimizer, settings: Training, *, total: int, done: int) -> LambdaLR:
+    """Return the schedule of the learning rates.
+
+    Args:
+        optimizer: the optimiser as it was built, at its full rates.
+        settings: the recipe's training block.
+        total: steps of the whole training.
+        done: steps that are behind it.
+    """
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    return LambdaLR(optimizer, lambda step: rate_factor(step, total, settings), last_epoch=done - 1)
 
 
 def rate_factor(step: int, total: int, settings: Training) -> float:
