@@ -12,6 +12,7 @@ from ecef_cli.api.components import FusionInput, SecondStepInput
 from ecef_cli.network.audio import FrameMasking
 from ecef_cli.network.extraction import FeatureExtraction, Pool, TurnEmbedding
 from ecef_cli.network.kwrt import WordWeighting
+from ecef_cli.recipe.sections import SENTIMENT
 from ecef_cli.samples.windows import NEXT_SPEAKERS, UNKNOWN
 
 if TYPE_CHECKING:
@@ -89,17 +90,25 @@ class Heads(nn.Module):
     """One linear classifier for each task over the features of a stream.
 
     ERC pools over the positions of the window's last utterance, EPC over the whole window. Where EPC is told who speaks
-    next, a learned vector for that is added to what it has pooled; it starts at zero.
+    next, a learned vector for that is added to what it has pooled; it starts at zero. An auxiliary classifier of the
+    sentiment reads what ERC has pooled, in training alone.
 
     Args:
         settings: the recipe's network.
         tasks: `erc`, `epc` or both.
         labels: number of emotions.
         next_speaker: whether EPC is told.
+        sentiments: number of sentiments; 0 for no auxiliary classifier.
     """
 
     def __init__(
-        self, settings: NetworkSettings, tasks: Sequence[str], labels: int, *, next_speaker: bool = False
+        self,
+        settings: NetworkSettings,
+        tasks: Sequence[str],
+        labels: int,
+        *,
+        next_speaker: bool = False,
+        sentiments: int = 0,
     ) -> None:
         super().__init__()
         self.pools = nn.ModuleDict({task: Pool(settings) for task in tasks})
@@ -109,11 +118,12 @@ class Heads(nn.Module):
             nn.init.zeros_(self.next_speaker.weight)
         self.dropout = nn.Dropout(settings.dropout)
         self.classifiers = nn.ModuleDict({task: nn.Linear(settings.width, labels) for task in tasks})
+        self.sentiment = nn.Linear(settings.width, sentiments) if sentiments else None
 
     def forward(
         self, features: Tensor, positions: Positions, next_speaker: Tensor | None = None
     ) -> Mapping[str, Tensor]:
-        """Return the logits (B, labels) of each task.
+        """Return the logits (B, labels) of each task, and in training those of the sentiment.
 
         Args:
             features: (B, N, width), of the positions.
@@ -125,7 +135,10 @@ class Heads(nn.Module):
         if self.next_speaker is not None:
             unknown = features.new_full((len(features),), UNKNOWN, dtype=torch.long)
             pooled["epc"] = pooled["epc"] + self.next_speaker(unknown if next_speaker is None else next_speaker)
-        return {task: head(self.dropout(pooled[task])) for task, head in self.classifiers.items()}
+        found = {task: head(self.dropout(pooled[task])) for task, head in self.classifiers.items()}
+        if self.sentiment is not None and self.training:
+            found[SENTIMENT] = self.sentiment(self.dropout(pooled["erc"]))
+        return found
 
 
 class EcefNetwork(nn.Module):
@@ -148,6 +161,7 @@ class EcefNetwork(nn.Module):
         dropout: how often a window is trained on without one of its modalities.
         frozen: modalities whose stream, and whose own classifiers, are not trained.
         next_speaker: whether EPC is told who speaks next.
+        sentiments: number of sentiments that an auxiliary classifier learns; 0 for none.
     """
 
     def __init__(
@@ -164,6 +178,7 @@ class EcefNetwork(nn.Module):
         dropout: ModalityDropout | None = None,
         frozen: Sequence[str] = (),
         next_speaker: bool = False,
+        sentiments: int = 0,
     ) -> None:
         super().__init__()
         self.tasks = tuple(tasks)
@@ -171,7 +186,9 @@ class EcefNetwork(nn.Module):
         self.masking = None if second is None or masking is None else FrameMasking(masking)
 
         def heads(features: nn.Module | None) -> Heads | None:
-            return None if features is None else Heads(settings, tasks, labels, next_speaker=next_speaker)
+            if features is None:
+                return None
+            return Heads(settings, tasks, labels, next_speaker=next_speaker, sentiments=sentiments)
 
         self.text_heads, self.audio_heads, self.spectrum_heads = heads(text), heads(audio), heads(second)
         self._told = next_speaker
@@ -193,7 +210,7 @@ class EcefNetwork(nn.Module):
         return self
 
     def forward(self, batch: Batch) -> Mapping[str, Tensor]:
-        """Return the logits (B, labels) of each task."""
+        """Return the logits (B, labels) of each task, and in training those of the sentiment."""
         from_text: Mapping[str, Tensor] = {}
         words, told = None, self._next_speaker(batch)
         if self.text is not None and self.text_heads is not None and batch.text is not None:
@@ -210,7 +227,7 @@ class EcefNetwork(nn.Module):
         fused = self.fusion(FusionInput(words, batch.text.mask, heard, batch.audio.mask))
         fused = torch.where(mute[:, None, None], heard, fused)
         from_audio = self._answer(fused, batch, self.audio_heads, told)
-        return {task: torch.where(silent[:, None], from_text[task], from_audio[task]) for task in self.tasks}
+        return {task: torch.where(silent[:, None], from_text[task], from_audio[task]) for task in from_audio}
 
     def _answer(self, fused: Tensor, batch: Batch, heads: Heads, told: Tensor | None) -> Mapping[str, Tensor]:
         """Return the logits from F_ta or F_a (B, T, width), by way of the second step where there is one."""
@@ -224,7 +241,7 @@ class EcefNetwork(nn.Module):
         from_fused = heads(streams.fused, audio, told)
         patches = Patches.of(spectrum, streams.spectrum.shape[1])
         from_spectrum = self.spectrum_heads(streams.spectrum, patches, told)
-        return {task: (from_fused[task] + from_spectrum[task]) / 2 for task in self.tasks}
+        return {task: (from_fused[task] + from_spectrum[task]) / 2 for task in from_fused}
 
     def _next_speaker(self, batch: Batch) -> Tensor | None:
         """Return (B,) who speaks next; in training, some windows that could know are not told."""

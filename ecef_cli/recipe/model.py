@@ -12,9 +12,20 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ecef_cli.api.errors import EcefError, PluginError, RecipeError, described, did_you_mean
 from ecef_cli.api.libraries import import_failure
 from ecef_cli.plugin.manager import get_registry
-from ecef_cli.recipe.labels import LabelSet, find_set
+from ecef_cli.recipe.labels import LabelSet, find_set, label_sets
 from ecef_cli.recipe.problems import explain, located
-from ecef_cli.recipe.sections import Audio, Epc, Features, History, Modality, Network, Section, Training, distinct
+from ecef_cli.recipe.sections import (
+    SENTIMENT,
+    Audio,
+    Epc,
+    Features,
+    History,
+    Modality,
+    Network,
+    Section,
+    Training,
+    distinct,
+)
 from ecef_cli.recipe.strict_yaml import lines_of, override, parse_yaml, read_block
 
 if TYPE_CHECKING:
@@ -91,6 +102,21 @@ class Recipe(Section):
     def reads(self, modality: Modality) -> bool:
         """Tell whether a modality is among the inputs; blocks of one that is not are left alone."""
         return modality in self.modalities
+
+    @property
+    def sentiments(self) -> LabelSet | None:
+        """The sentiments that an auxiliary classifier learns to tell of ERC's utterance, or None without one."""
+        learned = "erc" in self.tasks and self.training.task_weights.sentiment > 0
+        return label_sets()["sentiment3"] if learned else None
+
+    def classes(self, labels: int) -> dict[str, int]:
+        """Return how many classes each training target has, by its name in `Sample.targets`.
+
+        Args:
+            labels: number of emotions.
+        """
+        found: dict[str, int] = dict.fromkeys(self.tasks, labels)
+        return found if self.sentiments is None else {**found, SENTIMENT: len(self.sentiments.labels)}
 
     @property
     def turns(self) -> int:

@@ -17,6 +17,8 @@ from pydantic import (
 )
 
 Modality = Literal["text", "audio"]
+SENTIMENT = "sentiment"
+"""Name of the auxiliary target of training, beside the tasks'."""
 Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
 
 
@@ -138,11 +140,14 @@ def distinct(value: list[Any]) -> list[Any]:
     return value
 
 
-class TaskNumbers(Section):
-    """A number for each task."""
+class TaskWeights(Section):
+    """Weight of each task's loss."""
 
     erc: float = Field(1.0, ge=0)
     epc: float = Field(1.0, ge=0)
+    sentiment: float = Field(
+        0.0, ge=0, description="of an auxiliary classifier of ERC's utterance by `sentiment3`; 0 for none"
+    )
 
 
 class ClassBalance(Section):
@@ -188,6 +193,9 @@ class Training(Section):
     seed: int = Field(1, ge=0, le=2**31 - 1)
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=1, description="windows a step, over all processes and parts")
+    batch_positions: int | None = Field(
+        None, ge=1, description="positions a step at most, padding included, so that long windows come in smaller steps"
+    )
     accumulate: int = Field(1, ge=1, description="parts that a step's windows are computed in, one after another")
     precision: Literal["float32", "bf16", "fp16"] = Field(
         "float32", description="what the network computes in where that is safe; weights are float32 always"
@@ -201,6 +209,12 @@ class Training(Section):
     encoder_learning_rate: float | None = Field(
         None, gt=0, description="of the encoder's trainable layers; `learning_rate` where null"
     )
+    encoder_layer_decay: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="rate of a trainable layer of the encoder, as a share of that of the layer above",
+    )
     weight_decay: float = Field(0.01, ge=0)
     warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises")
     schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="after the warm-up")
@@ -213,7 +227,7 @@ class Training(Section):
         description="decay of the running average of the weights that is validated and kept; 0 for none",
     )
     class_balance: ClassBalance = ClassBalance()
-    task_weights: TaskNumbers = TaskNumbers()
+    task_weights: TaskWeights = TaskWeights()
     modality_dropout: ModalityDropout = ModalityDropout()
     masking: Masking = Masking()
     speeds: Annotated[list[Speed], BeforeValidator(distinct)] = Field(

@@ -17,6 +17,7 @@ from ecef_cli.api.errors import DataError, PluginError, UsageProblem, did_you_me
 from ecef_cli.network.audio import AudioStream
 from ecef_cli.network.model import EcefNetwork, TextStream
 from ecef_cli.recipe.model import check_recipe
+from ecef_cli.recipe.sections import SENTIMENT
 from ecef_cli.recipe.strict_yaml import parse_yaml
 from ecef_cli.workspace import read_json, replacing, write_json, write_text
 
@@ -161,6 +162,7 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
         dropout=recipe.training.modality_dropout,
         frozen=recipe.training.freeze,
         next_speaker=recipe.epc.next_speaker,
+        sentiments=recipe.classes(labels).get(SENTIMENT, 0),
     )
 
 

@@ -242,25 +242,40 @@ def _collate_audio(windows: Sequence[Sequence[npt.NDArray[np.float32] | None]], 
     )
 
 
-def bucketed(lengths: Sequence[int], batch_size: int, generator: torch.Generator | None) -> Iterator[list[int]]:
+def bucketed(
+    lengths: Sequence[int], batch_size: int, generator: torch.Generator | None, *, positions: int | None = None
+) -> Iterator[list[int]]:
     """Yield batches of numbers into `lengths`, each of windows of similar length.
 
     Args:
         lengths: the windows' lengths.
-        batch_size: windows in a batch.
+        batch_size: windows in a batch at most.
         generator: shuffles windows within stretches of fifty batches, then the batches; without one, the
             batches go from the shortest to the longest.
+        positions: positions of a batch at most, padding included; a window that is longer is a batch by itself.
     """
     if generator is None:
         order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
-        batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-        yield from batches
+        yield from _cut(order, lengths, batch_size, positions)
         return
     shuffled = torch.randperm(len(lengths), generator=generator).tolist()
     stretch = 50 * batch_size
-    batches = []
+    batches: list[list[int]] = []
     for start in range(0, len(shuffled), stretch):
         part = sorted(shuffled[start : start + stretch], key=lengths.__getitem__)
-        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
+        batches += _cut(part, lengths, batch_size, positions)
     for number in torch.randperm(len(batches), generator=generator).tolist():
         yield batches[number]
+
+
+def _cut(order: Sequence[int], lengths: Sequence[int], most: int, positions: int | None) -> Iterator[list[int]]:
+    """Yield runs of `order`, which goes from the shortest window to the longest, as large as the limits allow."""
+    batch: list[int] = []
+    for number in order:
+        full = positions is not None and lengths[number] * (len(batch) + 1) > positions
+        if batch and (full or len(batch) == most):
+            yield batch
+            batch = []
+        batch.append(number)
+    if batch:
+        yield batch

@@ -77,6 +77,7 @@ def recipe_samples(recipe: Recipe, prepared: Prepared, labels: Sequence[str]) ->
             labels=labels,
             epc=recipe.epc,
             rows=None if prepared.rows is None else prepared.rows[split],
+            sentiments=recipe.sentiments,
         )
         for split, dialogues in prepared.splits.items()
     }

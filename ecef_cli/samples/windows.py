@@ -9,7 +9,7 @@ import numpy as np
 
 from ecef_cli.api.components import TextWindow, Turn
 from ecef_cli.api.dialogue import words
-from ecef_cli.recipe.sections import Epc
+from ecef_cli.recipe.sections import SENTIMENT, Epc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ecef_cli.api.dialogue import Dialogue, Utterance
+    from ecef_cli.recipe.labels import LabelSet
 
 NO_TARGET = -100
 """The label number of a target that is not there; PyTorch's losses leave it out."""
@@ -40,7 +41,7 @@ class Sample:
         first: number of its first utterance in the dialogue.
         last: number of its last utterance in the dialogue.
         sizes: positions of each of its utterances, oldest first: one for the speaker and one for each word.
-        targets: by task, the number of the label asked for, or `NO_TARGET`.
+        targets: by task, and for `SENTIMENT`, the number of the label asked for, or `NO_TARGET`.
         next_speaker: whose utterance EPC asks about, as `next_speaker` numbers it; `UNKNOWN` where it is not told.
         rows: what `numbers` returns, where utterances of the manifest are left out; None where all are there.
     """
@@ -142,6 +143,7 @@ def samples(
     labels: Sequence[str],
     epc: Epc | None = None,
     rows: Sequence[int] | None = None,
+    sentiments: LabelSet | None = None,
 ) -> list[Sample]:
     """Return one sample an utterance, with the targets of the tasks.
 
@@ -157,6 +159,7 @@ def samples(
         labels: the emotions by number.
         epc: which utterance EPC asks about; the next one where None.
         rows: where each utterance stands in the split's manifest, where some of it are left out.
+        sentiments: if given, that of the window's last utterance is a target of its own, `SENTIMENT`.
     """
     protocol = epc or Epc()
     numbers = {label: number for number, label in enumerate(labels)}
@@ -169,6 +172,10 @@ def samples(
         for last in range(len(dialogue.utterances)):
             first, place, target = _first(last, history), len(found), targets[last]
             known = {"erc": emotions[last], "epc": NO_TARGET if target is None else emotions[target]}
+            wanted = {task: known[task] for task in tasks}
+            if sentiments is not None:
+                stated = sentiments.label_of(dialogue.utterances[last])
+                wanted[SENTIMENT] = NO_TARGET if stated is None else sentiments.labels.index(stated)
             follows = speakers[target] if protocol.next_speaker and target is not None else None
             found.append(
                 Sample(
@@ -178,7 +185,7 @@ def samples(
                     first=first,
                     last=last,
                     sizes=sizes[first : last + 1],
-                    targets={task: known[task] for task in tasks},
+                    targets=wanted,
                     next_speaker=next_speaker(speakers[first : last + 1], follows),
                     rows=None if rows is None else tuple(rows[place - last + first : place + 1]),
                 )

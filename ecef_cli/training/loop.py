@@ -111,24 +111,22 @@ class Trainer:
         self.settings = self.run.recipe.training
         self.network = ready.network.to(processes.device)
         self.average = running_average(self.network, self.settings)
-        self.loss = JointLoss(self.settings, self.chosen, self.run.recipe.tasks, len(self.run.labels))
+        self.loss = JointLoss(self.settings, self.chosen, self.run.recipe.classes(len(self.run.labels)))
         self.model, self.optimizer = processes.accelerator.prepare(
             Taught(self.network, self.loss, self.settings, shared=processes.count > 1),
             build_optimizer(self.network, self.settings),
         )
         self.lengths = self.inputs.lengths(self.chosen)
-        self.steps = sum(1 for _ in self._batches(0))
+        self.steps = self._count_steps()
         self.checkpoint = self.run.folder / CHECKPOINT
         self.tracking: Tracking | None = None  # in the main process, while it trains
         self.progress = Progress()
         if self.checkpoint.is_file():
             self._resume()
-        self.schedule = build_schedule(
-            self.optimizer, self.settings, total=self.steps * self.settings.epochs, done=self._done
-        )
+        self.schedule = build_schedule(self.optimizer, self.settings, total=sum(self.steps), done=self._done)
         if not self.progress.finished:
             console.note(
-                f"train {self.run.folder.name}: {len(self.chosen):,} windows, {self.steps:,} steps an epoch, "
+                f"train {self.run.folder.name}: {len(self.chosen):,} windows, {self._epoch_steps:,} steps an epoch, "
                 f"{'going on' if self.checkpoint.is_file() else 'starting'} in epoch {self.progress.epoch + 1}"
             )
 
@@ -155,7 +153,12 @@ class Trainer:
     @property
     def _done(self) -> int:
         """How many times the weights have been changed."""
-        return self.progress.epoch * self.steps + self.progress.batch
+        return sum(self.steps[: self.progress.epoch]) + self.progress.batch
+
+    @property
+    def _epoch_steps(self) -> int:
+        """How many steps the epoch under way has."""
+        return self.steps[self.progress.epoch]
 
     def outcome(self) -> str:
         """Return in one line how the training ended and which epoch is kept."""
@@ -171,7 +174,7 @@ class Trainer:
         progress, watch = self.progress, console.Stopwatch()
         self.network.train()
         label = f"epoch {progress.epoch + 1}/{self.settings.epochs}"
-        with console.Progress(self.steps, label, "batches") as bar:
+        with console.Progress(self._epoch_steps, label, "batches") as bar:
             bar.advance(progress.batch)
             for number, members in enumerate(self._batches(progress.epoch)):
                 if number < progress.batch:
@@ -239,7 +242,7 @@ class Trainer:
 
     def _validate(self, watch: console.Stopwatch) -> dict[str, Any]:
         scores = dev_scores(self._kept(), self.inputs, self.run, device=self.processes.device)
-        entry = {"epoch": self.progress.epoch + 1, "loss": self.progress.loss / self.steps, **scores}
+        entry = {"epoch": self.progress.epoch + 1, "loss": self.progress.loss / self._epoch_steps, **scores}
         console.note(epoch_line(entry, self.run, watch.seconds))
         return entry
 
@@ -264,4 +267,12 @@ class Trainer:
     def _batches(self, epoch: int) -> Iterator[list[int]]:
         # The order depends on seed and epoch alone, so that an interrupted epoch can be entered anywhere.
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
-        return bucketed(self.lengths, self.settings.batch_size, generator)
+        limit = self.settings.batch_positions
+        return bucketed(self.lengths, self.settings.batch_size, generator, positions=limit)
+
+    def _count_steps(self) -> list[int]:
+        """Return the steps of each epoch; they differ only if positions bound a batch."""
+        epochs = self.settings.epochs
+        if self.settings.batch_positions is None:
+            return [sum(1 for _ in self._batches(0))] * epochs
+        return [sum(1 for _ in self._batches(epoch)) for epoch in range(epochs)]

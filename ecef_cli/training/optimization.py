@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -21,22 +21,35 @@ if TYPE_CHECKING:
 
 
 def build_optimizer(network: EcefNetwork, settings: Training) -> torch.optim.Optimizer:
-    """Return the optimiser; the encoder's layers have a rate of their own, biases and norms do not decay."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
+    """Return the optimiser; the encoder's layers have rates of their own, biases and norms do not decay."""
+    encoder = _encoder_rates(network, settings)
+    groups: dict[tuple[float | None, bool], list[nn.Parameter]] = {}
+    for parameter in network.parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("text.top."), parameter.ndim > 1), []).append(parameter)
-    encoder_rate = settings.encoder_learning_rate or settings.learning_rate
+            groups.setdefault((encoder.get(parameter), parameter.ndim > 1), []).append(parameter)
     described = [
         {
             "params": parameters,
-            "lr": encoder_rate if encoder else settings.learning_rate,
+            "lr": settings.learning_rate if rate is None else rate,
             "weight_decay": settings.weight_decay if decays else 0.0,
         }
-        for (encoder, decays), parameters in groups.items()
+        for (rate, decays), parameters in groups.items()
     ]
     kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
     return kind(described)
+
+
+def _encoder_rates(network: EcefNetwork, settings: Training) -> dict[nn.Parameter, float]:
+    """Return the full rate of each parameter of the encoder's trainable layers."""
+    top = None if network.text is None else network.text.top
+    if top is None:
+        return {}
+    rate, decay = settings.encoder_learning_rate or settings.learning_rate, settings.encoder_layer_decay
+    layers = list(cast("Iterable[nn.Module]", getattr(top, "layers", ())))
+    rates = dict.fromkeys(top.parameters(), rate * decay ** max(0, len(layers) - 1))
+    for below, layer in enumerate(reversed(layers)):
+        rates.update(dict.fromkeys(layer.parameters(), rate * decay**below))
+    return rates
 
 
 def running_average(network: EcefNetwork, settings: Training) -> AveragedModel | None:
@@ -93,24 +106,25 @@ def class_weights(numbers: Sequence[int], labels: int, balance: float) -> Tensor
 class JointLoss(nn.Module):
     """The sum of the tasks' cross entropies, each weighted by task and by class, over a batch that may be shared.
 
+    The sentiment counts as a task whose classes weigh the same.
+
     Of each task it is PyTorch's `cross_entropy` with `reduction="mean"` over the whole batch: the sum over windows
     divided by the sum of their classes' weights. As that is known beforehand, the shares of a batch add up to it.
 
     Args:
         settings: the recipe's training block.
         samples: the training samples, which class frequencies are counted over.
-        tasks: the tasks.
-        labels: number of emotions.
+        classes: number of classes by task, and of the sentiment if it is learned.
     """
 
-    def __init__(self, settings: Training, samples: Sequence[Sample], tasks: Sequence[str], labels: int) -> None:
+    def __init__(self, settings: Training, samples: Sequence[Sample], classes: Mapping[str, int]) -> None:
         super().__init__()
         self._smoothing = settings.label_smoothing
-        self._task_weights = {task: getattr(settings.task_weights, task) for task in tasks}
+        self._task_weights = {task: getattr(settings.task_weights, task) for task in classes}
         self._class_weights: dict[str, list[float]] = {}
-        for task in tasks:
+        for task, count in classes.items():
             numbers = [s.targets[task] for s in samples if s.targets[task] != NO_TARGET]
-            weights = class_weights(numbers, labels, getattr(settings.class_balance, task))
+            weights = class_weights(numbers, count, getattr(settings.class_balance, task, 0.0))
             self._class_weights[task] = weights.tolist()
             self.register_buffer(task, weights, persistent=False)
 

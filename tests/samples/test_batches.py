@@ -55,6 +55,17 @@ def test_batches_hold_every_window_once_and_similar_lengths() -> None:
         assert sum(spread) / len(spread) < 20
 
 
+def test_positions_bound_a_batch_with_its_padding() -> None:
+    lengths = [*torch.randint(1, 200, (1000,), generator=torch.Generator().manual_seed(0)).tolist(), 700]
+    for generator in (None, torch.Generator().manual_seed(3)):
+        batches = list(bucketed(lengths, 16, generator, positions=600))
+        assert sorted(n for b in batches for n in b) == list(range(1001))
+        assert [1000] in batches
+        padded = [len(b) * max(lengths[n] for n in b) for b in batches if b != [1000]]
+        assert max(padded) <= 600
+        assert max(map(len, batches)) == 16
+
+
 def test_the_order_depends_on_the_generator_alone() -> None:
     lengths = list(range(100))
     orders = [list(bucketed(lengths, 8, torch.Generator().manual_seed(seed))) for seed in (1, 1, 2)]

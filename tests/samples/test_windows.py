@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.recipe.labels import label_sets
+from ecef_cli.recipe.sections import SENTIMENT
 from ecef_cli.samples.windows import NO_TARGET, samples, text_window, turns_ago, windows
 
 LABELS = ("neutral", "joy", "anger")
@@ -71,3 +75,12 @@ def test_without_a_history_a_window_holds_the_whole_dialogue_so_far() -> None:
     assert [(s.first, s.last) for s in found] == [(0, n) for n in (*range(12), *range(4))]
     assert [s.positions for s in found] == [w.positions for w in windows([long, TALK], None)]
     assert [len(w.turns) for w in windows([long], None)] == list(range(1, 13))
+
+
+def test_the_sentiment_is_what_the_row_says_or_what_the_emotion_means() -> None:
+    sentiments = label_sets()["sentiment3"]
+    surprised = replace(said("Cy", "oh!", "surprise"), row={"sentiment": "negative"})
+    talk = Dialogue("d", (*TALK.utterances, surprised, said("Bob", "oh!", "surprise")))
+    found = samples("train", [talk], history=2, tasks=["erc"], labels=LABELS, sentiments=sentiments)
+    names = [None if s.targets[SENTIMENT] == NO_TARGET else sentiments.labels[s.targets[SENTIMENT]] for s in found]
+    assert names == ["positive", None, "negative", "neutral", "negative", None]

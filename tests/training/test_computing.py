@@ -67,7 +67,7 @@ def test_the_shares_of_a_batch_add_up_to_pytorch_s_mean_over_the_whole(
     targets = {"erc": torch.randint(0, 4, (10,)), "epc": torch.randint(0, 4, (10,))}
     targets["epc"][[0, 3, 4, 6]] = NO_TARGET
     samples = [Asked({task: int(numbers[n]) for task, numbers in targets.items()}) for n in range(10)]
-    loss = JointLoss(settings, samples, ["erc", "epc"], 4)
+    loss = JointLoss(settings, samples, {"erc": 4, "epc": 4})
     logits = {task: torch.randn(10, 4, requires_grad=True) for task in targets}
     expected = sum(
         weight
@@ -92,7 +92,7 @@ def test_the_shares_of_a_batch_add_up_to_pytorch_s_mean_over_the_whole(
 
 
 def test_a_share_of_which_nothing_is_asked_has_a_gradient_of_zero() -> None:
-    loss = JointLoss(Training(), [], ["erc"], 3)
+    loss = JointLoss(Training(), [], {"erc": 3})
     logits = torch.randn(1, 3, requires_grad=True)
     loss({"erc": logits}, {"erc": torch.tensor([NO_TARGET])}, {"erc": 4.0}).backward()
     assert torch.equal(logits.grad, torch.zeros(1, 3))
@@ -207,7 +207,7 @@ def small_batch(length: int) -> SimpleNamespace:
 
 def taught(network: nn.Module, **training: object) -> Taught:
     settings = Training(**training)
-    return Taught(network, JointLoss(settings, [], ["erc"], 3), settings, shared=False)
+    return Taught(network, JointLoss(settings, [], {"erc": 3}), settings, shared=False)
 
 
 @pytest.mark.filterwarnings("ignore")  # of the compiler's own

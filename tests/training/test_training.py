@@ -254,7 +254,7 @@ def test_class_weights_are_inverse_frequencies_to_a_power_and_one_on_average() -
 
 def test_the_loss_is_the_sum_over_tasks_and_leaves_out_what_has_no_target(tiny_bert: Path) -> None:
     settings = recipe(tiny_bert).training
-    loss = JointLoss(settings, [], ["erc", "epc"], 3)
+    loss = JointLoss(settings, [], {"erc": 3, "epc": 3})
     logits = {"erc": torch.randn(2, 3), "epc": torch.randn(2, 3)}
     erc = torch.nn.functional.cross_entropy(logits["erc"], torch.tensor([1, 2]))
     epc = torch.nn.functional.cross_entropy(logits["epc"][:1], torch.tensor([0]))

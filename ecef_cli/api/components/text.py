@@ -84,7 +84,9 @@ class TextEncoder(Component):
     def trainable(self) -> nn.Module | None:
         """Return a fresh copy of the layers that are trained on top of `encode`, or None.
 
-        The module maps states (B, L, d) and a mask (B, L), true where a state is real, to states (B, L, d).
+        The module maps states (B, L, d) and a mask (B, L), true where a state is real, to states (B, L, d). If it has
+        a module list `layers`, lowest first, `training.encoder_layer_decay` gives each of them a rate of its own; its
+        other parts train at the lowest layer's.
         """
         return None
 
