@@ -15,10 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from ecef_cli.api.errors import PluginError, RecipeError
-from ecef_cli.api.libraries import import_failure
+from ecef_cli.api.weights import find_layers, locate
 from ecef_fusion.layers import FrozenLayer, Shape
-from ecef_text.layers import find_stack
-from ecef_text.weights import how_to_get, locate, quiet_transformers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +88,7 @@ def load_language(name: str, layers: Sequence[int] | None, blocks: int) -> Pretr
         RecipeError: it has no such layer.
     """
     setting = "fusion.language.model"
-    model = _load(name, setting)
+    model = locate(name, setting=setting).load_model()
     embedding = model.get_input_embeddings()
     if not isinstance(embedding, nn.Embedding):
         raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is no language model that is known here")
@@ -115,7 +113,7 @@ def load_vision(name: str, layers: Sequence[int] | None, blocks: int) -> Pretrai
         RecipeError: it has no such layer.
     """
     setting = "fusion.vision.model"
-    model = _load(name, setting)
+    model = locate(name, setting=setting).load_model()
     patches = _patches(model, name, setting)
     size = model.config.image_size
     height, breadth = (size, size) if isinstance(size, int) else size
@@ -126,31 +124,6 @@ def load_vision(name: str, layers: Sequence[int] | None, blocks: int) -> Pretrai
     norm = getattr(model, "layernorm", None)
     last_norm = norm if isinstance(norm, nn.LayerNorm) else None
     return Pretrained(tuple(chosen), _identity(chosen, last_norm), patches, last_norm)
-
-
-def _load(name: str, setting: str) -> Any:
-    quiet_transformers()
-    from transformers import AutoModel
-
-    place = locate(name, setting=setting)
-    try:
-        model, info = AutoModel.from_pretrained(
-            place.model,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            local_files_only=place.local,
-            trust_remote_code=False,
-        )
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise import_failure(error) or PluginError(
-            f"{setting}: {name!r} cannot be loaded: {reason[:300]}", hint=how_to_get(name, setting=setting)
-        ) from error
-    missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
-    if missing:
-        raise PluginError(f"{setting}: {name!r} lacks weights, such as {missing[0]!r}")
-    return model.requires_grad_(requires_grad=False).eval()
 
 
 def _numbers(layers: Sequence[int] | None, count: int, blocks: int, name: str, setting: str) -> list[int]:
@@ -185,7 +158,7 @@ class _Reading:
 
     def __post_init__(self) -> None:
         """Run the model."""
-        found = find_stack(self.model)
+        found = find_layers(self.model)
         if found is None:
             raise self._strange("its layers are not where ecef looks")
         self._stack = getattr(*found)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ecef_cli.api.errors import PluginError
-from ecef_cli.api.libraries import import_failure
-from ecef_text.weights import how_to_get, locate, quiet_transformers
+from ecef_cli.api.weights import how_to_get, locate
 
 if TYPE_CHECKING:
-    from ecef_text.weights import Location
+    from ecef_cli.api.weights import Location
 
 SETTING = "audio_encoder.model"
 WHISPER = "whisper"
@@ -84,9 +83,12 @@ def read_config(name: str) -> tuple[Location, Any]:
     Raises:
         PluginError: there is none, or it is no speech encoder.
     """
-    quiet_transformers()
     from transformers import AutoConfig
+    from transformers.utils import logging as transformers_logging
 
+    logging: Any = transformers_logging  # its functions, and others of transformers, have no types
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     place = locate(name, setting=SETTING)
     try:
         config = AutoConfig.from_pretrained(place.model, local_files_only=place.local, trust_remote_code=False)
@@ -121,7 +123,7 @@ def load(name: str, place: Location, config: Any) -> Pretrained:
             trust_remote_code=False,
         )
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
-        raise import_failure(error) or _unloadable(name, error) from error
+        raise _unloadable(name, error) from error
     missing = sorted(key for key in info["missing_keys"] if key.startswith(_PARTS))
     if missing:
         raise PluginError(f"{SETTING}: {name!r} lacks weights, such as {missing[0]!r}")

@@ -12,15 +12,15 @@ from pydantic import Field
 
 from ecef_cli.api.components import Options, TextEncoder, TextFeatures
 from ecef_cli.api.errors import PluginError
-from ecef_cli.api.libraries import import_failure
+from ecef_cli.api.weights import locate
 from ecef_text.layers import TopLayers, cut
-from ecef_text.weights import how_to_get, locate, quiet_transformers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ecef_cli.api.components import TextWindow, Turn
 
+_SETTING = "text_encoder.model"
 _SPEAKER_SEED = 0
 # Case, accents, quotes, scripts: what tokenizers treat differently.
 _PROBE = "Don\u2019t! I can\u2019t believe it\u2026 Caf\u00e9 No. 5, \U0001f600 \u4f60\u597d, WOW"
@@ -57,7 +57,7 @@ class HuggingFaceEncoder(TextEncoder):
         self._limit = _limit(self._tokenizer, self._model)
         self._prefix, self._suffix = _frame(self._tokenizer)
         if self._limit <= len(self._prefix) + len(self._suffix) + 1:
-            raise PluginError(f"text_encoder.model: {options.model!r} reads only {self._limit} tokens")
+            raise PluginError(f"{_SETTING}: {options.model!r} reads only {self._limit} tokens")
         self._top: TopLayers | None = None
         if options.trainable_layers:
             self._top = cut(self._model, options.trainable_layers, name=options.model)
@@ -158,27 +158,11 @@ class HuggingFaceEncoder(TextEncoder):
 
 
 def _load(name: str) -> tuple[Any, Any]:
-    quiet_transformers()
-    from transformers import AutoModel, AutoTokenizer
-
-    place = locate(name)
-    common: dict[str, Any] = {"local_files_only": place.local, "trust_remote_code": False}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(place.model, use_fast=True, **common)
-        model, info = AutoModel.from_pretrained(
-            place.model, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **common
-        )
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise import_failure(error) or PluginError(
-            f"text_encoder.model: {name!r} cannot be loaded: {reason[:300]}", hint=how_to_get(name)
-        ) from error
+    place = locate(name, setting=_SETTING)
+    tokenizer = place.load("AutoTokenizer", use_fast=True)
     if not tokenizer.is_fast:
-        raise PluginError(f"text_encoder.model: {name!r} has no fast tokenizer, which word alignment needs")
-    missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
-    if missing:
-        raise PluginError(f"text_encoder.model: {name!r} lacks weights, such as {missing[0]!r}")
-    return tokenizer, model
+        raise PluginError(f"{_SETTING}: {name!r} has no fast tokenizer, which word alignment needs")
+    return tokenizer, place.load_model()
 
 
 def _fingerprint(tokenizer: Any, model: Any) -> str:
@@ -191,18 +175,18 @@ def _fingerprint(tokenizer: Any, model: Any) -> str:
     for key, value in sorted(model.state_dict().items()):
         if "pooler" not in key:  # not used, and at random where the model was published without one
             digest.update(key.encode())
-            digest.update(value.detach().contiguous().numpy().reshape(-1))
+            digest.update(value.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()[:32]
 
 
 def _add_speakers(model: Any, count: int) -> None:
-    """Append speakers to the embeddings; transformers' own resizing first fills all rows with random numbers."""
-    embeddings = model.get_input_embeddings()
-    weights = embeddings.weight.data
+    weights = model.get_input_embeddings().weight
+    size = weights.shape[0]
     mean, spread = weights.mean(dim=0), weights.std(dim=0)
+    model.resize_token_embeddings(size + count, mean_resizing=False)
     noise = torch.randn((count, weights.shape[1]), generator=torch.Generator().manual_seed(_SPEAKER_SEED))
-    embeddings.weight.data = torch.cat([weights, mean + spread * noise])
-    embeddings.num_embeddings = len(embeddings.weight)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[size:] = mean + spread * noise
 
 
 def _limit(tokenizer: Any, model: Any) -> int:

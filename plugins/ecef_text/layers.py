@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ecef_cli.api.errors import PluginError
+from ecef_cli.api.weights import find_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_STACKS = ("encoder.layer", "encoder.layers", "transformer.layer", "layers")
 _TOLERANCE = 1e-4
 
 
@@ -78,20 +78,8 @@ def cut(model: Any, count: int, *, name: str) -> TopLayers:
     return top
 
 
-def find_stack(model: Any) -> tuple[Any, str] | None:
-    """Return the module that holds the list of a model's layers, and what it calls it; None where it is not found."""
-    for path in _STACKS:
-        *parents, attribute = path.split(".")
-        owner = model
-        for parent in parents:
-            owner = getattr(owner, parent, None)
-        if isinstance(getattr(owner, attribute, None), nn.ModuleList):
-            return owner, attribute
-    return None
-
-
 def _stack(model: Any, name: str) -> tuple[Any, str]:
-    found = find_stack(model)
+    found = find_layers(model)
     if found is None:
         raise PluginError(
             f"text_encoder.trainable_layers: the layers of {name!r} ({type(model).__name__}) are not where ecef looks",

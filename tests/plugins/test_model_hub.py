@@ -16,8 +16,8 @@ import pytest
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LOAD = """
 from ecef_text.encoder import HuggingFaceEncoder, HuggingFaceOptions
-from ecef_text.weights import locate
-where = locate("someone/tiny").origin
+from ecef_cli.api.weights import locate
+where = locate("someone/tiny", setting="text_encoder.model").origin
 print(where, HuggingFaceEncoder(HuggingFaceOptions(model="someone/tiny")).identity())
 """
 

