@@ -17,6 +17,13 @@ ROOT = Path(__file__).parents[1]
 pytest_plugins = ["forbidden", "prepared", "recorded"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--all`, for the tests that take minutes."""
+    parser.addoption(
+        "--all", action="store_true", help="kill at every point, and sweep every case that is sampled else"
+    )
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the corpora that cannot be committed; the test is skipped where it is absent."""
