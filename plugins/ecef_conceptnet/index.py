@@ -1,226 +1,157 @@
-"""The dump as a source: an index on disk, built once, that processes share by mapping it into memory."""
+"""The dump as a source of relations: an index in SQLite, built once and shared by processes."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import shutil
+import sqlite3
 import sys
+import weakref
 from contextlib import contextmanager, suppress
-from functools import cached_property
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ecef_cli.api.components import Edge
 from ecef_cli.api.errors import DataError
+from ecef_conceptnet.api_reply import heaviest_first, rounded
 from ecef_conceptnet.cache import cache_folder, default_dump
-from ecef_conceptnet.index_build import FACTS, LAYOUT, build_index, hashes
+from ecef_conceptnet.index_build import LAYOUT, build_index
 from ecef_conceptnet.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
 _BAR_AFTER = 1.0  # seconds
-_LAST_BITS = np.int32((1 << 16) - 1)
-_REMEMBERED = 1 << 16  # terms whose numbers are kept at hand
-_LARGE = 20 * 2**20  # bytes of a dump whose indexing is worth a word
+_LARGE = 20 * 2**20  # bytes of a dump that takes long enough to index for a message
+
+_KNOWN = "SELECT key FROM json_each(?) JOIN term ON text = value"
+# One look-up per two terms. To read all edges of each term is slower, as nearly all of them lead to terms outside
+# the dialogue. The `+` keeps SQLite from searching `high` by a range that it would derive from the comparison.
+_EDGES = """
+WITH asked AS (SELECT key AS place, number FROM json_each(?) JOIN term ON text = value)
+SELECT one.place, two.place, relation, forward, weight, (SELECT name FROM source WHERE source.number = edge.source)
+FROM asked AS one CROSS JOIN asked AS two CROSS JOIN edge
+WHERE +one.number < +two.number AND low = one.number AND high = two.number AND weight >= ?
+"""
 
 
 class Index(Source):
     """An opened index.
 
     Args:
-        folder: where it lies.
+        path: the file.
+        language: the language's code.
 
     Raises:
-        OSError, ValueError, KeyError: it is not whole.
+        OSError, ValueError, sqlite3.Error: the file is missing, damaged at its beginning, or has another layout.
     """
 
-    def __init__(self, folder: Path) -> None:
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        if facts["layout"] != LAYOUT:
-            raise ValueError(f"layout {facts['layout']}")
-        self._facts = facts
-        self._seen: dict[str, int] = {}
-        self._asked: tuple[tuple[str, ...], npt.NDArray[np.uint64]] = (), np.zeros(0, dtype=np.uint64)
-        self._arrays = {name: _mapped(folder / name, stated) for name, stated in facts["files"].items()}
+    def __init__(self, path: Path, language: str) -> None:
+        self._path = path
+        # `immutable`: no locks, and none of the files that SQLite puts beside one that may change.
+        uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        self.close = weakref.finalize(self, self._database.close)
+        """Closes the file."""
+        (layout,) = self._database.execute("PRAGMA user_version").fetchone()
+        if layout != LAYOUT:
+            raise ValueError(f"layout {layout}")
+        checksum, self.lines = self._database.execute("SELECT checksum, lines FROM facts").fetchone()
+        self._names = dict(self._database.execute("SELECT number, name FROM relation"))
+        self._checksum = hashlib.sha256(f"{LAYOUT}\n{language}\n{checksum}".encode()).hexdigest()
 
     @property
     def checksum(self) -> str:
-        """The checksum of all that the index says."""
-        return str(self._facts["checksum"])
+        """The checksum of the dump, the language and the layout: they decide all that the index says."""
+        return self._checksum
 
     @property
     def relations(self) -> Mapping[str, int]:
         """Every relation with the number of its pairs of terms."""
-        return dict(self._facts["relations"])
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """The numbers of terms and of edges."""
-        return len(self._arrays["hashes"]), len(self._arrays["others"]) // 2
-
-    @property
-    def lines(self) -> int:
-        """The number of lines of the dump."""
-        return int(self._facts["lines"])
+        return dict(self._ask("SELECT name, pairs FROM relation ORDER BY name"))
 
     def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Return (W,) which terms have an edge."""
-        return self._numbers(terms) >= 0
+        found = np.zeros(len(terms), dtype=np.bool_)
+        for (place,) in self._ask(_KNOWN, json.dumps(terms)):
+            found[place] = True
+        return found
 
     def masks(self, terms: Sequence[str], relations: Sequence[str], *, min_weight: float) -> npt.NDArray[np.uint64]:
         """Return which relations hold between each two terms, as masks (W, W)."""
         table = np.zeros((len(terms), len(terms)), dtype=np.uint64)
-        numbers = self._numbers(terms)
-        rows = np.flatnonzero(numbers >= 0)
-        rows = rows[np.argsort(numbers[rows])]
-        if not len(rows):
-            return table
-        numbers = numbers[rows].astype(np.int32)
-        starts = self._arrays["starts"]
-        first = starts[numbers]
-        lengths = starts[numbers + 1] - first
-        ends = np.cumsum(lengths)
-        others = self._arrays["others"]
-        slices = zip(first.tolist(), (first + lengths).tolist(), strict=True)
-        other = np.concatenate([others[start:stop] for start, stop in slices])
-        # Nearly all edges lead elsewhere: a look at the last bits leaves few to be searched for.
-        wanted = np.zeros(_LAST_BITS + 1, dtype=np.bool_)
-        wanted[numbers & _LAST_BITS] = True
-        maybe = np.flatnonzero(wanted.take(other & _LAST_BITS))
-        place = np.minimum(np.searchsorted(numbers, other[maybe]), len(numbers) - 1)
-        hit = numbers[place] == other[maybe]
-        maybe, place = maybe[hit], place[hit]
-        run = np.searchsorted(ends, maybe, side="right")
-        edge = maybe + (first - (ends - lengths))[run]
-        row, column = rows[run], rows[place]
-        bits = self._bits(tuple(relations))[self._arrays["relations"][edge]]
-        if min_weight > 0:
-            bits = np.where(self._arrays["weights"][edge] >= np.float32(min_weight), bits, np.uint64(0))
-        np.bitwise_or.at(table, (row, column), bits)
+        bits = {name: np.uint64(1 << bit) for bit, name in enumerate(relations)}
+        for low, high, relation, *_ in self._among(terms, min_weight):
+            bit = bits.get(relation)
+            if bit is not None:
+                table[low, high] |= bit
+                table[high, low] |= bit
         return table
 
     def edges(self, first: str, second: str, relations: Sequence[str], *, min_weight: float) -> tuple[Edge, ...]:
         """Return the edges between two terms, in either direction, heaviest first."""
-        one, two = self._numbers([first, second])
-        if one < 0 or two < 0 or one == two:
-            return ()
-        arrays = self._arrays
-        around = slice(*arrays["starts"][one : one + 2])
-        low, high = (np.searchsorted(arrays["others"][around], two, side=side) for side in ("left", "right"))
-        names, sources = list(self._facts["relations"]), self._facts["sources"]
-        found = []
-        for number in range(around.start + low, around.start + high):
-            weight = float(arrays["weights"][number])
-            name = names[arrays["relations"][number]]
-            if name in relations and weight >= np.float32(min_weight):
-                start, end = (first, second) if arrays["forward"][number] else (second, first)
-                found.append(Edge(name, start, end, weight, sources[arrays["sources"][number]]))
-        return tuple(sorted(found, key=lambda edge: (-edge.weight, edge.relation, edge.start, edge.source)))
+        terms, found = [first, second], []
+        for low, high, relation, forward, weight, source in self._among(terms, min_weight):
+            start, end = (low, high) if forward else (high, low)
+            if relation in relations:
+                found.append(Edge(relation, terms[start], terms[end], weight, source))
+        return heaviest_first(found)
 
-    def _bits(self, relations: tuple[str, ...]) -> npt.NDArray[np.uint64]:
-        """Return the bit of each relation of the index, none where it is not asked for."""
-        if self._asked[0] != relations:
-            bits = [1 << relations.index(name) if name in relations else 0 for name in self._facts["relations"]]
-            self._asked = relations, np.array(bits, dtype=np.uint64)
-        return self._asked[1]
+    def _among(self, terms: Sequence[str], min_weight: float) -> Iterator[tuple[int, int, str, int, float, str]]:
+        """Yield each edge among terms: places of its ends, relation, 1 if it starts at the first, weight, source."""
+        for low, high, relation, *facts in self._ask(_EDGES, json.dumps(terms), rounded(min_weight)):
+            name = self._names.get(relation)
+            if name is None:
+                raise self._damaged(f"relation {relation} has no name")
+            yield low, high, name, *facts
 
-    def _numbers(self, terms: Sequence[str]) -> npt.NDArray[np.int64]:
-        """Return (W,) the numbers of terms, -1 where the index does not know one."""
-        seen = self._seen
-        new = [term for term in terms if term not in seen]
-        if new:
-            if len(seen) + len(new) > _REMEMBERED:
-                seen, new = {}, list(terms)
-                self._seen = seen
-            seen.update(zip(new, self._search(new).tolist(), strict=True))
-        return np.array([seen[term] for term in terms], dtype=np.int64)
+    def _ask(self, query: str, *values: object) -> list[Any]:
+        """Return the rows of an answer.
 
-    def _search(self, terms: Sequence[str]) -> npt.NDArray[np.int64]:
-        asked = [term.encode() for term in terms]
-        wanted = hashes(asked, self._facts["salt"])[:, 0]
-        every, offsets, texts = (self._arrays[name] for name in ("hashes", "offsets", "texts"))
-        found = np.minimum(np.searchsorted(every, wanted), len(every) - 1)
-        numbers = np.where(every[found] == wanted, found, -1)
-        for row in np.flatnonzero(numbers >= 0):
-            first, last = offsets[numbers[row]], offsets[numbers[row] + 1]
-            if texts[first:last].tobytes() != asked[row]:
-                numbers[row] = -1
-        return numbers
+        Raises:
+            DataError: the file is damaged.
+        """
+        try:
+            return self._database.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._damaged(str(error)) from None
+
+    def _damaged(self, problem: str) -> DataError:
+        return DataError(
+            f"the index of the dump cannot be read: {problem}",
+            where=str(self._path),
+            hint=f"run `rm '{self._path}'` and then the same command again, which builds the index anew",
+        )
 
 
-def _mapped(path: Path, stated: Mapping[str, Any]) -> npt.NDArray[Any]:
-    dtype, length = np.dtype(stated["dtype"]), int(stated["length"])
-    if path.stat().st_size != dtype.itemsize * length:
-        raise ValueError(f"{path.name} has the wrong size")
-    # A plain array over the map: `memmap` itself makes every small slice dear.
-    return np.asarray(np.memmap(path, dtype=dtype, mode="r", shape=(length,))) if length else np.zeros(0, dtype)
-
-
-# --------------------------------------------------------------------------------- finding and making one
-
-
-class DumpSource(Source):
-    """The relations of a dump. The index is built when something is first asked of it.
-
-    Args:
-        dump: the gzipped dump; the downloaded one where None.
-        language: the language's code.
-    """
-
-    def __init__(self, dump: Path | None, language: str) -> None:
-        self._dump, self._language = dump or default_dump(), language
-
-    @cached_property
-    def index(self) -> Index:
-        """The index; built first where there is none."""
-        return open_index(self._dump, self._language)
-
-    @property
-    def checksum(self) -> str:
-        """The checksum of the index."""
-        return self.index.checksum
-
-    @property
-    def relations(self) -> Mapping[str, int]:
-        """Every relation with the number of its pairs of terms."""
-        return self.index.relations
-
-    def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Return (W,) which terms have an edge."""
-        return self.index.known(terms)
-
-    def masks(self, terms: Sequence[str], relations: Sequence[str], *, min_weight: float) -> npt.NDArray[np.uint64]:
-        """Return which relations hold between each two terms, as masks (W, W)."""
-        return self.index.masks(terms, relations, min_weight=min_weight)
-
-    def edges(self, first: str, second: str, relations: Sequence[str], *, min_weight: float) -> tuple[Edge, ...]:
-        """Return the edges between two terms, in either direction, heaviest first."""
-        return self.index.edges(first, second, relations, min_weight=min_weight)
+# ------------------------------------------------------------------------------- finding and building one
 
 
 def built_relations(dump: Path | None, language: str) -> tuple[str, ...] | None:
-    """Return the relations of a dump whose index is built already, else None; nothing is read but the index."""
+    """Return the relations of a dump that is indexed already, else None; only the index is read."""
     index = _opened(_remembered(dump or default_dump()), language)
     return None if index is None else tuple(index.relations)
 
 
-def open_index(dump: Path, language: str) -> Index:
-    """Return the index of a dump; where there is none it is built, which for the official dump takes minutes.
+def open_index(dump: Path | None, language: str) -> Index:
+    """Return the index of a dump, building it first if necessary, which takes minutes for the official dump.
 
-    Two processes may ask at once: one builds and the other waits. A build that is killed leaves nothing that
+    If two processes ask at once, one builds and the other waits. A build that is killed leaves nothing that
     a later one takes for an index.
+
+    Args:
+        dump: the gzipped dump; None for the downloaded one.
+        language: the language's code.
 
     Raises:
         DataError: the dump is missing or broken, or the index cannot be written.
     """
+    dump = dump or default_dump()
     if not dump.is_file():
         raise DataError(
             "there is no such dump of ConceptNet",
@@ -233,9 +164,9 @@ def open_index(dump: Path, language: str) -> Index:
     try:
         checksum = _checksum(dump)
         index = _opened(checksum, language) or _built(dump, language, checksum)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise DataError(
-            f"the index of {dump.name} cannot be written: {error.strerror or error}",
+            f"the index of {dump.name} cannot be written: {getattr(error, 'strerror', None) or error}",
             where=str(_folder()),
             hint="make room, or set ECEF_CACHE to another folder",
         ) from None
@@ -247,28 +178,25 @@ def open_index(dump: Path, language: str) -> Index:
 def _built(dump: Path, language: str, checksum: str) -> Index:
     from filelock import FileLock
 
-    target = _folder() / _name(checksum, language)
+    target = _file(checksum, language)
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
         index = _opened(checksum, language)  # another process may have built it meanwhile
         if index is not None:
             return index
-        for left in target.parent.glob(f".{target.name}.*.part"):  # by a build that was killed: nobody else is here
-            shutil.rmtree(left, ignore_errors=True)
-        part = Path(mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+        part = target.with_name(f".{target.name}.part")
+        part.unlink(missing_ok=True)  # left by a build that was killed: this process holds the lock
         try:
             with _bar(dump) as advance:
                 if dump.stat().st_size > _LARGE:
-                    print(f"{dump}: indexing it, once; this takes a while", file=sys.stderr)  # noqa: T201
+                    print(f"{dump}: building its index, once; this takes a while", file=sys.stderr)  # noqa: T201
                 read = build_index(dump, language, part, advance)
             if read != checksum:
                 raise DataError("the dump changed while it was read", where=str(dump), hint="try again")
-            part.chmod(0o755)
-            shutil.rmtree(target, ignore_errors=True)  # a broken one, or `_opened` would have found it
             part.replace(target)
         finally:
-            shutil.rmtree(part, ignore_errors=True)
-    return Index(target)
+            part.unlink(missing_ok=True)
+    return Index(target, language)
 
 
 @contextmanager
@@ -292,21 +220,21 @@ def _folder() -> Path:
     return cache_folder() / "index"
 
 
-def _name(checksum: str, language: str) -> str:
-    return f"{checksum[:16]}-{language}-{LAYOUT}"
+def _file(checksum: str, language: str) -> Path:
+    return _folder() / f"{checksum[:16]}-{language}-{LAYOUT}.sqlite"
 
 
 def _opened(checksum: str | None, language: str) -> Index | None:
-    """Return the index of the dump with a checksum, or None where it is missing or not whole."""
+    """Return the index of the dump with a checksum, or None if it is missing or damaged."""
     if checksum is None:
         return None
     try:
-        return Index(_folder() / _name(checksum, language))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Index(_file(checksum, language), language)
+    except (OSError, ValueError, TypeError, sqlite3.Error):
         return None
 
 
-# The checksum of 500 MB takes a second, so it is remembered by what tells a changed file at once.
+# The checksum of 500 MB takes a second, so it is remembered with the size and time of the dump.
 
 
 def _note_of(dump: Path) -> tuple[Path, dict[str, Any]]:

@@ -124,9 +124,9 @@ class ConceptNetTagger(Tagger):
         if options.source == "lexicon":
             return LexiconSource()
         if options.source == "dump":
-            from ecef_conceptnet.index import DumpSource
+            from ecef_conceptnet.index import open_index
 
-            return DumpSource(options.assertions, options.language)
+            return open_index(options.assertions, options.language)
         from ecef_conceptnet.api import ApiSource
         from ecef_conceptnet.cache import cache_folder
 

@@ -1,39 +1,53 @@
-"""The index of a dump of ConceptNet: building, opening, tagging, and a query to SQLite for each pair, in one run.
+"""The index of a dump of ConceptNet: building, opening and tagging MELD, of this tree and another in one run.
 
     python tests/benchmarks/bench_conceptnet.py --assertions assertions-subset.csv.gz --meld train_sent_emo.csv
-                                                [--edges N]
+                                                [--edges N] [--rounds N] [--against TREE]
 
 The dump is grown until it has N English edges: in each copy of an edge one of its two terms gets a suffix, so that
 the real words stay and have ever more neighbours; every second copy also gets a text of its own in column five.
-Builds and taggings run in processes of their own, whose peak memory is that of the kernel (VmHWM).
+`--against` takes a checkout of another version, whose packages then do the same in turn. Every step runs in a process
+of its own, whose peak memory is that of the kernel (VmHWM). Printed are the medians of the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import gzip
+import hashlib
 import json
 import os
-import sqlite3
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from bench_tagging import meld
 
 from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging.pairs import tag_sequence
 from ecef_cli.tagging.sequence import read_sequence
-from ecef_conceptnet.dump import DumpReader
 
 OFFICIAL_LINES = 34_074_917  # of the dump of ConceptNet 5.7
+HERE = Path(__file__).parents[2]
 HISTORY = 8
 RELATIONS = ["IsA", "HasContext", "Causes"]
-SAMPLE = 100_000  # pairs that SQLite is asked for
+ROWS = (
+    ("build", "s", 1),
+    ("build peak", "MB", 1),
+    ("size", "MB", 1e6),
+    ("open", "ms", 1e-3),
+    ("tags of 1", "s", 1),
+    ("MELD of 1", "s", 1),
+    ("peak of 1", "MB", 1),
+    ("tags of 3", "s", 1),
+    ("MELD of 3", "s", 1),
+    ("peak of 3", "MB", 1),
+)
+"""What is printed, in which unit: `tags of 3` is looking up terms of up to three words, `MELD of 3` all of tagging."""
 
 
 def grow(source: Path, target: Path, edges: int) -> int:
@@ -71,110 +85,55 @@ def peak() -> float:
 
 
 def build(dump: Path) -> dict[str, Any]:
-    """Build the index of a dump and open it again."""
+    """Build the index of a dump and open it again; seconds are of one core, whatever else the machine does."""
     start, spent = time.perf_counter(), time.process_time()
-    source = tagger(dump).source
-    size, lines = source.index.size, source.index.lines
+    tagger(dump).identity()
     built, spent = time.perf_counter() - start, time.process_time() - spent
     again = tagger(dump)
-    start = time.perf_counter()
-    _ = again.source.index
-    return {
-        "seconds": built,
-        "spent": spent,
-        "open": time.perf_counter() - start,
-        "size": size,
-        "lines": lines,
-        "peak": peak(),
-    }
+    start = time.process_time()
+    again.identity()
+    return {"clock": built, "build": spent, "open": time.process_time() - start, "build peak": peak()}
 
 
 def tag(dump: Path, corpus: Path, longest: int) -> dict[str, Any]:
     """Tag all windows of MELD's dialogues."""
     dialogues = meld(corpus)
     chosen = tagger(dump, longest)
-    start = time.perf_counter()
+    chosen.identity()
+    start = time.process_time()
     sequences = [read_sequence(d, longest) for d in dialogues]
-    reading = time.perf_counter() - start
+    reading = time.process_time() - start
     tags = [tag_sequence(s, chosen, HISTORY) for s in sequences]
-    tagging = time.perf_counter() - start - reading
-    windows = 0
+    tagging = time.process_time() - start - reading
     for found in tags:
         for end in range(len(found.bounds) - 1):
             found.importance(max(0, end - HISTORY + 1), end)
-            windows += 1
+    total = time.process_time() - start
+    said = b"".join(column.tobytes() for t in tags for column in (t.left, t.right, t.relations))
     return {
-        "reading": reading,
-        "tagging": tagging,
-        "windows": windows,
-        "total": time.perf_counter() - start,
-        "pairs": sum(len(pairs(s)) for s in sequences),
-        "tagged": sum(len(t.left) for t in tags),
-        "peak": peak(),
+        f"tags of {longest}": tagging,
+        f"MELD of {longest}": total,
+        f"peak of {longest}": peak(),
+        f"digest of {longest}": hashlib.sha256(said).hexdigest(),
     }
 
 
-def pairs(sequence) -> list[tuple[int, int]]:
-    """Return the pairs of words that are looked at."""
-    utterances, found, start = sequence.utterance.tolist(), [], 0
-    for later, utterance in enumerate(utterances):
-        while utterance - utterances[start] >= HISTORY:
-            start += 1
-        found += [(earlier, later) for earlier in range(start, later)]
-    return found
-
-
-def fill_sqlite(dump: Path, path: Path) -> sqlite3.Connection:
-    """Return a table of the same edges, indexed by both of their ends."""
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.execute("CREATE TABLE edges (start TEXT, end TEXT, relation TEXT)")
-    reader = DumpReader(dump, "en")
-    for stretch in reader.stretches(lambda _: None):
-        names = list(reader.relations)
-        rows = zip(stretch.start, stretch.end, stretch.relation, strict=True)
-        connection.executemany(
-            "INSERT INTO edges VALUES (?, ?, ?)", ((stretch.terms[a], stretch.terms[b], names[r]) for a, b, r in rows)
-        )
-    connection.execute("CREATE INDEX both ON edges (start, end, relation)")
-    connection.commit()
-    return connection
-
-
-def ask_sqlite(connection: sqlite3.Connection, corpus: Path, chosen) -> tuple[float, float]:
-    """Return pairs a second with a query for each pair, and of the tables; each is done once before, unmeasured.
-
-    SQLite is asked for the first dialogues, whose relations the two must agree on, and the tables for all.
-    """
-    query = (
-        "SELECT DISTINCT relation FROM edges WHERE start = ? AND end = ? AND relation IN (?, ?, ?) "
-        "UNION SELECT relation FROM edges WHERE start = ? AND end = ? AND relation IN (?, ?, ?)"
-    )
-    every = [read_sequence(dialogue) for dialogue in meld(corpus)]
-    counts = np.cumsum([len(pairs(sequence)) for sequence in every])
-    few = every[: int(np.searchsorted(counts, SAMPLE)) + 1]
-    wanted = [([s.lemmas[i] for i in s.lemma], pairs(s)) for s in few]
-    for _ in range(2):
-        start = time.perf_counter()
-        related = 0
-        for lemmas, looked_at in wanted:
-            for i, j in looked_at:
-                one, two = lemmas[i], lemmas[j]
-                if one != two and connection.execute(query, (one, two, *RELATIONS, two, one, *RELATIONS)).fetchall():
-                    related += 1
-        asked = time.perf_counter() - start
-        start = time.perf_counter()
-        tags = [tag_sequence(s, chosen, HISTORY) for s in every]
-        tables = time.perf_counter() - start
-    if related != sum(int((t.relations != 0).sum()) for t in tags[: len(few)]):
-        raise SystemExit("the two ways find different relations")
-    return int(counts[len(few) - 1]) / asked, int(counts[-1]) / tables
-
-
-def apart(*arguments: str | Path | int) -> dict[str, Any]:
-    """Return what a step gives in a process of its own."""
+def apart(tree: Path, cache: Path, *arguments: str | Path | int) -> dict[str, Any]:
+    """Return what a step gives in a process of its own, with the packages of a tree."""
+    environment = {**os.environ, "PYTHONPATH": f"{tree}:{tree / 'plugins'}", "ECEF_CACHE": str(cache)}
     command = [sys.executable, __file__, *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout)
+
+
+def measured(tree: Path, dump: Path, corpus: Path, cache: Path) -> dict[str, Any]:
+    """Return one round of a tree, which starts without an index."""
+    shutil.rmtree(cache, ignore_errors=True)
+    found = apart(tree, cache, "build", dump)
+    found["size"] = sum(file.stat().st_size for file in cache.rglob("index/*-en-*") if file.is_file())
+    found["size"] += sum(file.stat().st_size for file in cache.rglob("index/*-en-*/*"))
+    for longest in (1, 3):
+        found |= apart(tree, cache, "tag", dump, corpus, longest)
+    return found
 
 
 def main() -> None:
@@ -189,40 +148,28 @@ def main() -> None:
     parser.add_argument("--assertions", type=Path, required=True)
     parser.add_argument("--meld", type=Path, required=True)
     parser.add_argument("--edges", type=int, default=3_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--against", type=Path)
     options = parser.parse_args()
+    trees = {"this tree": HERE, **({"the other": options.against.resolve()} if options.against else {})}
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in trees}
     with TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        os.environ["ECEF_CACHE"] = str(folder)
-        dump = folder / "grown.csv.gz"
+        dump = Path(scratch) / "grown.csv.gz"
         lines = grow(options.assertions, dump, options.edges)
-        built = apart("build", dump)
-        size = sum(f.stat().st_size for f in folder.rglob("index/*-en-*/*"))
-        rate = lines / built["spent"]  # of one core, whatever else the machine does
-        print(f"{lines:,} lines, {built['size'][0]:,} terms, {built['size'][1]:,} edges; index {size / 1e6:,.0f} MB")
-        print(
-            f"build                 {rate:14,.0f} lines/s of one core, {built['spent']:.1f} s "
-            f"({built['seconds']:.1f} s by the clock), peak {built['peak']:.0f} MB"
-        )
-        print(f"  by extrapolation    {OFFICIAL_LINES / rate:14,.0f} s for the {OFFICIAL_LINES:,} lines of 5.7")
-        print(f"open                  {built['open'] * 1000:14.1f} ms")
-        for longest in (1, 3):
-            done = apart("tag", dump, options.meld, longest)
-            print(
-                f"MELD train, terms of {longest} {done['total']:13.2f} s for {done['windows']:,} windows "
-                f"({done['reading']:.2f} s content words, {done['tagging']:.2f} s tags), peak {done['peak']:.0f} MB, "
-                f"{done['tagged']:,} of {done['pairs']:,} pairs tagged"
-            )
-        chosen = tagger(dump)
-        chosen.relate(["dog", "animal"])
-        start = time.perf_counter()
-        connection = fill_sqlite(dump, folder / "edges.sqlite")
-        filled = time.perf_counter() - start
-        asked, tables = ask_sqlite(connection, options.meld, chosen)
-        size = (folder / "edges.sqlite").stat().st_size
-        print(f"SQLite                {lines / filled:14,.0f} lines/s to fill and index, {size / 1e6:,.0f} MB")
-        print(f"  a query a pair      {asked:14,.0f} pairs/s")
-        print(f"index                 {tables:14,.0f} pairs/s")
-        print(f"ratio                 {tables / asked:14.1f}")
+        for _ in range(options.rounds):
+            for name, tree in trees.items():
+                rounds[name].append(measured(tree, dump, options.meld, Path(scratch) / "cache"))
+    for longest in (1, 3):
+        if len({done[f"digest of {longest}"] for each in rounds.values() for done in each}) > 1:
+            raise SystemExit(f"the tags differ, with terms of {longest}")
+    middle = {name: {key: median(done[key] for done in each) for key, *_ in ROWS} for name, each in rounds.items()}
+    print(f"{lines:,} lines, {options.rounds} rounds; seconds of one core; {' against '.join(trees)}")
+    for key, unit, scale in ROWS:
+        values = [found[key] / scale for found in middle.values()]
+        ratio = f"{values[0] / values[1]:8.2f} times" if len(values) > 1 else ""
+        print(f"{key:12}{''.join(f'{value:12,.2f} {unit:2}' for value in values)}{ratio}")
+    official = OFFICIAL_LINES * middle["this tree"]["build"] / lines
+    print(f"by extrapolation {official:,.0f} s for the {OFFICIAL_LINES:,} lines of 5.7")
 
 
 if __name__ == "__main__":

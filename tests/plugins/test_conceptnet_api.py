@@ -28,7 +28,7 @@ from ecef_cli.recipe.model import build_component
 from ecef_cli.recipe.strict_yaml import parse_yaml
 from ecef_conceptnet import api
 from ecef_conceptnet.api import ApiSource
-from ecef_conceptnet.index import DumpSource
+from ecef_conceptnet.index import open_index
 
 DOG = [
     edge("IsA", "dog/n", "animal/n", 2.0),
@@ -572,7 +572,7 @@ def test_the_api_and_a_dump_of_the_same_edges_give_the_same_tags(
     nodes = sorted({e[end]["@id"] for e in edges for end in ("start", "end")})
     terms = list(dict.fromkeys(uri.split("/")[3] for uri in nodes if uri.startswith("/c/en/")))
     relations = sorted({e["rel"]["@id"].removeprefix("/r/") for e in edges})
-    first, second = opened(), DumpSource(dump, "en")
+    first, second = opened(), open_index(dump, "en")
 
     assert np.array_equal(first.known([*terms, "no_such_term"]), second.known([*terms, "no_such_term"]))
     for least in (0.0, 1.0, 1.341, 2.0, 3.0):

@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ from ecef_cli.testing import check_tagger
 from ecef_conceptnet import index_build
 from ecef_conceptnet.cache import cache_folder
 from ecef_conceptnet.index import Index, built_relations, open_index
+from ecef_conceptnet.index_build import LAYOUT
 from ecef_conceptnet.relations import RELATIONS
 from ecef_conceptnet.terms import relation_of, term_of
 
@@ -224,12 +227,8 @@ def test_stored_tags_depend_on_what_decides_them(dump: Path) -> None:
 # ------------------------------------------------------------------------------------------- the index
 
 
-def contents(index: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in sorted(index.iterdir())}
-
-
 def only_index(cache: Path) -> Path:
-    (found,) = (cache / "index").glob("*-en-*/")
+    (found,) = (cache / "index").glob("*-en-*.sqlite")
     return found
 
 
@@ -237,29 +236,34 @@ def test_a_rebuilt_index_is_the_same_bit_by_bit(
     dump: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = tagger(dump).identity()
-    kept = contents(only_index(cache))
-    assert set(kept) >= {"index.json", "texts", "others"}
-    assert not [name for name in kept if name.endswith(".tmp")]
+    kept = only_index(cache).read_bytes()
     other = tmp_path / "elsewhere.csv.gz"
     dump.rename(other)
     monkeypatch.setenv("ECEF_CACHE", str(tmp_path / "second"))
     assert tagger(other).identity() == first
-    assert contents(only_index(tmp_path / "second" / "conceptnet")) == kept
+    assert only_index(tmp_path / "second" / "conceptnet").read_bytes() == kept
 
 
-def test_pieces_and_runs_of_any_size_give_the_same_answers(
-    dump: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_identity_depends_on_the_dump_and_the_language(dump: Path, tmp_path: Path) -> None:
+    fewer = write(tmp_path / "fewer.csv.gz", (line(*row) for row in SMALL[1:]))
+    assert len({tagger(dump).identity(), tagger(dump, language="de").identity(), tagger(fewer).identity()}) == 3
+
+
+def test_pieces_of_any_size_give_the_same_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     many = write(tmp_path / "many.csv.gz", (random_line(n) for n in range(3000)))
-    tagger(many).identity()
-    whole = contents(only_index(cache))
+    whole = tagger(many, *RELATIONS)
+    terms = [f"term_{n}" for n in range(220)]
+    table = whole.relate(terms)
+    counts = whole.available()
     monkeypatch.setenv("ECEF_CACHE", str(tmp_path / "second"))
     monkeypatch.setattr("ecef_conceptnet.dump._ROWS", 70)
     monkeypatch.setattr("ecef_conceptnet.dump._CHUNK", 1000)
-    monkeypatch.setattr(index_build, "_PIECE", 50)
-    monkeypatch.setattr(index_build, "_ROWS", 90)
-    tagger(many).identity()
-    assert contents(only_index(tmp_path / "second" / "conceptnet")) == whole
+    monkeypatch.setattr(index_build, "_ROWS", 30)
+    pieces = tagger(many, *RELATIONS)
+    np.testing.assert_array_equal(pieces.relate(terms), table)
+    assert pieces.available() == counts
+    for one, two in np.argwhere(table)[:100]:
+        assert pieces.edges(terms[one], terms[two]) == whole.edges(terms[one], terms[two])
 
 
 def random_line(seed: int) -> bytes:
@@ -291,46 +295,63 @@ def test_tables_hold_what_the_lines_say_one_by_one(tmp_path: Path) -> None:
         assert sum(1 << chosen.relations.index(name) for name in names) == expected[i, j]
 
 
-def test_terms_with_one_hash_are_told_apart(dump: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = index_build.hashes
-    salts = []
-
-    def weak(terms: list[bytes], salt: int) -> np.ndarray:
-        salts.append(salt)
-        found = right(terms, salt).copy()
-        if salt == 0:
-            found[:, 0] &= np.uint64(1)
-        return found
-
-    monkeypatch.setattr(index_build, "hashes", weak)
-    index = open_index(dump, "en")
-    assert salts == [0, 1]
-    assert index.known(["dog", "cat", "unheard"]).tolist() == [True, True, False]
-
-
 def test_a_changed_dump_is_indexed_anew(dump: Path) -> None:
     assert not tagger(dump, "UsedFor").relate(["dog", "guard"]).any()
     write(dump, [line("UsedFor", "/c/en/dog", "/c/en/guard", {})])
     assert tagger(dump, "UsedFor").relate(["dog", "guard"]).any()
 
 
-def test_an_index_that_lost_a_file_or_half_of_one_is_built_anew(dump: Path, cache: Path) -> None:
+@pytest.mark.parametrize("damage", ["missing", "empty", "half", "page", "no database", "other layout"])
+def test_an_index_that_cannot_be_opened_is_built_anew(dump: Path, cache: Path, damage: str) -> None:
     first = tagger(dump).identity()
-    folder = only_index(cache)
-    whole = contents(folder)
-    (folder / "others").unlink()
+    path = only_index(cache)
+    whole = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "other layout":
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(f"PRAGMA user_version = {LAYOUT + 1}")
+    else:
+        damaged = {"half": whole[: len(whole) // 2], "page": whole[:-4096], "no database": b"?" * len(whole)}
+        path.write_bytes(damaged.get(damage, b""))
     assert tagger(dump).identity() == first
-    (folder / "weights").write_bytes(whole["weights"][:-4])
-    assert tagger(dump).identity() == first
-    (folder / "index.json").write_text("{", encoding="utf-8")
-    assert tagger(dump).identity() == first
-    assert contents(folder) == whole
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("byte", [b"\0", b"\xff"])
+def test_an_index_that_is_damaged_inside_names_the_file_and_the_cure(larger: Path, cache: Path, byte: bytes) -> None:
+    terms = [f"thing_{n}" for n in range(0, 30_000, 100)]
+    assert tagger(larger).known(terms).all()
+    path = only_index(cache)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40_000] + byte * (len(whole) - 40_000))
+    chosen = tagger(larger)
+    for ask in (
+        lambda: chosen.known(terms),
+        lambda: chosen.relate(terms),
+        lambda: [chosen.edges(term, terms[0]) for term in terms],
+    ):
+        with pytest.raises(DataError, match="cannot be read") as error:
+            ask()
+        assert error.value.where == str(path)
+        assert f"`rm '{path}'`" in str(error.value)
+        assert "\n" not in str(error.value)
+    path.unlink()
+    assert tagger(larger).known(terms).all()
+
+
+def test_an_edge_of_a_relation_without_a_name_is_damage(dump: Path, cache: Path) -> None:
+    tagger(dump).identity()
+    with closing(sqlite3.connect(only_index(cache))) as database, database:
+        database.execute("UPDATE edge SET relation = 99")
+    with pytest.raises(DataError, match="relation 99 has no name"):
+        tagger(dump).relate(["dog", "animal"])
 
 
 def test_an_opened_index_cannot_be_written(dump: Path) -> None:
     index = open_index(dump, "en")
-    with pytest.raises(ValueError, match="read-only"):
-        index._arrays["weights"][0] = 7
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        index._database.execute("DELETE FROM edge")
 
 
 def test_an_index_in_a_cache_that_cannot_be_written_serves(dump: Path, cache: Path) -> None:
@@ -467,11 +488,11 @@ import os, signal
 # A shell that starts the tests in the background has them ignore the signal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from ecef_conceptnet import index_build
-index_build._Build.{step} = lambda *_: os.kill(os.getpid(), signal.{name})
+index_build.{step} = lambda *_: os.kill(os.getpid(), signal.{name})
 """
 
 
-@pytest.mark.parametrize("step", ["_merge_terms", "_write_edges", "_write_facts"])
+@pytest.mark.parametrize("step", ["_number_terms", "_add_edges", "_add_facts"])
 def test_a_build_that_is_killed_leaves_no_index_and_the_next_one_cleans_up(
     larger: Path, cache: Path, step: str
 ) -> None:
@@ -479,13 +500,13 @@ def test_a_build_that_is_killed_leaves_no_index_and_the_next_one_cleans_up(
     process.communicate(timeout=60)
     assert process.returncode == -9
     assert built_relations(larger, "en") is None
-    assert not list((cache / "index").glob("*-en-*/index.json"))
+    assert not list((cache / "index").glob("*-en-*.sqlite"))
     assert tagger(larger, "IsA").relate(["thing_8", "thing_1"]).any()
     assert not list((cache / "index").glob(".*.part"))
 
 
 def test_an_interrupted_build_leaves_nothing(larger: Path, cache: Path) -> None:
-    process = ask(larger, KILL.format(step="_write_edges", name="SIGINT"))
+    process = ask(larger, KILL.format(step="_add_edges", name="SIGINT"))
     process.communicate(timeout=60)
     assert process.returncode != 0
     assert left_behind(cache) == []
