@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -136,6 +137,7 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except OSError:
         _silence()  # `_run` has said it; the interpreter's own last flush would say it again, as a traceback
+    gc.freeze()  # the process ends: Python need not look for cycles among all that PyTorch's modules hold
     sys.exit(code)
 
 
