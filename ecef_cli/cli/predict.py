@@ -13,6 +13,7 @@ from ecef_cli.cli.options import device_option, tolerate_option
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.reports.recorder import Recorder
     from ecef_cli.runs.run import Run
     from ecef_cli.workspace import Workspace
@@ -62,11 +63,8 @@ def command(
     from ecef_cli import console
     from ecef_cli.api.dialogue import open_utterances, to_json
     from ecef_cli.corpus.tolerance import RowCount, Tolerance
-    from ecef_cli.network.devices import resolve_device
-    from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.prediction.stream import predict_rows
     from ecef_cli.reports.recorder import Recorder
-    from ecef_cli.runs.run import bundled_run, find_run
 
     accepted = Tolerance.parse(tolerate)
     if report is not None:
@@ -74,8 +72,7 @@ def command(
     name = "stdin" if file == "-" else file
     count = RowCount(accepted, name) if report is None else Recorder(accepted, name)
     with open_utterances(file) as utterances:
-        run = find_run(workspace, model) if model else bundled_run()
-        predictor = Predictor(run, device=resolve_device(device))
+        predictor = _load(workspace, model, device)
         if isinstance(count, Recorder):
             rows = count.answering(predict_rows(predictor, count.arriving(utterances), count))
         else:
@@ -86,7 +83,20 @@ def command(
         else:
             console.data(_table(rows))
     if report is not None and isinstance(count, Recorder):
-        _write_report(report, count, run, file, report_audio)
+        _write_report(report, count, predictor.run, file, report_audio)
+
+
+def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:
+    """Return the model, ready to predict."""
+    from ecef_cli.prediction.memory import loading
+
+    with loading():
+        from ecef_cli.network.devices import resolve_device
+        from ecef_cli.prediction.predictor import Predictor
+        from ecef_cli.runs.run import bundled_run, find_run
+
+        run = find_run(workspace, model) if model else bundled_run()
+        return Predictor(run, device=resolve_device(device))
 
 
 def _check_report(report: Path, file: str) -> None:
