@@ -6,11 +6,13 @@ import csv
 import json
 import os
 import sys
+import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
 FORMATS = ("table", "jsonl", "json", "csv")
@@ -26,7 +28,53 @@ def rank() -> int:
 def note(message: str) -> None:
     """Say something that is no data; of processes that a launcher started together, the main one alone speaks."""
     if rank() == 0:
+        _WAITING.erase()
         print(message, file=sys.stderr)  # noqa: T201
+
+
+class _Waiting:
+    """The line on a terminal that says what is being waited for."""
+
+    def __init__(self) -> None:
+        self._lock, self._shown = threading.Lock(), ""
+
+    def show(self, line: str, over: threading.Event) -> None:
+        """Show a line, unless what it says is over."""
+        with self._lock:
+            if not over.is_set():
+                self._shown = line
+                print(line, end="", file=sys.stderr, flush=True)  # noqa: T201
+
+    def erase(self) -> None:
+        """Erase the line that is shown, if any."""
+        with self._lock:
+            if self._shown:
+                print(f"\r{' ' * len(self._shown)}\r", end="", file=sys.stderr, flush=True)  # noqa: T201
+                self._shown = ""
+
+
+_WAITING = _Waiting()
+
+
+@contextmanager
+def waiting(line: str) -> Iterator[None]:
+    """Show a line on a terminal when work takes over a second, and erase it when the work or its first message is done.
+
+    Where stderr is no terminal nothing is shown.
+    """
+    if rank() != 0 or not sys.stderr.isatty():
+        yield
+        return
+    over = threading.Event()
+    timer = threading.Timer(_SLOW, _WAITING.show, (line, over))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        timer.cancel()
+        _WAITING.erase()
 
 
 def warn(message: str) -> None:

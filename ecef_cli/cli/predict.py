@@ -87,10 +87,11 @@ def command(
 
 
 def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:
-    """Return the model, ready to predict."""
+    """Return the model, ready to predict; a terminal shows that it is being loaded."""
+    from ecef_cli.console import waiting
     from ecef_cli.prediction.memory import loading
 
-    with loading():
+    with waiting("loading the model …"), loading():
         from ecef_cli.network.devices import resolve_device
         from ecef_cli.prediction.predictor import Predictor
         from ecef_cli.runs.run import bundled_run, find_run
