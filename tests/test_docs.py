@@ -19,7 +19,7 @@ from ecef_cli.recipe.strict_yaml import parse_yaml
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-REGENERATE = "run `python scripts/generate_cli_reference.py`"
+REGENERATE = "run `python tests/generators/generate_cli_reference.py`"
 
 
 def page(name: str) -> str:
@@ -27,7 +27,7 @@ def page(name: str) -> str:
 
 
 def test_the_reference_of_the_command_line_is_the_live_help() -> None:
-    live = runpy.run_path(str(ROOT / "scripts" / "generate_cli_reference.py"))["reference"]()
+    live = runpy.run_path(str(ROOT / "tests" / "generators" / "generate_cli_reference.py"))["reference"]()
     written = page("reference/cli.md")
     differing = [
         section.partition("\n")[0] or "the head" for section in live.split("\n## ") if section.strip() not in written

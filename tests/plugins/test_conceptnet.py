@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import Tagger
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "build_lexicon.py"
+SCRIPT = ROOT / "tests" / "generators" / "build_lexicon.py"
 DATA = ROOT / "plugins" / "ecef_conceptnet" / "data"
 WORDNET = Path(os.environ.get("ECEF_WORDNET", "/usr/share/wordnet"))
 

@@ -1,6 +1,6 @@
 """Build the embedded lexicon of word relations from WordNet's own database files.
 
-    python scripts/build_lexicon.py [--wordnet DIR] [--output FILE]
+    python tests/generators/build_lexicon.py [--wordnet DIR] [--output FILE]
 
 WordNet's pointers become ConceptNet's relations, as in the WordNet part of ConceptNet (dataset
 `/d/wordnet/3.1`): see `POINTERS`. Edges are direct, directed, and stand between lemmas: a pointer between two
@@ -27,7 +27,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "plugins" / "ecef_conceptnet" / "data" / "lexicon.npz"
 FILES = {"n": "data.noun", "v": "data.verb", "a": "data.adj", "r": "data.adv"}
 

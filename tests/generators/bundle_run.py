@@ -1,4 +1,4 @@
-"""Make a trained run the model that comes with ecef: `python scripts/bundle_run.py RUN_FOLDER`.
+"""Make a trained run the model that comes with ecef: `python tests/generators/bundle_run.py RUN_FOLDER`.
 
 The weights are stored as float16, which halves them; everything that is needed to predict goes along, and what only
 training needs stays behind. Measure the bundled model, not the run: `ecef eval ecef_cli/bundled`.
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-BUNDLED = Path(__file__).parents[1] / "ecef_cli" / "bundled"
+BUNDLED = Path(__file__).parents[2] / "ecef_cli" / "bundled"
 COPIED = ("recipe.yaml", "run.json", "metrics.json", "environment.json", "log.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""Speak the example dialogue with espeak-ng: `python scripts/make_example_audio.py`.
+"""Speak the example dialogue with espeak-ng: `python tests/generators/make_example_audio.py`.
 
 Writes one FLAC a row (16 kHz, mono) beside `docs/examples/moving-day.jsonl`, and names it in the row. The voices are
 synthetic; pitch, its range, speed and level are set by hand, row by row.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-DIALOGUE = Path(__file__).parents[1] / "docs" / "examples" / "moving-day.jsonl"
+DIALOGUE = Path(__file__).parents[2] / "docs" / "examples" / "moving-day.jsonl"
 RATE = 16_000  # Hz
 VOICES = {"Nadia": "en-gb+f3", "Theo": "en-us+m3"}
 MANNERS = {

@@ -1,6 +1,6 @@
 """Write docs/reference/cli.md from the commands' own help.
 
-python scripts/generate_cli_reference.py
+python tests/generators/generate_cli_reference.py
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ecef_cli.cli.main import ecef
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TARGET = Path(__file__).parents[1] / "docs" / "reference" / "cli.md"
+TARGET = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 HEAD = """\
 # The command line
 
 What `ecef --help` and the help of each subcommand say. This page is made from them; after a change of a
-command, `python scripts/generate_cli_reference.py` makes it anew.
+command, `python tests/generators/generate_cli_reference.py` makes it anew.
 
 Data goes to stdout and everything else to stderr. Exit codes: 0 done, 1 failed while running, 2 usage or
 recipe, 3 data worse than the tolerance, 4 plugin, 130 interrupted. `ecef -v …` adds the traceback to an error.
