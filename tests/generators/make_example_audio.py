@@ -57,7 +57,7 @@ def main() -> None:
         spread, pitch, speed, level = MANNERS[manner]
         command = ["espeak-ng", "-m", "-v", VOICES[row["speaker"]], "-p", str(pitch), "-s", str(speed)]
         text = f'<prosody range="{spread}">{escape(row["text"], quote=False)}</prosody>'
-        spoken = subprocess.run([*command, "--stdout", text], check=True, capture_output=True).stdout  # noqa: S603
+        spoken = subprocess.run([*command, "--stdout", text], check=True, capture_output=True).stdout
         wave, rate = soundfile.read(io.BytesIO(spoken), dtype="float32")
         path = folder / f"{number:02}.flac"
         soundfile.write(path, levelled(resample(torch.from_numpy(wave), rate, RATE), level), RATE, subtype="PCM_16")
