@@ -1,4 +1,4 @@
-"""What a network takes, against figures that were worked out by hand."""
+"""Sizes and costs of networks, against figures worked out by hand."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from conftest import toy_recipe, voiced_recipe
 from handmade import BOTH
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
-from ecef_cli.evaluation.cost.counting import Cost, Step, measure
+from ecef_cli.evaluation.cost.cost import Cost, measure, tensors
 from ecef_cli.evaluation.cost.network import Inspection, Part, inspect, typical
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.network.model import EcefNetwork
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import Batch, collate
 from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 
 SIZE = 3
-BATCH = collate([BOTH])
+BATCH = collate([BOTH] * SIZE)
 _, LENGTH, WIDTH = BATCH.text.states.shape
 FLOAT = 4
 
 
 class Toy(nn.Module):
-    """What the tests' networks have in common: states come in, something is computed, logits come out."""
+    """The base of the tests' networks: maps states to logits."""
 
     def forward(self, batch: Batch) -> Mapping[str, Tensor]:
         return {"erc": self.computed(batch.text.states)}
@@ -68,17 +71,8 @@ class Recurrent(Toy):
         return self.lstm(states)[0]
 
 
-class Curious(Linears):
-    """Looks at the values that come in, so that it cannot be traced."""
-
-    def computed(self, states: Tensor) -> Tensor:
-        return super().computed(states) * (1 if states.sum().item() > 0 else 2)
-
-
-def cost(network: nn.Module, size: int = SIZE, **how: str) -> Cost:
-    found, traced = measure(network.train(), BATCH, size, **how)
-    assert traced
-    return found
+def cost(network: nn.Module, precision: str = "float32") -> Cost:
+    return measure(network.train(), BATCH, precision)
 
 
 def test_linear_layers_take_two_operations_for_each_product_and_keep_what_their_gradients_need() -> None:
@@ -90,7 +84,6 @@ def test_linear_layers_take_two_operations_for_each_product_and_keep_what_their_
     assert found.step == found.forward + first + 2 * second
     # What the ReLU gives is kept once, for itself and for the layer behind it; inputs and weights are there anyway.
     assert found.activations == FLOAT * SIZE * LENGTH * inner
-    assert found.attention == 0
 
 
 def test_a_lower_precision_keeps_less() -> None:
@@ -108,21 +101,11 @@ def test_attention_is_counted_whichever_kernel_computes_it(dropout: float) -> No
     assert found.forward == maps + products
     assert found.step == found.forward + maps + 2 * products
     matrix = SIZE * heads * LENGTH**2
-    # The plain kernel keeps the matrix before and after dropout and what was dropped; the fused one none.
-    assert found.attention == (3 * FLOAT * matrix if dropout else 0)
-    assert found.attention <= found.activations
-
-
-def test_attention_inside_pytorch_s_own_module_is_known_as_such() -> None:
-    class Module(Toy):
-        def __init__(self) -> None:
-            super().__init__()
-            self.attention = nn.MultiheadAttention(WIDTH, 1, dropout=0.5, batch_first=True)
-
-        def computed(self, states: Tensor) -> Tensor:
-            return self.attention(states, states, states, need_weights=False)[0]
-
-    assert cost(Module()).attention == 3 * FLOAT * SIZE * LENGTH**2
+    # The plain kernel keeps the matrix before and after dropout and what was dropped; the fused one keeps none.
+    if dropout:
+        assert found.activations > 3 * FLOAT * matrix
+    else:
+        assert found.activations < FLOAT * SIZE * LENGTH * heads * (4 * size + 1) + 1024
 
 
 def test_an_lstm_is_counted() -> None:
@@ -132,19 +115,9 @@ def test_an_lstm_is_counted() -> None:
     assert found.step == 3 * found.forward
 
 
-def test_what_cannot_be_traced_is_computed_for_one_window_and_multiplied() -> None:
-    found, traced = measure(Curious(5, 7).train(), BATCH, SIZE)
-    expected = cost(Linears(5, 7))
-    assert not traced
-    assert (found.forward, found.step) == (expected.forward, expected.step)
-
-
-def test_counting_changes_no_weight_and_draws_no_random_number() -> None:
-    network = Linears(5, 7)
-    before, drawn = [p.clone() for p in network.parameters()], torch.get_rng_state()
+def test_counting_draws_no_random_number() -> None:
+    network, drawn = Attention(2, 5, dropout=0.5), torch.get_rng_state()
     cost(network)
-    assert all(map(torch.equal, before, network.parameters()))
-    assert all(p.grad is None for p in network.parameters())
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
@@ -188,6 +161,20 @@ def test_the_parameters_of_a_recipe_of_text(tiny_bert: Path) -> None:
     assert found.memory.weights == found.memory.gradients == FLOAT * trained
     assert found.memory.moments == 2 * FLOAT * trained
     assert (found.memory.average, found.memory.frozen) == (0, 0)
+
+
+def test_parameters_are_counted_if_the_network_does_not_run_without_values(
+    tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def curious(_: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        return {"erc": batch.text.states * batch.text.states.sum().item()}
+
+    monkeypatch.setattr(EcefNetwork, "forward", curious)
+    found = inspect(check_recipe(toy_recipe(tiny_bert), where="toy"))
+    assert named(found)["KWRT"].trained == 2 * 32
+    assert (found.cost, found.memory.activations, found.as_dict()["cost"]) == (None, None, None)
+    assert found.memory.total > 4 * found.memory.weights
+    assert found.notes[0].startswith("operations and activations are not counted: ")
 
 
 def fused(bert: Path, vit: Path, **training: object) -> dict[str, object]:
@@ -252,12 +239,30 @@ def test_tracing_finds_what_running_finds(tiny_bert: Path, tiny_vit: Path) -> No
     encoders = build_encoders(recipe, device="cpu")
     network = build_network(recipe, encoders, 7).train()
     window = typical(recipe, encoders, words=4, seconds=0.8)
-    batch, one = (collate([window] * n, audio_shape(recipe, encoders), spectrum_shape(encoders)) for n in (SIZE, 1))
-    real = Step(network)(batch, "float32")
-    found, traced = measure(network, one, SIZE)
-    assert traced
-    assert (found.forward, found.step) == (real.forward, real.step)
-    assert found.activations == pytest.approx(real.activations, rel=0.02)
+    batch = collate([window] * SIZE, audio_shape(recipe, encoders), spectrum_shape(encoders))
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:  # the kernels that PyTorch counts
+        logits = network(batch)
+        forward = counter.get_total_flops()
+        torch.autograd.backward([values.sum() for values in logits.values()])
+    activations = _kept(network, batch)
+    found = measure(network, batch)
+    assert (found.forward, found.step) == (forward, counter.get_total_flops())
+    assert found.activations == pytest.approx(activations, rel=0.02)
+
+
+def _kept(network: nn.Module, batch: Batch) -> int:
+    """Return the bytes that a real forward pass keeps, without parameters and inputs."""
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        logits = network(batch)
+    assert logits
+    known = [*tensors(batch), *network.parameters(), *network.buffers()]
+    return sum(kept.values()) - sum(kept.pop(tensor.untyped_storage().data_ptr(), 0) for tensor in known)
 
 
 def test_costs_grow_with_the_batch_and_memory_with_what_is_computed_at_a_time(tiny_bert: Path) -> None:
@@ -268,8 +273,9 @@ def test_costs_grow_with_the_batch_and_memory_with_what_is_computed_at_a_time(ti
     twice = inspect(check_recipe(toy_recipe(tiny_bert), where="toy"), batch_size=16)
     assert (whole.batch_size, whole.together) == (8, 8)
     assert (halves.batch_size, halves.together) == (8, 4)
-    assert halves.cost.step == whole.cost.step
+    assert halves.step == whole.step
     assert halves.memory.batch * 2 == whole.memory.batch
     assert halves.cost.activations < 0.6 * whole.cost.activations
-    assert twice.cost.step == 2 * whole.cost.step
-    assert twice.as_dict()["cost"]["forward_per_window"] == whole.cost.forward // 8
+    assert twice.step == 2 * whole.step
+    assert twice.forward_per_window == whole.forward_per_window == whole.cost.forward // 8
+    assert twice.as_dict()["cost"] == {"forward_per_window": twice.forward_per_window, "step": twice.step}

@@ -124,14 +124,14 @@ def _differences(recipe: Recipe, other: Recipe, *, shown: Callable[[Any], Any]) 
 @command.command("inspect")
 @recipe_argument
 @set_option
-@click.option("--words", type=click.IntRange(1), metavar="N", help="Words of an utterance; MELD's mean where left out.")
+@click.option("--words", type=click.IntRange(1), metavar="N", help="Words per utterance; default: MELD's mean.")
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
     metavar="S",
-    help="Seconds of an utterance; MELD's mean where left out.",
+    help="Seconds per utterance; default: MELD's mean.",
 )
-@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Windows a step; the recipe's where left out.")
+@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Windows per step; default: the recipe's.")
 @click.option(
     "--format",
     "form",
@@ -146,10 +146,13 @@ def inspect_(
     batch_size: int | None,
     form: str | None,
 ) -> None:
-    """Print what the network of RECIPE takes: parameters, operations and memory of a training step.
+    """Print the parameters of RECIPE's network, and the operations and memory of a training step.
 
-    Nothing is trained, and no dataset is needed. Operations and memory are of windows that are all as long as one of
-    usual utterances; memory grows with the longest window of a batch.
+    It trains nothing and needs no dataset. Costs are those of windows of usual length, as given by --words and
+    --seconds; memory grows with the longest window of a batch.
+
+    Memory is that of tensors alone. Activations include the attention matrices that a CPU keeps when attention has
+    dropout; the fused kernels of GPUs keep none.
     """
     import json
 
@@ -171,7 +174,7 @@ def inspect_(
 def _tables(found: Inspection) -> str:
     from ecef_cli.console import table
 
-    window, cost, memory = found.window, found.cost, found.memory
+    window, memory = found.window, found.memory
     positions = {"of text": window.text, "of audio": window.audio, "of the spectrum (patches of time)": window.patches}
     heard = "" if window.seconds is None else f" and {window.seconds:g} s"
     title = (
@@ -181,44 +184,38 @@ def _tables(found: Inspection) -> str:
     rows = [(part.name, part.trained, part.frozen) for part in found.parts]
     rows.append(("all", sum(part.trained for part in found.parts), sum(part.frozen for part in found.parts)))
     before = [
-        (f"{one.key}: {one.name}", "not counted: none that PyTorch knows" if one.parameters is None else one.parameters)
+        (f"{one.key}: {one.name}", "not counted: no PyTorch modules" if one.parameters is None else one.parameters)
         for one in found.once
     ]
     operations = [
-        ("forward, a window", cost.forward / found.batch_size / 1e9),
-        (f"forward and backward, a step of {found.batch_size} windows", cost.step / 1e9),
+        ("forward, per window", found.forward_per_window / 1e9),
+        (f"forward and backward, per step of {found.batch_size} windows", found.step / 1e9),
     ]
     sizes = {
-        "weights that are trained": memory.weights,
-        "their gradients": memory.gradients,
+        "trained weights": memory.weights,
+        "gradients": memory.gradients,
         "Adam's moments": memory.moments,
         "running average of the weights": memory.average,
-        "layers that are not trained": memory.frozen,
+        "frozen layers": memory.frozen,
         "batch": memory.batch,
         "activations": memory.activations,
         "all": memory.total,
     }
-    notes = [
-        f"Of activations, {cost.attention / 2**20:,.1f} MiB are attention matrices, which fused kernels never keep.",
-        "What the backward pass computes again, a layer at a time, comes on top." if found.checkpointing else "",
-        "" if found.traced else "Costs are those of one window, multiplied.",
-        "Memory is that of tensors alone: on a CPU, the allocator was seen to hold a third more beside them.",
-    ]
     together = "" if found.together == found.batch_size else f", {found.together} windows at a time"
     return "\n\n".join(
         [
             title,
             table([[name, *map(_grouped, counts)] for name, *counts in rows], ["parameters", "trained", "frozen"]),
             table([[name, _grouped(count)] for name, count in before], ["runs once, in `ecef extract`", "parameters"]),
-            table([[*row] for row in operations], ["floating-point operations", "GFLOP"]),
+            *([table(operations, ["floating-point operations", "GFLOP"])] if found.cost else []),
             table(
-                [[name, size / 2**20] for name, size in sizes.items()],
+                [[name, size / 2**20] for name, size in sizes.items() if size is not None],
                 [f"memory of a step in {found.precision}{together}", "MiB"],
                 digits=1,
             ),
-            "\n".join(filter(None, notes)),
+            "\n".join(found.notes),
         ]
-    )
+    ).rstrip()
 
 
 def _grouped(count: float | str) -> str:

@@ -23,8 +23,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ from torch import nn
 from ecef_cli.api.components import AudioEncoder, Options, TextEncoder, TextFeatures
 from ecef_cli.api.dialogue import words
 from ecef_cli.audio.spectrum import LogMel
-from ecef_cli.evaluation.cost.counting import mapped, measure
+from ecef_cli.evaluation.cost.cost import measure
 from ecef_cli.features.encoders import Encoders
 from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.run import build_network
@@ -70,6 +71,15 @@ class Window:
 
     words: tuple[int, ...]
     seconds: tuple[float, ...]
+
+
+def first(batch: Batch, count: int) -> Batch:
+    """Return the first windows of a batch, without labels."""
+
+    def shortened(part: Any) -> Any:
+        return replace(part, **{field.name: getattr(part, field.name)[:count] for field in fields(part)})
+
+    return Batch(shortened(batch.text), shortened(batch.audio), {}, shortened(batch.spectrum))
 
 
 def corpus(folder: Path) -> list[Window]:
@@ -124,6 +134,12 @@ def paper_recipe(width: int, group: int, batch_size: int, folder: Path) -> Recip
     return check_recipe(values, where="bench")
 
 
+def paper_encoders(recipe: Recipe) -> Encoders:
+    """Return encoders of the paper's widths, with the recipe's fusion."""
+    fusion = recipe.component("fusion")
+    return Encoders(Wide(Options()), Wide(Options()), fusion, LogMel(fusion.spectrum))
+
+
 class Bench:
     """The network, its optimiser and the windows that it is trained on.
 
@@ -134,11 +150,9 @@ class Bench:
 
     def __init__(self, recipe: Recipe, device: str) -> None:
         torch.manual_seed(0)
-        fusion = recipe.component("fusion")
-        encoders = Encoders(Wide(Options()), Wide(Options()), fusion, LogMel(fusion.spectrum))
-        self.device = device
-        self.plain = build_network(recipe, encoders, LABELS).train()
-        self.network = self.plain.to(device)
+        encoders = paper_encoders(recipe)
+        self.recipe, self.device = recipe, device
+        self.network = build_network(recipe, encoders, LABELS).train().to(device)
         self.optimizer = build_optimizer(self.network, recipe.training)
         self.clip = recipe.training.clip
         self.shapes = audio_shape(recipe, encoders), spectrum_shape(encoders)
@@ -157,7 +171,7 @@ class Bench:
     def batch(self, windows: Sequence[Window], padding: Window | None = None) -> Batch:
         """Return windows as a batch, padded to their own longest or to `padding`."""
         made = collate([self._input(window) for window in (*windows, *([padding] if padding else []))], *self.shapes)
-        return mapped(made, lambda tensor: tensor[: len(windows)])
+        return first(made, len(windows))
 
     def step(self, batch: Batch) -> None:
         """Do one training step."""
@@ -196,12 +210,7 @@ class Bench:
 
     def operations(self, batch: Batch) -> int:
         """Return the floating-point operations of a step."""
-        one = mapped(batch, lambda tensor: tensor[:1])
-        self.plain.to("cpu")
-        cost, traced = measure(self.plain, one, len(batch.text.mask))
-        self.plain.to(self.device)
-        assert traced  # or the count would be of another batch
-        return cost.step
+        return measure(build_network(self.recipe, paper_encoders(self.recipe), LABELS).train(), batch).step
 
     @staticmethod
     def _frames(window: Window, rate: int) -> list[int]:
@@ -327,14 +336,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         recipe = paper_recipe(arguments.width, arguments.group, arguments.batch_size, Path(folder))
         bench = Bench(recipe, device)
-    trained = sum(parameter.numel() for parameter in bench.network.parameters())
-    print(
-        f"{device}, {'bf16' if device == 'cuda' else f'float32, {torch.get_num_threads()} threads'}; "
-        f"{trained / 1e6:.0f} million trained parameters; {len(windows)} of {len(every):,} windows, "
-        f"{np.mean([sum(window.seconds) for window in windows]):.1f} s each, batches of {arguments.batch_size}"
-    )
-    speed(bench, windows, arguments.batch_size)
-    padding(bench, every, windows, arguments.batch_size)
+        trained = sum(parameter.numel() for parameter in bench.network.parameters())
+        print(
+            f"{device}, {'bf16' if device == 'cuda' else f'float32, {torch.get_num_threads()} threads'}; "
+            f"{trained / 1e6:.0f} million trained parameters; {len(windows)} of {len(every):,} windows, "
+            f"{np.mean([sum(window.seconds) for window in windows]):.1f} s each, batches of {arguments.batch_size}"
+        )
+        speed(bench, windows, arguments.batch_size)
+        padding(bench, every, windows, arguments.batch_size)
 
 
 if __name__ == "__main__":

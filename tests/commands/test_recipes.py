@@ -236,7 +236,7 @@ def test_inspect_as_a_table(capsys: pytest.CaptureFixture[str], tiny_bert: Path)
     for shown in (
         "beta: windows of 8 utterances of 10 words, positions: ",
         "runs once, in `ecef extract`",
-        "forward and backward, a step of 32 windows",
+        "forward and backward, per step of 32 windows",
         "Adam's moments",
     ):
         assert shown in out

@@ -1,8 +1,8 @@
-"""What a recipe's network takes, before anything is trained: parameters, floating-point operations, memory."""
+"""Inspect a recipe's network: parameters, floating-point operations, memory."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import nn
 
 from ecef_cli.api.components import TextWindow, Turn
 from ecef_cli.api.dialogue import words
-from ecef_cli.evaluation.cost.counting import Cost, measure, size_in_bytes, tensors, weights
+from ecef_cli.evaluation.cost.cost import Cost, measure, tensors
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import WindowInput, collate
@@ -19,19 +19,19 @@ from ecef_cli.samples.windows import turns_ago
 from ecef_cli.training.computing import compute_again
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
 
     from ecef_cli.api.components import AudioEncoder, Component, TextEncoder
     from ecef_cli.features.encoders import Encoders
     from ecef_cli.recipe.model import Recipe
-    from ecef_cli.recipe.sections import Training
 
 # MELD's train split, 9,989 utterances: 10.3 words on average as `dialogue.words` counts them, punctuation among them,
 # and 3.14 s from StartTime to EndTime. Dev has 10.3 and 3.12 s; test 10.6 and, without three impossible times, 3.11 s.
 WORDS, SECONDS = 10, 3.1
 _DIALOGUE = 10  # utterances of a window where a recipe reads the whole dialogue: MELD's 1,038 dialogues have 9.6 each
 _EMOTIONS = 7  # of MELD; the classifiers' share of a network is small whatever their number
-_SAID = "I know what you mean but we should really go there now , because nobody told them about it yet .".split()  # noqa: SIM905 - reads as what it is
 _PARTS = {
     "text.top": "text encoder, trained layers",
     "text.marks": "text encoder, trained layers",
@@ -47,12 +47,12 @@ _PARTS = {
     "audio_heads": "classifiers of audio or step one",
     "spectrum_heads": "classifiers of the spectrum",
 }
-"""What the paper calls the parts of the network, by the beginning of their parameters' names; the first one counts."""
+"""The paper's names of the network's parts, by the beginning of their parameters' names; the first match counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the network with its parameters; a frozen layer's are none of PyTorch's, but buffers."""
+    """A part of the network with its parameters."""
 
     name: str
     trained: int
@@ -61,7 +61,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Once:
-    """A component that is run once, by `ecef extract`, with its parameters; None where they cannot be counted."""
+    """An encoder that `ecef extract` runs once, with its parameters; None if they cannot be counted."""
 
     key: str
     name: str
@@ -70,16 +70,14 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The window that counts are of.
+    """The window that costs are counted for.
 
     Attributes:
-        utterances: how many.
-        words: of each.
-        seconds: of each; None where audio is not read.
-        text: positions of text; 0 where it is not read.
-        states: of the text encoder.
-        audio: positions of audio; 0 where it is not read.
-        patches: stretches of the spectrum; 0 where it is not read.
+        utterances: number of utterances.
+        words: words per utterance.
+        seconds: seconds per utterance; None if audio is not read.
+        text, states, audio, patches: positions of text, states of its encoder, positions of audio, stretches of the
+            spectrum; 0 if not read.
     """
 
     utterances: int
@@ -93,16 +91,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of a training step, float32 but for activations in a lower precision.
+    """Bytes of a training step, float32 except for activations in a lower precision.
 
     Attributes:
-        weights: those that are trained.
-        gradients: of them.
-        moments: Adam's two.
+        weights: trained weights.
+        gradients: their gradients.
+        moments: Adam's two moments.
         average: the running average of the weights.
         frozen: layers inside the network that are not trained.
-        batch: what the network is given; of a step that is computed in parts, one part's.
-        activations: what is kept for the backward pass, likewise.
+        batch: input of the network; with `training.accumulate`, of one part of the step.
+        activations: kept for the backward pass, likewise; None if they cannot be counted.
     """
 
     weights: int
@@ -111,62 +109,70 @@ class Memory:
     average: int
     frozen: int
     batch: int
-    activations: int
+    activations: int | None
 
     @property
     def total(self) -> int:
         """All of them, as if they were needed at the same moment."""
-        return sum(asdict(self).values())
+        return sum(filter(None, asdict(self).values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a recipe's network takes.
+    """Sizes and costs of a recipe's network.
 
     Attributes:
         recipe: its name.
-        batch_size: windows a step.
-        together: of them, those that are computed at a time.
-        precision: what they are computed in.
-        checkpointing: whether activations are computed again in the backward pass.
+        batch_size: windows per step.
+        together: windows that are computed at a time.
+        precision: the precision that they are computed in.
         parts: the parts of the network.
-        once: what is run before it.
-        window: what the costs are of.
-        cost: of a step; operations of all its windows, activations of those that are computed together.
-        memory: of a step.
-        traced: whether costs were counted without computing.
+        once: the encoders that run before it.
+        window: the window that costs are counted for.
+        cost: cost of the windows that are computed at a time; None if the network does not run without values.
+        memory: memory of a step.
+        notes: remarks for the reader.
     """
 
     recipe: str
     batch_size: int
     together: int
     precision: str
-    checkpointing: bool
     parts: tuple[Part, ...]
     once: tuple[Once, ...]
     window: Window
-    cost: Cost
+    cost: Cost | None
     memory: Memory
-    traced: bool
+    notes: tuple[str, ...]
+
+    @property
+    def forward_per_window(self) -> int:
+        """Floating-point operations of the forward pass of one window; 0 if they are not counted."""
+        return 0 if self.cost is None else self.cost.forward // self.together
+
+    @property
+    def step(self) -> int:
+        """Floating-point operations of a training step; 0 if they are not counted."""
+        return 0 if self.cost is None else self.cost.step * self.batch_size // self.together
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain values, with operations for one window and the total memory besides."""
+        """Return plain values, with the total memory and the operations per window and per step."""
         found = asdict(self)
-        found["cost"]["forward_per_window"] = self.cost.forward // self.batch_size
         found["memory"]["total"] = self.memory.total
+        found["cost"] = self.cost and {"forward_per_window": self.forward_per_window, "step": self.step}
         return found
 
 
 def inspect(
     recipe: Recipe, *, words: int = WORDS, seconds: float = SECONDS, batch_size: int | None = None
 ) -> Inspection:
-    """Return what the network of a recipe takes.
+    """Return sizes and costs of a recipe's network.
 
     Args:
         recipe: the recipe.
-        words: in each utterance of a window.
-        seconds: of each utterance.
-        batch_size: windows a step; the recipe's where None.
+        words: words per utterance.
+        seconds: seconds per utterance.
+        batch_size: windows per step; the recipe's if None.
 
     Raises:
         PluginError: a component cannot be loaded.
@@ -176,20 +182,24 @@ def inspect(
     settings = recipe.training
     if settings.checkpointing:
         compute_again(network)
-    batch = collate(
-        [typical(recipe, encoders, words=words, seconds=seconds)],
-        audio_shape(recipe, encoders),
-        spectrum_shape(encoders),
-    )
     size = batch_size or settings.batch_size
     together = -(-size // settings.accumulate)
-    cost, traced = measure(network, batch, together, precision=settings.precision)
+    window = typical(recipe, encoders, words=words, seconds=seconds)
+    batch = collate([window] * together, audio_shape(recipe, encoders), spectrum_shape(encoders))
+    notes = []
+    try:
+        cost = measure(network, batch, settings.precision)
+    except (RuntimeError, NotImplementedError) as error:
+        cost = None
+        notes.append(f"operations and activations are not counted: {' '.join(str(error).split())[:200]}")
+    if settings.checkpointing:
+        notes.append("activations: the layer that the backward pass computes again comes on top")
+    trained = sum(tensor.nbytes for tensor in network.parameters() if tensor.requires_grad)
     return Inspection(
         recipe.name,
         size,
         together,
         settings.precision,
-        settings.checkpointing,
         parts(network),
         once(recipe, encoders),
         Window(
@@ -201,14 +211,22 @@ def inspect(
             audio=0 if batch.audio is None else batch.audio.mask.shape[1],
             patches=0 if batch.spectrum is None else batch.spectrum.mask.shape[1],
         ),
-        replace(cost, forward=cost.forward * size // together, step=cost.step * size // together),
-        _memory(network, settings, together * sum(map(size_in_bytes, tensors(batch))), cost.activations),
-        traced,
+        cost,
+        Memory(
+            weights=trained,
+            gradients=trained,
+            moments=2 * trained,
+            average=sum(tensor.nbytes for tensor in network.parameters()) if settings.average else 0,
+            frozen=sum(tensor.nbytes for _, tensor in weights(network) if not tensor.requires_grad),
+            batch=sum(tensor.nbytes for tensor in tensors(batch)),
+            activations=None if cost is None else cost.activations,
+        ),
+        tuple(notes),
     )
 
 
 def typical(recipe: Recipe, encoders: Encoders, *, words: int, seconds: float) -> WindowInput:
-    """Return a window as long as a recipe reads; what is said in it is encoded, what is heard is silence."""
+    """Return a window as long as a recipe reads, of utterances of so many words and seconds."""
     utterances = recipe.history or _DIALOGUE
     text = _said(utterances, words)
 
@@ -231,12 +249,12 @@ def typical(recipe: Recipe, encoders: Encoders, *, words: int, seconds: float) -
 
 
 def _said(utterances: int, count: int) -> TextWindow:
-    text = " ".join(_SAID[number % len(_SAID)] for number in range(count))
+    text = " ".join(["now"] * count)  # one token in almost any vocabulary
     return TextWindow(tuple(Turn(number % 2, text, words(text)) for number in range(utterances)))
 
 
 def parts(network: nn.Module) -> tuple[Part, ...]:
-    """Return the parts of a network with their parameters."""
+    """Return the parts of a network."""
     found: dict[str, list[int]] = {}
     for name, tensor in weights(network):
         found.setdefault(_part(name), [0, 0])[not tensor.requires_grad] += tensor.numel()
@@ -249,7 +267,7 @@ def _part(name: str) -> str:
         return name.partition(".")[0]
     if prefix != "second":
         return _PARTS[prefix]
-    # What a fusion's second step consists of is its own affair: its parts are called what it calls them.
+    # The modules of a fusion's second step are the plugin's own: they keep their names.
     head, number, inner, *_ = [*name.split(".")[1:], "", ""]
     return f"{_PARTS[prefix]}: {f'{head}.{inner}' if number.isdecimal() else head}"
 
@@ -275,17 +293,7 @@ def _behind(encoder: Component) -> int | None:
     return sum(tensor.numel() for tensor in frozen or found)
 
 
-# ------------------------------------------------------------------------------------------------- memory
-
-
-def _memory(network: nn.Module, settings: Training, batch: int, activations: int) -> Memory:
-    trained = sum(size_in_bytes(tensor) for tensor in network.parameters() if tensor.requires_grad)
-    return Memory(
-        weights=trained,
-        gradients=trained,
-        moments=2 * trained,
-        average=sum(map(size_in_bytes, network.parameters())) if settings.average else 0,
-        frozen=sum(size_in_bytes(tensor) for _, tensor in weights(network) if not tensor.requires_grad),
-        batch=batch,
-        activations=activations,
-    )
+def weights(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield the parameters of a module and, for frozen layers, the buffers that replace them."""
+    yield from module.named_parameters()
+    yield from ((name, tensor) for name, tensor in module.named_buffers() if tensor.is_floating_point())
