@@ -148,8 +148,9 @@ def inspect_(
 ) -> None:
     """Print the parameters of RECIPE's network, and the operations and memory of a training step.
 
-    It trains nothing and needs no dataset. Costs are those of windows of usual length, as given by --words and
-    --seconds; memory grows with the longest window of a batch.
+    It trains nothing, and needs neither a dataset nor pretrained weights: the configurations of the usual models are
+    kept with ecef. Costs are those of windows of usual length, as given by --words and --seconds, with a token per
+    word; memory grows with the longest window of a batch.
 
     Memory is that of tensors alone. Activations include the attention matrices that a CPU keeps when attention has
     dropout; the fused kernels of GPUs keep none.

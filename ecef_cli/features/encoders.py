@@ -35,18 +35,25 @@ class Encoders:
         return known | ({"fusion": layers} if layers else {})
 
 
-def build_encoders(recipe: Recipe, *, device: str) -> Encoders:
+def build_encoders(recipe: Recipe, *, device: str, weights: bool = True) -> Encoders:
     """Return the encoders of a recipe, on a device.
+
+    Args:
+        recipe: the recipe.
+        device: the device.
+        weights: false for `Component.without_weights`, which has the sizes and computes nothing.
 
     Raises:
         PluginError: one cannot be loaded.
     """
-    text = recipe.component("text_encoder") if recipe.reads("text") else None
-    audio = recipe.component("audio_encoder") if recipe.reads("audio") else None
+    text = recipe.component("text_encoder", weights=weights) if recipe.reads("text") else None
+    audio = recipe.component("audio_encoder", weights=weights) if recipe.reads("audio") else None
     for encoder in (text, audio):
         if encoder is not None:
             encoder.place(device)
-    fusion = recipe.component("fusion") if audio is not None and recipe.fusion is not None else None
+    fusion = None
+    if audio is not None and recipe.fusion is not None:
+        fusion = recipe.component("fusion", weights=weights)
     if fusion is None or fusion.spectrum is None:
         return Encoders(text, audio, fusion)
     from ecef_cli.audio.spectrum import LogMel

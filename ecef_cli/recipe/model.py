@@ -143,15 +143,19 @@ class Recipe(Section):
     @overload
     def component(self, key: Literal["tagger"]) -> Tagger: ...
     @overload
-    def component(self, key: Literal["text_encoder"]) -> TextEncoder: ...
+    def component(self, key: Literal["text_encoder"], *, weights: bool = True) -> TextEncoder: ...
     @overload
-    def component(self, key: Literal["audio_encoder"]) -> AudioEncoder: ...
+    def component(self, key: Literal["audio_encoder"], *, weights: bool = True) -> AudioEncoder: ...
     @overload
     def component(self, key: Literal["prosody"]) -> ProsodyEncoder: ...
     @overload
-    def component(self, key: Literal["fusion"]) -> Fusion: ...
-    def component(self, key: str) -> Component:
+    def component(self, key: Literal["fusion"], *, weights: bool = True) -> Fusion: ...
+    def component(self, key: str, *, weights: bool = True) -> Component:
         """Return a new component for the block `key` of this recipe.
+
+        Args:
+            key: the block.
+            weights: false for `Component.without_weights`.
 
         Raises:
             PluginError: its plugin cannot be loaded.
@@ -160,11 +164,11 @@ class Recipe(Section):
         block: Block | None = getattr(self, key)
         if block is None:
             raise RecipeError(f"recipe {self.name}: {key} is none")
-        return build_component(BLOCKS[key], block.name, block.options)
+        return build_component(BLOCKS[key], block.name, block.options, weights=weights)
 
 
-def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Component:
-    """Return a component built from its options.
+def build_component(kind: str, name: str, options: Mapping[str, Any], *, weights: bool = True) -> Component:
+    """Return a component built from its options; without `weights`, what its `without_weights` returns.
 
     Raises:
         PluginError: no plugin brings it, or it cannot be loaded.
@@ -179,7 +183,7 @@ def build_component(kind: str, name: str, options: Mapping[str, Any]) -> Compone
         problems = tuple(f"{path}: {wrong}" if path else wrong for path, wrong in explained)
         raise RecipeError(f"wrong options for {kind} {name!r}", problems=problems) from None
     try:
-        return found(checked)
+        return found(checked) if weights else found.without_weights(checked)
     except EcefError:
         raise
     except Exception as error:

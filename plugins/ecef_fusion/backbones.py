@@ -89,14 +89,12 @@ def load_language(name: str, layers: Sequence[int] | None, blocks: int) -> Pretr
     """
     setting = "fusion.language.model"
     model = locate(name, setting=setting).load_model()
-    embedding = model.get_input_embeddings()
-    if not isinstance(embedding, nn.Embedding):
-        raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is no language model that is known here")
-    ids = torch.arange(10, 26).reshape(2, 8) % embedding.num_embeddings
+    ids = torch.arange(10, 26).reshape(2, 8) % embeddings(model, name, setting).num_embeddings
     mask = torch.ones_like(ids)
     mask[1, 5:] = 0
-    found = _Reading(model, name, setting, {"input_ids": ids, "attention_mask": mask}, mask.bool())
-    chosen = found.take(_numbers(layers, found.count, blocks, name, "fusion.language"))
+    found = Reading(model, name, setting)
+    found.run({"input_ids": ids, "attention_mask": mask}, mask.bool())
+    chosen = found.take(numbered(layers, found.count, blocks, name, "fusion.language"))
     return Pretrained(tuple(chosen), _identity(chosen))
 
 
@@ -114,19 +112,37 @@ def load_vision(name: str, layers: Sequence[int] | None, blocks: int) -> Pretrai
     """
     setting = "fusion.vision.model"
     model = locate(name, setting=setting).load_model()
-    patches = _patches(model, name, setting)
+    patches = image_patches(model, name, setting)
     size = model.config.image_size
     height, breadth = (size, size) if isinstance(size, int) else size
     chance = torch.Generator().manual_seed(0)
     image = torch.randn((1, int(model.config.num_channels), height, breadth), generator=chance)
-    found = _Reading(model, name, setting, {"pixel_values": image}, None)
-    chosen = found.take(_numbers(layers, found.count, blocks, name, "fusion.vision"))
+    found = Reading(model, name, setting)
+    found.run({"pixel_values": image}, None)
+    chosen = found.take(numbered(layers, found.count, blocks, name, "fusion.vision"))
+    norm = last_norm(model)
+    return Pretrained(tuple(chosen), _identity(chosen, norm), patches, norm)
+
+
+def embeddings(model: Any, name: str, setting: str) -> nn.Embedding:
+    """Return a language model's embeddings of tokens.
+
+    Raises:
+        PluginError: it is not a language model.
+    """
+    found = model.get_input_embeddings()
+    if not isinstance(found, nn.Embedding):
+        raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is no language model that is known here")
+    return found
+
+
+def last_norm(model: Any) -> nn.LayerNorm | None:
+    """Return the normalisation behind a vision Transformer's last layer, or None if it has none."""
     norm = getattr(model, "layernorm", None)
-    last_norm = norm if isinstance(norm, nn.LayerNorm) else None
-    return Pretrained(tuple(chosen), _identity(chosen, last_norm), patches, last_norm)
+    return norm if isinstance(norm, nn.LayerNorm) else None
 
 
-def _numbers(layers: Sequence[int] | None, count: int, blocks: int, name: str, setting: str) -> list[int]:
+def numbered(layers: Sequence[int] | None, count: int, blocks: int, name: str, setting: str) -> list[int]:
     """Return which layer each block uses, counted from 0."""
     wanted = list(range(-blocks, 0)) if layers is None else list(layers)
     numbers = [number + count if number < 0 else number for number in wanted]
@@ -137,35 +153,41 @@ def _numbers(layers: Sequence[int] | None, count: int, blocks: int, name: str, s
 
 
 @dataclass
-class _Reading:
-    """A model with what went into and came out of each of its layers in one forward pass.
+class Reading:
+    """Reads layers of a model, and compares them with what went through the model's own in one forward pass.
 
     Attributes:
         model: the model.
         name: what a recipe calls it.
         setting: where a recipe names it.
-        given: what the model is given.
-        mask: (B, N), true where a position is real; None where all are.
     """
 
     model: Any
     name: str
     setting: str
-    given: dict[str, Tensor]
-    mask: Tensor | None
     _stack: nn.ModuleList = field(init=False)
+    _mask: Tensor | None = field(init=False, default=None)
     _passed: dict[int, tuple[Tensor, Tensor]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Run the model."""
+        """Find the model's layers."""
         found = find_layers(self.model)
         if found is None:
             raise self._strange("its layers are not where ecef looks")
         self._stack = getattr(*found)
+
+    def run(self, given: dict[str, Tensor], mask: Tensor | None) -> None:
+        """Run the model, and note what went into and came out of each layer.
+
+        Args:
+            given: what the model is given.
+            mask: (B, N), true where a position is real; None if all are.
+        """
+        self._mask = mask
         hooks = [layer.register_forward_hook(self._note(n), with_kwargs=True) for n, layer in enumerate(self._stack)]
         try:
             with torch.inference_mode():
-                self.model(**self.given)
+                self.model(**given)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -176,12 +198,20 @@ class _Reading:
         return len(self._stack)
 
     def take(self, numbers: Sequence[int]) -> list[FrozenLayer]:
-        """Return layers as ours, each compared with the model's own.
+        """Return layers as ours, each compared with the model's own, which `run` has run.
 
         Raises:
             PluginError: one is of another kind.
         """
         return [self._read(number) for number in numbers]
+
+    def take_unchecked(self, numbers: Sequence[int], *, norm_first: bool) -> list[FrozenLayer]:
+        """Return layers as ours without running the model, whose order of normalisation is taken from the caller.
+
+        Raises:
+            PluginError: the parts of one are not found.
+        """
+        return [self._ours(self._stack[number], norm_first=norm_first) for number in numbers]
 
     def _note(self, number: int) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:  # noqa: ARG001
@@ -193,7 +223,7 @@ class _Reading:
     def _read(self, number: int) -> FrozenLayer:
         layer = self._stack[number]
         before, after = self._passed[number]
-        mask = torch.ones(before.shape[:2], dtype=torch.bool) if self.mask is None else self.mask
+        mask = torch.ones(before.shape[:2], dtype=torch.bool) if self._mask is None else self._mask
         best = float("inf")
         for norm_first in (False, True):
             ours = self._ours(layer, norm_first=norm_first)
@@ -251,10 +281,15 @@ def _bias(linear: nn.Linear) -> Tensor:
     return torch.zeros(linear.out_features) if linear.bias is None else linear.bias
 
 
-def _patches(model: Any, name: str, setting: str) -> Patches:
-    embeddings = getattr(model, "embeddings", None)
-    projection = getattr(getattr(embeddings, "patch_embeddings", None), "projection", None)
-    places = getattr(embeddings, "position_embeddings", None)
+def image_patches(model: Any, name: str, setting: str) -> Patches:
+    """Return how a vision Transformer embeds an image.
+
+    Raises:
+        PluginError: it is not a vision Transformer, or its patches are not square.
+    """
+    embedding = getattr(model, "embeddings", None)
+    projection = getattr(getattr(embedding, "patch_embeddings", None), "projection", None)
+    places = getattr(embedding, "position_embeddings", None)
     if not isinstance(projection, nn.Conv2d) or not isinstance(places, Tensor):
         raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is no vision Transformer that is known here")
     height, breadth = projection.kernel_size

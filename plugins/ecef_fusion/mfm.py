@@ -88,6 +88,13 @@ class Mfm(CrossAttention):
     Options = MfmOptions
     options: MfmOptions
 
+    @classmethod
+    def without_weights(cls, options: MfmOptions) -> Mfm:
+        """Return a fusion of the same sizes, for `ecef recipes inspect`."""
+        from ecef_fusion.sizes import MfmSizes
+
+        return MfmSizes(options)
+
     def build(self, width: int) -> nn.Module:
         """Return step one, which maps a `FusionInput` to F_ta (B, T, d)."""
         return Concatenation(width) if self.options.first_step == "concat" else super().build(width)

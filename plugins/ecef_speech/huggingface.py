@@ -71,12 +71,19 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
         super().__init__(options)
         self._device = "cpu"
         place, config = read_config(options.model)
-        mixture = _mixture(options, int(config.num_hidden_layers) + 1)
+        mixture = mixture_of(options, int(config.num_hidden_layers) + 1)
         pretrained = load(options.model, place, config)
         self._rate = pretrained.rate
         self._identity = pretrained.fingerprint(max(mixture))
         self._network = _rebuilt(options.model, pretrained, mixture)
         self._network.requires_grad_(requires_grad=False).eval()
+
+    @classmethod
+    def without_weights(cls, options: HuggingFaceSpeechOptions) -> AudioEncoder:
+        """Return an encoder of the same sizes, for `ecef recipes inspect`."""
+        from ecef_speech.sizes import SpeechSizes
+
+        return SpeechSizes(options)
 
     @property
     def width(self) -> int:
@@ -119,7 +126,7 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
             return [np.array(frames.float().cpu().numpy(), order="C") for frames in self._network(waves)]
 
 
-def _mixture(options: HuggingFaceSpeechOptions, states: int) -> dict[int, float]:
+def mixture_of(options: HuggingFaceSpeechOptions, states: int) -> dict[int, float]:
     """Return the weight of each hidden state that has one."""
     name = options.model
     if options.weights is not None:

@@ -94,12 +94,21 @@ def read_config(name: str) -> tuple[Location, Any]:
         config = AutoConfig.from_pretrained(place.model, local_files_only=place.local, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _unloadable(name, error) from error
+    check_kind(name, config)
+    return place, config
+
+
+def check_kind(name: str, config: Any) -> None:
+    """Check that a configuration is that of a speech encoder.
+
+    Raises:
+        PluginError: it is not.
+    """
     if config.model_type not in KINDS:
         raise PluginError(
             f"{SETTING}: {name!r} is a model of the kind {config.model_type!r}, which is no speech encoder known here",
             hint=f"known are {', '.join(KINDS)}",
         )
-    return place, config
 
 
 def load(name: str, place: Location, config: Any) -> Pretrained:

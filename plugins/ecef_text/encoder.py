@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.api.components import TextWindow, Turn
 
-_SETTING = "text_encoder.model"
+SETTING = "text_encoder.model"
 _SPEAKER_SEED = 0
 # Case, accents, quotes, scripts: what tokenizers treat differently.
 _PROBE = "Don\u2019t! I can\u2019t believe it\u2026 Caf\u00e9 No. 5, \U0001f600 \u4f60\u597d, WOW"
@@ -57,11 +57,18 @@ class HuggingFaceEncoder(TextEncoder):
         self._limit = _limit(self._tokenizer, self._model)
         self._prefix, self._suffix = _frame(self._tokenizer)
         if self._limit <= len(self._prefix) + len(self._suffix) + 1:
-            raise PluginError(f"{_SETTING}: {options.model!r} reads only {self._limit} tokens")
+            raise PluginError(f"{SETTING}: {options.model!r} reads only {self._limit} tokens")
         self._top: TopLayers | None = None
         if options.trainable_layers:
             self._top = cut(self._model, options.trainable_layers, name=options.model)
         self._tokens = lru_cache(maxsize=4096)(self._tokenise)
+
+    @classmethod
+    def without_weights(cls, options: HuggingFaceOptions) -> TextEncoder:
+        """Return an encoder of the same sizes, for `ecef recipes inspect`."""
+        from ecef_text.sizes import TextSizes
+
+        return TextSizes(options)
 
     @property
     def width(self) -> int:
@@ -158,10 +165,10 @@ class HuggingFaceEncoder(TextEncoder):
 
 
 def _load(name: str) -> tuple[Any, Any]:
-    place = locate(name, setting=_SETTING)
+    place = locate(name, setting=SETTING)
     tokenizer = place.load("AutoTokenizer", use_fast=True)
     if not tokenizer.is_fast:
-        raise PluginError(f"{_SETTING}: {name!r} has no fast tokenizer, which word alignment needs")
+        raise PluginError(f"{SETTING}: {name!r} has no fast tokenizer, which word alignment needs")
     return tokenizer, place.load_model()
 
 
@@ -190,14 +197,20 @@ def _add_speakers(model: Any, count: int) -> None:
 
 
 def _limit(tokenizer: Any, model: Any) -> int:
-    """Return how many tokens the model reads at most."""
+    """Return how many tokens tokenizer and model read at most."""
+    stated = tokenizer.model_max_length
+    positions = token_positions(model)
+    return int(min(positions, stated if stated < _UNLIMITED else positions))
+
+
+def token_positions(model: Any) -> int:
+    """Return how many tokens a model reads at most."""
     positions = getattr(model.config, "max_position_embeddings", None) or _RELATIVE
     table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
     padding = getattr(table, "padding_idx", None)
     if padding is not None:  # RoBERTa counts positions from behind the padding index
         positions -= padding + 1
-    stated = tokenizer.model_max_length
-    return int(min(positions, stated if stated < _UNLIMITED else positions))
+    return int(positions)
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:

@@ -50,19 +50,12 @@ def cut(model: Any, count: int, *, name: str) -> TopLayers:
     Raises:
         PluginError: the model has too few layers, or cannot be cut without changing what it computes.
     """
-    owner, attribute = _stack(model, name)
-    layers: nn.ModuleList = getattr(owner, attribute)
-    if count > len(layers):
-        raise PluginError(f"text_encoder.trainable_layers: {name!r} has only {len(layers)} layers, not {count}")
     ids = torch.arange(10, 22).reshape(2, 6) % model.get_input_embeddings().weight.shape[0]
     mask = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
     reason = "the two parts compute something else than the whole"
     with torch.inference_mode():
         whole = model(input_ids=ids, attention_mask=mask).last_hidden_state
-        setattr(owner, attribute, nn.ModuleList())
-        bias = deepcopy(owner) if hasattr(owner, "compute_position_bias") else None
-        setattr(owner, attribute, nn.ModuleList(layers[: len(layers) - count]))
-        top = TopLayers(layers[len(layers) - count :], bias).requires_grad_(requires_grad=True)
+        top = split(model, count, name=name)
         try:
             below = model(input_ids=ids, attention_mask=mask).last_hidden_state
             again = top.eval()(below, mask.bool())
@@ -76,6 +69,22 @@ def cut(model: Any, count: int, *, name: str) -> TopLayers:
             hint="use trainable_layers: 0",
         )
     return top
+
+
+def split(model: Any, count: int, *, name: str) -> TopLayers:
+    """Take the last `count` layers off `model` and return them, ready to be trained.
+
+    Raises:
+        PluginError: the model has too few layers, or they cannot be found.
+    """
+    owner, attribute = _stack(model, name)
+    layers: nn.ModuleList = getattr(owner, attribute)
+    if count > len(layers):
+        raise PluginError(f"text_encoder.trainable_layers: {name!r} has only {len(layers)} layers, not {count}")
+    setattr(owner, attribute, nn.ModuleList())
+    bias = deepcopy(owner) if hasattr(owner, "compute_position_bias") else None
+    setattr(owner, attribute, nn.ModuleList(layers[: len(layers) - count]))
+    return TopLayers(layers[len(layers) - count :], bias).requires_grad_(requires_grad=True)
 
 
 def _stack(model: Any, name: str) -> tuple[Any, str]:

@@ -19,8 +19,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from ecef_text.weights import locate
-
+from ecef_cli.api.weights import locate
 from ecef_cli.runs.run import bundled_run
 
 SCENE = str(Path(__file__).parents[2] / "docs" / "examples" / "scene.jsonl")

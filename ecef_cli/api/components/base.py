@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Options(BaseModel):
@@ -32,8 +35,20 @@ class Component(ABC):  # noqa: B024 - each kind adds its own abstract methods
     version: ClassVar[str] = "1"
     """Raise it when the same input and options give other output than before: stored results are then made anew."""
 
+    notes: Sequence[str] = ()
+    """Lines that `ecef recipes inspect` prints about this component."""
+
     def __init__(self, options: _Options) -> None:
         self.options = options
+
+    @classmethod
+    def without_weights(cls, options: Any) -> Component:
+        """Return a component of the same sizes for `ecef recipes inspect`, which reads its shapes and never its values.
+
+        Override it in a component that loads pretrained weights: build their modules from the configuration on
+        PyTorch's `meta` device.
+        """
+        return cls(options)
 
     def identity(self) -> str:
         """Return what else than name, version and options decides the output, such as a checksum of weights."""

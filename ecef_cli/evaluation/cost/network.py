@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from ecef_cli.api.components import TextWindow, Turn
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ecef_cli.api.components import AudioEncoder, Component, TextEncoder
+    from ecef_cli.api.components import AudioEncoder, Component
     from ecef_cli.features.encoders import Encoders
     from ecef_cli.recipe.model import Recipe
 
@@ -166,7 +167,7 @@ class Inspection:
 def inspect(
     recipe: Recipe, *, words: int = WORDS, seconds: float = SECONDS, batch_size: int | None = None
 ) -> Inspection:
-    """Return sizes and costs of a recipe's network.
+    """Return sizes and costs of a recipe's network, which is built without weights.
 
     Args:
         recipe: the recipe.
@@ -177,8 +178,9 @@ def inspect(
     Raises:
         PluginError: a component cannot be loaded.
     """
-    encoders = build_encoders(recipe, device="cpu")
-    network = build_network(recipe, encoders, _EMOTIONS).train()
+    encoders = build_encoders(recipe, device="cpu", weights=False)
+    with torch.device("meta"):
+        network = build_network(recipe, encoders, _EMOTIONS).train().to("meta")
     settings = recipe.training
     if settings.checkpointing:
         compute_again(network)
@@ -194,6 +196,8 @@ def inspect(
         notes.append(f"operations and activations are not counted: {' '.join(str(error).split())[:200]}")
     if settings.checkpointing:
         notes.append("activations: the layer that the backward pass computes again comes on top")
+    for component in (encoders.text, encoders.audio, encoders.fusion):
+        notes += [] if component is None else component.notes
     trained = sum(tensor.nbytes for tensor in network.parameters() if tensor.requires_grad)
     return Inspection(
         recipe.name,
@@ -274,13 +278,8 @@ def _part(name: str) -> str:
 
 def once(recipe: Recipe, encoders: Encoders) -> tuple[Once, ...]:
     """Return the encoders with the parameters that stay behind in them."""
-    found: Mapping[str, TextEncoder | AudioEncoder | None] = {
-        "text_encoder": encoders.text,
-        "audio_encoder": encoders.audio,
-    }
-    return tuple(
-        Once(key, getattr(recipe, key).name, _behind(encoder)) for key, encoder in found.items() if encoder is not None
-    )
+    found: Mapping[str, Component | None] = {"text_encoder": encoders.text, "audio_encoder": encoders.audio}
+    return tuple(Once(key, getattr(recipe, key).name, _behind(encoder)) for key, encoder in found.items() if encoder)
 
 
 def _behind(encoder: Component) -> int | None:
