@@ -22,7 +22,7 @@ def test_a_second_time_nothing_is_decoded_and_no_archive_is_opened(
 ) -> None:
     assert prepare_meld("--source", archive)[0] == 0
     assert len(decoded) == 7
-    monkeypatch.setattr("ecef_datasets.meld_recordings.members", None)
+    monkeypatch.setattr("ecef_datasets.meld_recordings.read_archive", None)
     code, said = prepare_meld("--source", archive)
     assert code == 0, said
     assert "nothing to do" in said
