@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -10,19 +11,18 @@ from pydantic import Field, model_validator
 
 from ecef_cli.api.components import AudioEncoder, AudioFeatures, Options
 from ecef_cli.api.errors import PluginError
-from ecef_speech.huggingface_networks import Network, WaveNetwork, WhisperNetwork
-from ecef_speech.huggingface_weights import SETTING, Pretrained, load, read_config
-from ecef_speech.huggingface_workers import parts, side_by_side
+from ecef_speech.huggingface_models import SpeechModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     import numpy.typing as npt
 
-_TOLERANCE = 1e-3
-"""How far this network's frames may be from transformers' own, as a share of their largest value."""
-_PROBE = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+_Result = TypeVar("_Result")
+
+_TOGETHER = 16
+"""Pieces of one length that an accelerator encodes at a time. A CPU encodes them one by one, which is faster there."""
 
 
 class HuggingFaceSpeechOptions(Options):
@@ -30,7 +30,7 @@ class HuggingFaceSpeechOptions(Options):
 
     model: str = Field("microsoft/wavlm-base", min_length=1, description="a folder, or a name on the Hugging Face hub")
     layer: int | None = Field(
-        None, description="the hidden state: 0 enters the first layer, -1 is the last; the last where nothing is said"
+        None, description="the hidden state: 0 enters the first layer, -1 is the last; the last by default"
     )
     weights: tuple[float, ...] | None = Field(
         None,
@@ -55,13 +55,13 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
     with the normalisation that some models have at their end; a sum of several is weighted as the recipe says.
     Layers above the highest state that is asked for are not run.
 
-    A wave's frames do not depend on the waves beside it: nothing is padded, not even where transformers would.
-    Each wave is normalised to zero mean and unit variance if the model's feature extractor says so. Where a folder
-    lacks `preprocessor_config.json`, it is normalised if the model's convolutions are normalised over channels
-    (`feat_extract_norm: layer`), as those models were trained.
+    A wave's frames do not depend on the waves beside it: only waves of exactly the same length are encoded together, so
+    nothing is padded and no mask is needed. The modules and the feature extractor are transformers' own. If a folder
+    lacks `preprocessor_config.json`, waves are normalised to zero mean and unit variance for models whose convolutions
+    are normalised over channels (`feat_extract_norm: layer`), as those models were trained.
 
     Raises:
-        PluginError: the model cannot be found or loaded, is no speech encoder, lacks weights, or has no such layer.
+        PluginError: the model cannot be found or loaded, is not a speech encoder, lacks weights, or has no such layer.
     """
 
     Options = HuggingFaceSpeechOptions
@@ -69,14 +69,11 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
 
     def __init__(self, options: HuggingFaceSpeechOptions) -> None:
         super().__init__(options)
-        self._device = "cpu"
-        place, config = read_config(options.model)
-        mixture = mixture_of(options, int(config.num_hidden_layers) + 1)
-        pretrained = load(options.model, place, config)
-        self._rate = pretrained.rate
-        self._identity = pretrained.fingerprint(max(mixture))
-        self._network = _rebuilt(options.model, pretrained, mixture)
-        self._network.requires_grad_(requires_grad=False).eval()
+        self._together = 1
+        self._model = SpeechModel(options.model)
+        mixture = mixture_of(options, self._model.states)
+        self._identity = self._model.fingerprint(max(mixture))
+        self._model.select(mixture)
 
     @classmethod
     def without_weights(cls, options: HuggingFaceSpeechOptions) -> AudioEncoder:
@@ -88,12 +85,12 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
     @property
     def width(self) -> int:
         """The width of the model's hidden states; 768 for base models."""
-        return self._network.width
+        return self._model.width
 
     @property
     def sample_rate(self) -> int:
         """The sampling rate that the model was trained with, Hz."""
-        return self._rate
+        return self._model.rate
 
     def identity(self) -> str:
         """Return a checksum of the weights that are used and of how waves are prepared."""
@@ -101,29 +98,59 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
 
     def place(self, device: str) -> None:
         """Move the encoder to a device."""
-        self._device = device
-        self._network.to(device)
+        self._together = 1 if device == "cpu" else _TOGETHER
+        self._model.to(device)
 
     def encode(self, waves: Sequence[npt.NDArray[np.float32]]) -> list[AudioFeatures]:
         """Return the frames of each mono waveform (S,), one for each hop and at least one, float32.
 
-        A wave that is shorter than a frame, 25 ms, is padded with zeros to it. On a CPU, the batch is shared by as
-        many threads as PyTorch is set to use.
+        A wave that is shorter than a frame, 25 ms, is padded with zeros to it. On a CPU, each of PyTorch's threads
+        encodes waves of its own.
         """
-        waves = [np.ascontiguousarray(wave, dtype=np.float32) for wave in waves]
-        workers = torch.get_num_threads() if self._device == "cpu" else 1
-        todo = parts([len(wave) for wave in waves], workers) if self._device == "cpu" else [list(range(len(waves)))]
-        found: dict[int, npt.NDArray[np.float32]] = {}
-        encoded = side_by_side(lambda part: self._encode([waves[index] for index in part]), todo, workers)
-        for part, arrays in zip(todo, encoded, strict=True):
-            found |= zip(part, arrays, strict=True)
-        rate = self._rate / self._network.hop
-        return [AudioFeatures(found[index], rate) for index in range(len(waves))]
+        cut = [self._model.cut(np.asarray(wave, dtype=np.float32)) for wave in waves]
+        pieces = [piece for parts in cut for piece in parts]
+        threads = torch.get_num_threads() if self._together == 1 else 1
+        groups = grouped([self._model.length(piece) for piece in pieces], self._together)
+        encoded = side_by_side(lambda group: self._encode([pieces[index] for index in group]), groups, threads)
+        found = {}
+        for group, arrays in zip(groups, encoded, strict=True):
+            found |= zip(group, arrays, strict=True)
+        ordered = (found[index] for index in range(len(pieces)))
+        rate = self._model.rate / self._model.hop
+        return [AudioFeatures(np.concatenate([next(ordered) for _ in parts]), rate) for parts in cut]
 
-    def _encode(self, waves: Sequence[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
-        with torch.inference_mode():
-            # Copies, because views of a batch's frames would keep all of them in memory.
-            return [np.array(frames.float().cpu().numpy(), order="C") for frames in self._network(waves)]
+    @torch.inference_mode()
+    def _encode(self, pieces: Sequence[npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+        return [frames.float().cpu().contiguous().numpy() for frames in self._model(pieces)]
+
+
+def grouped(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Return the indices of pieces in groups of one length, at most `most` each, the longest first."""
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    groups: list[list[int]] = []
+    for index in order:
+        if groups and len(groups[-1]) < most and lengths[groups[-1][0]] == lengths[index]:
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return groups
+
+
+def side_by_side(work: Callable[[list[int]], _Result], groups: Sequence[list[int]], threads: int) -> list[_Result]:
+    """Return `work` of each group, on a number of threads that each compute with one of PyTorch's.
+
+    Threads that share an operation wait for the slowest of them after each of hundreds of operations. Threads that
+    share a batch wait once, at its end, which matters the more the busier the machine is.
+    """
+    if threads == 1 or len(groups) < 2:  # noqa: PLR2004 - nothing to share
+        return [work(group) for group in groups]
+    usual = torch.get_num_threads()
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            return list(pool.map(work, groups))
+        finally:
+            # The number is the thread's own, but also what threads start with from then on.
+            torch.set_num_threads(usual)
 
 
 def mixture_of(options: HuggingFaceSpeechOptions, states: int) -> dict[int, float]:
@@ -136,36 +163,5 @@ def mixture_of(options: HuggingFaceSpeechOptions, states: int) -> dict[int, floa
         return {number: weight / total for number, weight in enumerate(options.weights) if weight}
     layer = -1 if options.layer is None else options.layer
     if not -states <= layer < states:
-        raise PluginError(
-            f"audio_encoder.layer: {name!r} has {states} hidden states, 0 to {states - 1}, and none numbered {layer}"
-        )
+        raise PluginError(f"audio_encoder.layer: {name!r} has {states} hidden states, 0 to {states - 1}, not {layer}")
     return {layer % states: 1.0}
-
-
-def _rebuilt(name: str, pretrained: Pretrained, mixture: Mapping[int, float]) -> Network:
-    """Return the network for a model.
-
-    Architectures have variants, and releases of transformers differ in where they keep things: what is rebuilt is
-    compared with transformers' own. Only Whisper's is not, since it reads nothing shorter than 30 s.
-    """
-    problem = f"{SETTING}: {name!r} cannot be rebuilt: "
-    try:
-        if pretrained.whisper:
-            return WhisperNetwork(pretrained.model, mixture, pretrained.extractor)
-        expected = _by_transformers(pretrained.model, mixture)
-        network = WaveNetwork(pretrained.model, mixture, normalise=False).eval()
-        with torch.inference_mode():
-            [found] = network([_PROBE])
-        network.normalise = pretrained.normalise
-    except (AttributeError, TypeError, RuntimeError, ValueError) as error:
-        raise PluginError(problem + " ".join(str(error).split())[:300]) from error
-    if found.shape != expected.shape or (found - expected).abs().max() > _TOLERANCE * expected.abs().max():
-        raise PluginError(problem + "it computes something else than transformers does")
-    return network
-
-
-@torch.inference_mode()
-def _by_transformers(model: Any, mixture: Mapping[int, float]) -> torch.Tensor:
-    output = model(input_values=torch.from_numpy(_PROBE)[None], output_hidden_states=True)
-    states = [*output.hidden_states[:-1], output.last_hidden_state]
-    return torch.stack([states[number][0] * weight for number, weight in mixture.items()]).sum(0)

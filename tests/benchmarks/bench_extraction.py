@@ -4,9 +4,10 @@ Run it with `python tests/benchmarks/bench_extraction.py [--recordings N] [--rou
 WavLM-base's architecture and random weights. The recordings are RAVDESS's, cut and joined to 0.5 to 15 s, or noise
 where they are absent. Both ways are given waveforms, so that neither is measured with reading files.
 
-The pipeline is run one recording at a time, with all threads and with one, since it is not everywhere faster with
-more. The ways take turns batch by batch, and of each batch the best round counts. Wall-clock time depends on what
-else the machine does; CPU time does so much less. Every figure and every ratio is of this run.
+Both run transformers' own modules one recording at a time. The pipeline shares each operation among all threads, or
+uses one, since it is not everywhere faster with more; the encoder gives each thread recordings of its own. The two take
+turns batch by batch, and the best round of each batch counts. Wall-clock time depends on what else the machine does;
+CPU time does so much less. Every figure and every ratio is from one run.
 """
 
 from __future__ import annotations
@@ -173,7 +174,6 @@ def main() -> None:
                 for _ in range(4):
                     best.run(lambda: left @ right, threads)
     report(waves, ways, peaks, classify.model.config)
-    bounds(waves, encoder)
     print(f"frames differ from transformers' by {differ:.1e} of the largest value at most")
 
 
@@ -214,33 +214,6 @@ def report(waves: Sequence[Wave], ways: Sequence[Way], peaks: Mapping[int, Best]
     print(f"ratio, 1 thread: {single.wall / ours_single.wall:.2f}, by CPU time {single.cpu / ours_single.cpu:.2f}")
     ceiling = usual.wall * rates[usual.threads] / total
     print(f"ratio of an encoder that did matrix products alone, at the peak: {ceiling:.2f}")
-
-
-def bounds(waves: Sequence[Wave], encoder: Any) -> None:
-    """Print where the encoder's time goes, with one thread."""
-    from torch.profiler import ProfilerActivity, profile
-
-    network = encoder._network
-    whole, front, positions = Best(), Best(), Best()
-    with torch.inference_mode():
-        features = [network._convolutions(wave) for wave in waves]
-        states = network._projection(network._projection_norm(torch.cat(features)))
-        lengths = [len(one) for one in features]
-        for _ in range(2):
-            whole.run(lambda: encoder.encode(waves), 1)
-            front.run(lambda: [network._convolutions(wave) for wave in waves], 1)
-            positions.run(lambda: network._positions(states, lengths), 1)
-        with profile(activities=[ProfilerActivity.CPU], acc_events=True) as profiler:
-            whole.run(lambda: encoder.encode(waves), 1)
-    rest = whole.cpu - front.cpu - positions.cpu
-    print(
-        f"of the encoder's time: front end {front.cpu / whole.cpu:.0%}, positions {positions.cpu / whole.cpu:.0%}, "
-        f"Transformer {rest / whole.cpu:.0%}"
-    )
-    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
-    total = sum(event.self_cpu_time_total for event in events)
-    longest = ", ".join(f"{event.key} {event.self_cpu_time_total / total:.0%}" for event in events[:5])
-    print(f"by operation: {longest}")
 
 
 if __name__ == "__main__":

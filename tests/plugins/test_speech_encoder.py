@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from pydantic import ValidationError
 from speech_models import LAYERS, NORMALISED, WAVE_MODELS, WHISPER_SECONDS, save_speech_model
 
 from ecef_cli.api.errors import PluginError
-from ecef_speech.huggingface import HuggingFaceSpeechEncoder, HuggingFaceSpeechOptions
-from ecef_speech.huggingface_workers import parts, side_by_side
+from ecef_speech.huggingface import HuggingFaceSpeechEncoder, HuggingFaceSpeechOptions, grouped, side_by_side
 
 Wave = npt.NDArray[np.float32]
 RATE = 16_000
@@ -40,20 +40,25 @@ def sound(samples: int, seed: int = 0) -> Wave:
 
 def transformers_states(folder: Path, wave: Wave) -> list[npt.NDArray[np.float32]]:
     """Return each hidden state (T, d) as transformers gives it; the last is what the model itself gives."""
-    from transformers import AutoFeatureExtractor, AutoModel
-
-    model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
-    model = model.get_encoder() if hasattr(model, "get_encoder") and model.config.is_encoder_decoder else model
-    if getattr(model, "adapter", None) is not None:
-        model.adapter = None  # the hidden states are those below it
-    extractor = AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+    model, extractor = transformers_model(folder)
     with torch.inference_mode():
         read = extractor(wave, sampling_rate=RATE, return_tensors="pt")
         output = model(**read, output_hidden_states=True)
     return [state[0].numpy() for state in (*output.hidden_states[:-1], output.last_hidden_state)]
 
 
-def close(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32], tolerance: float = 2e-5) -> None:
+@cache
+def transformers_model(folder: Path) -> tuple[Any, Any]:
+    from transformers import AutoFeatureExtractor, AutoModel
+
+    model = AutoModel.from_pretrained(folder, local_files_only=True).eval()
+    model = model.get_encoder() if hasattr(model, "get_encoder") and model.config.is_encoder_decoder else model
+    if getattr(model, "adapter", None) is not None:
+        model.adapter = None  # the hidden states are those below it
+    return model, AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+
+
+def close(found: npt.NDArray[np.float32], expected: npt.NDArray[np.float32], tolerance: float = 1e-5) -> None:
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
@@ -110,10 +115,13 @@ def test_the_last_state_is_what_is_taken_where_nothing_is_said(wavlm: Path) -> N
     np.testing.assert_array_equal(found.frames, counted.frames)
 
 
-def test_a_wave_longer_than_a_tile_and_than_the_farthest_distance_is_that_of_transformers(wavlm: Path) -> None:
-    wave = sound(7 * RATE + 77)
-    [found] = encoder(wavlm).encode([wave])
-    close(found.frames, transformers_states(wavlm, wave)[-1])
+def test_each_wave_of_a_batch_is_what_transformers_computes_for_it_alone(
+    folder: Path, coder: HuggingFaceSpeechEncoder
+) -> None:
+    waves = [sound(samples) for samples in LENGTHS if FRAME <= samples <= WHISPER_WINDOW]
+    for wave, found in zip(waves, coder.encode(waves), strict=True):
+        expected = transformers_states(folder, wave)[-1]
+        close(found.frames, expected[: -(-len(wave) // HOP)] if folder.name == "whisper" else expected)
 
 
 @pytest.mark.parametrize("name", NORMALISED)
@@ -124,10 +132,11 @@ def test_a_wave_is_normalised_where_the_feature_extractor_says_so(folders: dict[
 
 
 def test_layers_that_are_not_needed_are_not_kept(wavlm: Path) -> None:
-    count = {which: sum(b.numel() for b in encoder(wavlm, layer=which)._network.buffers()) for which in (0, 1, -1)}
-    assert count[0] < count[1] < count[-1]
-    zeros = encoder(wavlm, weights=[1, 1, 0, 0])
-    assert sum(b.numel() for b in zeros._network.buffers()) == count[1]
+    def size(**which: Any) -> int:
+        return sum(weight.numel() for weight in encoder(wavlm, **which)._model.parameters())
+
+    assert size(layer=0) < size(layer=1) < size(layer=-1)
+    assert size(weights=[1, 1, 0, 0]) == size(layer=1)
 
 
 # --------------------------------------------------------------------------------- alone and in a batch
@@ -165,15 +174,12 @@ def test_the_same_batch_gives_the_same_frames_in_every_process(folder: Path) -> 
         np.testing.assert_array_equal(first.frames, second.frames)
 
 
-def test_a_batch_that_threads_share_is_the_same(wavlm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecef_speech import huggingface_workers
-
-    monkeypatch.setattr(huggingface_workers, "_WORTHWHILE", 10_000)
-    coder = encoder(wavlm)
+def test_a_batch_that_threads_share_is_the_same(coder: HuggingFaceSpeechEncoder) -> None:
     waves = [sound(samples) for samples in LENGTHS]
     threads = torch.get_num_threads()
-    alone = coder.encode(waves)
     try:
+        torch.set_num_threads(1)
+        alone = coder.encode(waves)
         torch.set_num_threads(3)
         shared = coder.encode(waves)
         assert torch.get_num_threads() == 3
@@ -181,6 +187,22 @@ def test_a_batch_that_threads_share_is_the_same(wavlm: Path, monkeypatch: pytest
         torch.set_num_threads(threads)
     for one, other in zip(alone, shared, strict=True):
         close(one.frames, other.frames)
+
+
+def test_waves_of_one_length_are_the_same_together_and_alone(
+    coder: HuggingFaceSpeechEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+    forward = coder._model.forward
+    monkeypatch.setattr(coder._model, "forward", lambda pieces: together.append(len(pieces)) or forward(pieces))
+    monkeypatch.setattr(coder, "_together", 2)  # as on an accelerator
+    waves = [sound(samples, seed) for seed, samples in enumerate((9137, 5000, 9137, 399, 9137, 5000))]
+    found = coder.encode(waves)
+    assert max(together) == 2
+    monkeypatch.undo()
+    for wave, one in zip(waves, found, strict=True):
+        [alone] = coder.encode([wave])
+        close(one.frames, alone.frames)
 
 
 def test_frames_are_arrays_of_their_own(coder: HuggingFaceSpeechEncoder) -> None:
@@ -307,7 +329,7 @@ def test_a_vector_for_masked_frames_may_be_missing(wavlm: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("layer", [4, -5, 12])
 def test_a_layer_that_there_is_not_names_how_many_there_are(folder: Path, layer: int) -> None:
-    with pytest.raises(PluginError, match=rf"layer: .* has 4 hidden states, 0 to 3, and none numbered {layer}"):
+    with pytest.raises(PluginError, match=rf"layer: .* has 4 hidden states, 0 to 3, not {layer}"):
         encoder(folder, layer=layer)
 
 
@@ -327,8 +349,8 @@ def test_layer_and_weights_exclude_each_other() -> None:
         HuggingFaceSpeechOptions(layer=0, weights=[1])
 
 
-def test_a_text_model_is_no_speech_encoder(tiny_bert: Path) -> None:
-    with pytest.raises(PluginError, match=r"of the kind 'bert', which is no speech encoder known here.*wavlm"):
+def test_a_text_model_is_refused(tiny_bert: Path) -> None:
+    with pytest.raises(PluginError, match=r"of the kind 'bert', not a supported speech encoder.*wavlm"):
         encoder(tiny_bert)
 
 
@@ -375,43 +397,40 @@ def test_without_a_feature_extractor_convolutions_normalised_over_channels_mean_
 def test_a_feature_extractor_that_does_not_fit_whisper_is_an_error(whisper: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(whisper, tmp_path / "other"))
     (other / "preprocessor_config.json").unlink()  # the usual one reads 30 s
-    with pytest.raises(PluginError, match="its feature extractor gives 1500 frames, and its encoder reads 100"):
+    with pytest.raises(PluginError, match=r"extractor of '.*' gives 1500 frames, but its encoder reads 100"):
         encoder(other)
 
 
-def test_what_is_rebuilt_wrongly_is_refused(wavlm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ecef_speech import huggingface_layers
-
-    monkeypatch.setattr(huggingface_layers.RelativeBias, "forward", lambda _, count: torch.zeros(4, count, count))
-    with pytest.raises(PluginError, match="cannot be rebuilt: it computes something else than transformers does"):
-        encoder(wavlm)
+def test_the_feature_extractor_of_another_model_is_an_error(wavlm: Path, whisper: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(wavlm, tmp_path / "other"))
+    shutil.copy(whisper / "preprocessor_config.json", other)
+    with pytest.raises(PluginError, match=r"'.*' comes with the feature extractor of another model, WhisperFeature"):
+        encoder(other)
 
 
 # --------------------------------------------------------------------------------------- sharing a batch
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-@pytest.mark.parametrize("sizes", [[], [5], [0, 0], [300_000], [16_000] * 40, list(range(1000, 200_000, 7000))])
-def test_the_parts_of_a_batch_hold_each_item_once(sizes: list[int], workers: int) -> None:
-    found = parts(sizes, workers)
-    assert sorted(index for part in found for index in part) == list(range(len(sizes)))
-    assert all(found)
+@pytest.mark.parametrize("most", [1, 2, 100])
+@pytest.mark.parametrize("lengths", [[], [5], [0, 0], [7, 3, 7, 7, 3, 9], list(range(20))])
+def test_groups_hold_each_piece_once_and_share_a_length(lengths: list[int], most: int) -> None:
+    groups = grouped(lengths, most)
+    assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
+    assert all(len({lengths[index] for index in group}) == 1 and len(group) <= most for group in groups)
+    found = [lengths[group[0]] for group in groups]
+    assert found == sorted(lengths if most == 1 else found, reverse=True), "the longest are encoded first"
 
 
-def test_the_parts_of_a_batch_keep_all_workers_busy() -> None:
-    sizes = list(range(1000, 60_000, 1000))
-    found = parts(sizes, 3)
-    loads = [sum(sizes[index] for index in part) for part in found]
-    assert len(found) % 3 == 0
-    assert max(loads) < 1.2 * min(loads)
+def test_pieces_of_one_length_are_in_one_group() -> None:
+    assert grouped([7, 3, 7, 7, 3, 9], 2) == [[5], [0, 2], [3], [1, 4]]
 
 
-def test_an_error_in_a_part_is_the_error_of_the_batch() -> None:
-    def work(part: int) -> int:
-        return 10 // part
+def test_an_error_in_a_group_is_the_error_of_the_batch() -> None:
+    def work(group: list[int]) -> int:
+        return 10 // group[0]
 
     threads = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError):
-        side_by_side(work, [1, 0, 2], 2)
-    assert side_by_side(work, [1, 5, 2], 2) == [10, 2, 5]
+        side_by_side(work, [[1], [0], [2]], 2)
+    assert side_by_side(work, [[1], [5], [2]], 2) == [10, 2, 5]
     assert torch.get_num_threads() == threads
