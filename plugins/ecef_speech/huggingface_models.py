@@ -45,6 +45,19 @@ _FACTS = (
 )
 
 
+def check_kind(name: str, config: Any) -> None:
+    """Check that a configuration is that of a supported speech encoder.
+
+    Raises:
+        PluginError: it is not.
+    """
+    if config.model_type not in KINDS:
+        raise PluginError(
+            f"{SETTING}: {name!r} is a model of the kind {config.model_type!r}, not a supported speech encoder",
+            hint=f"supported are {', '.join(KINDS)}",
+        )
+
+
 class SpeechModel(nn.Module):
     """A frozen speech encoder, one of `KINDS`, on the CPU and in float32.
 
@@ -65,11 +78,7 @@ class SpeechModel(nn.Module):
         super().__init__()
         place = locate(name, setting=SETTING)
         config = place.load("AutoConfig")
-        if config.model_type not in KINDS:
-            raise PluginError(
-                f"{SETTING}: {name!r} is a model of the kind {config.model_type!r}, not a supported speech encoder",
-                hint=f"supported are {', '.join(KINDS)}",
-            )
+        check_kind(name, config)
         self._extractor = _extractor(place, config)
         model = place.load_model(config=config, needed=lambda key: key.startswith(_PARTS))
         self._whisper = config.model_type == WHISPER

@@ -11,7 +11,7 @@ from ecef_cli.api.components import AudioEncoder, AudioFeatures
 from ecef_cli.api.configurations import build_empty, read_configuration
 from ecef_cli.api.errors import PluginError
 from ecef_speech.huggingface import HuggingFaceSpeechOptions, mixture_of
-from ecef_speech.huggingface_weights import SETTING, WHISPER, check_kind
+from ecef_speech.huggingface_models import SETTING, WHISPER, check_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
