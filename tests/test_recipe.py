@@ -136,7 +136,7 @@ def test_options_of_a_component_are_checked_by_the_component(small: Path) -> Non
 
 def test_a_component_that_cannot_be_loaded_is_the_plugin_s_fault(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ecef_text.encoder", None)
-    with pytest.raises(PluginError, match="text_encoder 'huggingface' of ecef-cli cannot be loaded"):
+    with pytest.raises(PluginError, match="text_encoder 'huggingface' of ecef-cli failed in its import"):
         load_recipe(str(small))
     with pytest.raises(RecipeError) as caught:
         load_recipe(str(small), ["histori=3"])

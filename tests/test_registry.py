@@ -235,9 +235,9 @@ def test_strict_plugins_makes_a_failure_fatal(
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
-        ("taggers_of_nobody:Whole", "cannot be loaded: ModuleNotFoundError"),
-        ("taggers_of_test:Missing", "cannot be loaded: AttributeError"),
-        ("taggers_of_test:TAGGER.x", "cannot be loaded: AttributeError"),
+        ("taggers_of_nobody:Whole", "failed in its import: ModuleNotFoundError"),
+        ("taggers_of_test:Missing", "failed in its import: AttributeError"),
+        ("taggers_of_test:TAGGER.x", "failed in its import: AttributeError"),
         ("os:environ", "is no subclass of ecef_cli.api.components.Tagger"),
         ("ecef_cli.api.components:Dataset", "is no subclass of ecef_cli.api.components.Tagger"),
         ("taggers_of_test:Unfinished", "leaves abstract: relate, relations"),
@@ -260,7 +260,7 @@ def test_a_component_that_fails_to_build_is_the_plugin_s_fault(install: Callable
     from ecef_cli.recipe.model import build_component
 
     install("other-dist", hook(target="taggers_of_test:FailsToBuild"), taggers_of_test=TAGGER)
-    with pytest.raises(PluginError, match="cannot be built: RuntimeError: no licence file"):
+    with pytest.raises(PluginError, match="failed in __init__: RuntimeError: no licence file"):
         build_component("tagger", "mine", {})
 
 

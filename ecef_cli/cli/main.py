@@ -95,9 +95,7 @@ class LazyGroup(click.Group):
                 traceback.print_exception(error)
             if isinstance(error, BrokenPipeError | EOFError):
                 # Click would take them for a closed stdout and for Ctrl-D, and end without a word.
-                from ecef_cli.plugin.boundary import blamed
-
-                raise (blamed(error) or EcefError(described(error))) from error
+                raise EcefError(described(error)) from error
             raise
 
 
@@ -172,14 +170,13 @@ def _interrupted(error: BaseException, arguments: Sequence[str]) -> str:
 
 
 def _unforeseen(error: BaseException) -> int:
-    """Return the exit code of an error that none of ecef's own tells of; it is a plugin's where it arose in one."""
+    """Return the exit code of an error that none of ecef's own tells of."""
     if isinstance(error, SystemExit | BrokenPipeError) and _reader_is_gone():
         _silence()
         return 0
     from ecef_cli.api.libraries import import_failure
-    from ecef_cli.plugin.boundary import blamed
 
-    found = import_failure(error) or blamed(error)
+    found = import_failure(error)
     if found is not None:
         return _end(str(found), found.exit_code, every=True)
     if isinstance(error, SystemExit | BrokenPipeError):

@@ -16,7 +16,7 @@ from ecef_cli.corpus.manifest import counts, manifest_path, read_facts, save_pre
 from ecef_cli.corpus.scan import listen
 from ecef_cli.corpus.summary import findings, split_dialogues
 from ecef_cli.corpus.tolerance import Tolerance
-from ecef_cli.plugin.boundary import blaming, of_the_machine
+from ecef_cli.plugin.boundary import calling, identity, of_the_machine, origin
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.model import build_component
 from ecef_cli.recipe.strict_yaml import parse_value
@@ -91,29 +91,22 @@ def prepare(
     context = PrepareContext(folder, workers or os.cpu_count() or 1, console.Progress, console.note, give_way)
     with locked(folder, f"the dataset {name!r}"), refusals(EcefError, "cannot be read or written", folder):
         if download:
-            with blaming():  # before what its server refuses is taken for the workspace's fault
+            with calling(component, "download"):
                 sources = (*sources, *component.download(context))
         corpus = _collect(component, sources, context)
         if broken := breach(corpus):
-            raise PluginError(f"{get_registry().find('dataset', reader)} breaks its contract: {broken}")
+            raise PluginError(f"{origin(component)} breaks its contract: {broken}")
         _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
         heard = listen(corpus, folder)
         corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
         _check_tolerance(corpus, tolerance, heard.muted)
         published = check_published(component, corpus)
         names = _source_names(sources, corpus.sources)
-        with blaming():
-            origin = {
-                "reader": reader,
-                "reader_version": component.version,
-                **({"reader_identity": component.identity()} if component.identity() else {}),
-                "options": component.options.decisive(),
-                "sources": _checksums(names),
-            }
+        made_by = _made_by(component, reader, names)
         recordings = {} if heard.facts is None else {"recordings": heard.facts}
         unlike = {"published": [str(problem) for problem in published.problems]} if published.problems else {}
-        found = {**origin, **findings(corpus, names, heard.muted), **unlike, **recordings}
-        stated = None if force else _kept(folder, name, origin, heard)
+        found = {**made_by, **findings(corpus, names, heard.muted), **unlike, **recordings}
+        stated = None if force else _kept(folder, name, made_by, heard)
         if stated is None:
             facts = save_prepared(workspace, name, corpus, found)
         else:
@@ -126,14 +119,32 @@ def prepare(
 
 def _collect(component: Dataset, sources: Sequence[Path], context: PrepareContext) -> Corpus:
     """Return what a reader finds; what the system refuses it is the sources' fault, unless it lies in the workspace."""
-    try:
-        return component.collect(sources, context)
-    except OSError as error:
-        where = refused(error, sources[0] if sources else context.folder)
-        if of_the_machine(error) or where.is_relative_to(context.folder):
-            raise
-        hint = "make it readable, or give sources beside it" if isinstance(error, PermissionError) else None
-        raise DataError(f"cannot be read: {error.strerror or error}", where=str(where), hint=hint) from error
+    with calling(component, "collect"):
+        try:
+            return component.collect(sources, context)
+        except OSError as error:
+            where = refused(error, sources[0] if sources else context.folder)
+            if of_the_machine(error):
+                raise
+            reason = error.strerror or error
+            if where.is_relative_to(context.folder):
+                raise EcefError(f"cannot be read or written: {reason}", where=str(where)) from error
+            hint = "make it readable, or give sources beside it" if isinstance(error, PermissionError) else None
+            raise DataError(f"cannot be read: {reason}", where=str(where), hint=hint) from error
+
+
+def _made_by(component: Dataset, reader: str, names: Mapping[Path, str]) -> dict[str, Any]:
+    """Return the reader and the sources of a dataset, as its `dataset.json` states them."""
+    known = identity(component)
+    with calling(component, "decisive"):
+        options = component.options.decisive()
+    return {
+        "reader": reader,
+        "reader_version": component.version,
+        **({"reader_identity": known} if known else {}),
+        "options": options,
+        "sources": _checksums(names),
+    }
 
 
 def _checksums(names: Mapping[Path, str]) -> dict[str, str]:

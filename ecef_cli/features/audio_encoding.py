@@ -12,9 +12,10 @@ from ecef_cli import console
 from ecef_cli.api.errors import DataError, PluginError
 from ecef_cli.audio import reading
 from ecef_cli.features.blocks import make_block
-from ecef_cli.features.encoding import answering, as_stored, check_number
+from ecef_cli.features.encoding import SAVED, as_stored, encoded
 from ecef_cli.features.store import AUDIO
 from ecef_cli.features.waves import reading_ahead
+from ecef_cli.plugin.boundary import identity, origin
 from ecef_cli.workspace import content_key
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class AudioExtraction:
                 "component": self.name,
                 "version": self.encoder.version,
                 "options": self.options,
-                "identity": self.encoder.identity(),
+                "identity": identity(self.encoder),
                 "dtype": self.dtype,
                 "longest": self.longest,
                 "speed": self.speed,
@@ -154,21 +155,18 @@ class Encoding:
         return make_block(batch.rows, arrays, self._rate if frames else None)
 
     def _frames(self, sound: Mapping[Place, Wave]) -> dict[Place, npt.NDArray[Any]]:
-        name, asked = self._what.name, self._utterances.names(sound)
-        with answering("audio_encoder", name, asked):
-            found = self._what.encoder.encode(list(sound.values()))
-        check_number(name, asked, found, len(sound))
+        found = encoded(self._what.encoder, list(sound.values()), self._utterances.names(sound), hint=SAVED)
         return {place: self._checked(place, features) for place, features in zip(sound, found, strict=True)}
 
     def _checked(self, place: Place, features: AudioFeatures) -> npt.NDArray[Any]:
-        name, asked, rate = self._what.name, self._utterances.name(place), float(features.rate)
+        name, asked, rate = origin(self._what.encoder), self._utterances.name(place), float(features.rate)
         if not (math.isfinite(rate) and rate > 0):
-            raise PluginError(f"the encoder {name!r} gave {rate:g} frames a second, on {asked}")
+            raise PluginError(f"{name} gave {rate:g} frames a second, on {asked}")
         self._rate = self._rate or rate
         if not math.isclose(rate, self._rate, rel_tol=_SAME):
-            problem = f"the encoder {name!r} gave {rate:g} frames a second after {self._rate:g}, on {asked}"
+            problem = f"{name} gave {rate:g} frames a second after {self._rate:g}, on {asked}"
             raise PluginError(problem, hint="it must be the same for every recording")
         if not len(features.frames):
             # Stored so, it would look like a recording that cannot be read.
-            raise PluginError(f"the encoder {name!r} gave no frame at all, on {asked}")
+            raise PluginError(f"{name} gave no frame at all, on {asked}")
         return as_stored(name, asked, features.frames, self._what.encoder.width, self._what.dtype)

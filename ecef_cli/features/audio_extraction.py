@@ -14,6 +14,7 @@ from ecef_cli.features.places import Place, Utterances
 from ecef_cli.features.shards import complete, fill, missing_batches, stored_rate
 from ecef_cli.features.store import AUDIO, INDEX, AudioStore, Fault, audio_facts, write_index
 from ecef_cli.features.waves import lengths, reading_ahead
+from ecef_cli.plugin.boundary import identity
 from ecef_cli.workspace import locked
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class _Work:
         facts = {
             "encoder": self._what.name,
             "options": self._what.options,
-            "identity": self._what.encoder.identity(),
+            "identity": identity(self._what.encoder),
             **audio_facts(stored_rate(self._folder, AUDIO, plan.shards), faults, self._repeats),
         }
         write_index(self._folder, AUDIO, self._utterances.counts, facts)

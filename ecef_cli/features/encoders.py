@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ecef_cli.plugin.boundary import calling, identity
+
 if TYPE_CHECKING:
-    from ecef_cli.api.components import AudioEncoder, Fusion, TextEncoder
+    from ecef_cli.api.components import AudioEncoder, Fusion, Spectrum, TextEncoder
     from ecef_cli.recipe.model import Recipe
 
 
@@ -30,8 +32,8 @@ class Encoders:
     def identities(self) -> dict[str, str]:
         """What else than its options decides the output of each, by the recipe's key."""
         found = {"text_encoder": self.text, "audio_encoder": self.audio}
-        known = {key: encoder.identity() for key, encoder in found.items() if encoder is not None}
-        layers = "" if self.fusion is None else self.fusion.identity()
+        known = {key: identity(encoder) for key, encoder in found.items() if encoder is not None}
+        layers = "" if self.fusion is None else identity(self.fusion)
         return known | ({"fusion": layers} if layers else {})
 
 
@@ -50,12 +52,24 @@ def build_encoders(recipe: Recipe, *, device: str, weights: bool = True) -> Enco
     audio = recipe.component("audio_encoder", weights=weights) if recipe.reads("audio") else None
     for encoder in (text, audio):
         if encoder is not None:
-            encoder.place(device)
-    fusion = None
-    if audio is not None and recipe.fusion is not None:
-        fusion = recipe.component("fusion", weights=weights)
-    if fusion is None or fusion.spectrum is None:
+            with calling(encoder, "place"):
+                encoder.place(device)
+    fusion = recipe.component("fusion", weights=weights) if audio is not None and recipe.fusion is not None else None
+    spectrum = spectrum_of(fusion)
+    if spectrum is None:
         return Encoders(text, audio, fusion)
     from ecef_cli.audio.spectrum import LogMel
 
-    return Encoders(text, audio, fusion, LogMel(fusion.spectrum))
+    return Encoders(text, audio, fusion, LogMel(spectrum))
+
+
+def spectrum_of(fusion: Fusion | None) -> Spectrum | None:
+    """Return the spectrum that a fusion reads, or None where it reads none.
+
+    Raises:
+        PluginError: the fusion fails.
+    """
+    if fusion is None:
+        return None
+    with calling(fusion, "spectrum"):
+        return fusion.spectrum

@@ -1,73 +1,71 @@
-"""What is asked of an encoder's answer before it is stored, and whom to name when it is wrong."""
+"""Ask an encoder for a batch, and check its results before they are stored."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from ecef_cli.api.errors import EcefError, PluginError, described
-from ecef_cli.api.libraries import import_failure
-from ecef_cli.plugin.boundary import of_the_machine
-from ecef_cli.plugin.manager import get_registry
+from ecef_cli.api.errors import PluginError
+from ecef_cli.plugin.boundary import calling, origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sized
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
+    from ecef_cli.api.components import AudioEncoder, AudioFeatures, TextEncoder, TextFeatures, TextWindow
 
-@contextmanager
-def answering(kind: str, encoder: str, asked: str) -> Iterator[None]:
-    """Turn what an encoder raises within the block into an error that names it and what it was asked about.
+SAVED = "everything before is saved"
+"""A hint for an encoder that fails in the middle of an extraction."""
+
+
+@overload
+def encoded(encoder: TextEncoder, given: Sequence[TextWindow], asked: str, *, hint: str = "") -> list[TextFeatures]: ...
+@overload
+def encoded(
+    encoder: AudioEncoder, given: Sequence[npt.NDArray[np.float32]], asked: str, *, hint: str = ""
+) -> list[AudioFeatures]: ...
+def encoded(encoder: TextEncoder | AudioEncoder, given: Sequence[Any], asked: str, *, hint: str = "") -> list[Any]:
+    """Return what an encoder gives for a batch, one result per member.
 
     Args:
-        kind: which kind of component it is.
-        encoder: its name.
-        asked: what it was asked about.
+        encoder: the encoder.
+        given: windows or waveforms.
+        asked: what they are, for an error.
+        hint: a remedy for the user, where the encoder fails.
 
     Raises:
-        PluginError: something was raised that is no error of ecef's own, nor the fault of the machine.
+        PluginError: the encoder fails, or gives another number of results.
     """
-    try:
-        yield
-    except EcefError:
-        raise
-    except Exception as error:
-        if of_the_machine(error):
-            raise
-        if (failure := import_failure(error)) is not None:
-            raise failure from error
-        known = (entry for entry in get_registry().entries(kind) if entry.name == encoder)
-        called = str(next(known, f"the encoder {encoder!r}"))
-        hint = "everything before is saved"
-        raise PluginError(f"{called} failed on {asked}: {described(error)}", hint=hint) from error
-
-
-def check_number(encoder: str, asked: str, found: Sized, wanted: int) -> None:
-    """Check that an encoder answers each question once.
-
-    Raises:
-        PluginError: it does not.
-    """
-    if len(found) != wanted:
-        raise PluginError(f"the encoder {encoder!r} gave {len(found)} results for {wanted}, on {asked}")
+    with calling(encoder, "encode", asked, hint=hint):
+        found = encoder.encode(given)
+        count = len(found)
+    if count != len(given):
+        raise PluginError(f"{origin(encoder)} gave {count} results for {len(given)}, on {asked}")
+    return found
 
 
 def as_stored(encoder: str, asked: str, array: npt.NDArray[Any], width: int, dtype: str) -> npt.NDArray[Any]:
     """Return an encoder's (N, d) states or frames in the type in which they are stored.
 
+    Args:
+        encoder: the encoder's origin, for an error.
+        asked: the window or utterance that they belong to, for an error.
+        array: the states or frames.
+        width: d.
+        dtype: the type on disk.
+
     Raises:
         PluginError: the array has another shape, or a value is not finite or becomes so in this type.
     """
     if array.ndim != 2 or array.shape[1] != width:  # noqa: PLR2004 - a matrix
-        raise PluginError(f"the encoder {encoder!r} gave the shape {array.shape} and not (N, {width}), on {asked}")
+        raise PluginError(f"{encoder} gave the shape {array.shape} and not (N, {width}), on {asked}")
     if not np.isfinite(array).all():
-        raise PluginError(f"the encoder {encoder!r} gave values that are not finite, on {asked}")
+        raise PluginError(f"{encoder} gave values that are not finite, on {asked}")
     with np.errstate(over="ignore"):
         stored = array.astype(dtype)
     if not np.isfinite(stored).all():
-        problem = f"the encoder {encoder!r} gave values too large for {dtype}, on {asked}"
+        problem = f"{encoder} gave values too large for {dtype}, on {asked}"
         raise PluginError(problem, hint="set features.dtype to float32")
     return stored

@@ -11,10 +11,11 @@ import numpy as np
 
 from ecef_cli import console
 from ecef_cli.features.blocks import make_block
-from ecef_cli.features.encoding import answering, as_stored, check_number
+from ecef_cli.features.encoding import SAVED, as_stored, encoded
 from ecef_cli.features.places import Utterances
 from ecef_cli.features.shards import SHARD, Batch, Shard, complete, fill, missing_batches
 from ecef_cli.features.store import INDEX, TEXT, FeatureStore, write_index
+from ecef_cli.plugin.boundary import identity, origin
 from ecef_cli.workspace import content_key, locked
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Extraction:
                 "component": self.name,
                 "version": self.encoder.version,
                 "options": self.options,
-                "identity": self.encoder.identity(),
+                "identity": identity(self.encoder),
                 "history": self.history,
                 "dtype": self.dtype,
                 "manifest": prepared.key,
@@ -128,7 +129,7 @@ def _extract(
         {
             "encoder": extraction.name,
             "options": extraction.options,
-            "identity": extraction.encoder.identity(),
+            "identity": identity(extraction.encoder),
         },
     )
     store = FeatureStore.open(folder)
@@ -150,10 +151,8 @@ def _shards(split: str, windows: Sequence[TextWindow]) -> Iterator[Shard]:
 
 
 def _encode(extraction: Extraction, batch: Batch, windows: Sequence[TextWindow], asked: str) -> Block:
-    name, width = extraction.name, extraction.encoder.width
-    with answering("text_encoder", name, asked):
-        features = extraction.encoder.encode(windows)
-    check_number(name, asked, features, len(windows))
+    name, width = origin(extraction.encoder), extraction.encoder.width
+    features = encoded(extraction.encoder, windows, asked, hint=SAVED)
     arrays = {
         "states": [as_stored(name, asked, f.states, width, extraction.dtype) for f in features],
         "first": [f.first.astype(np.int32) for f in features],

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ecef_cli.network.extraction import FeatureExtraction
+from ecef_cli.network.modules import forward
 
 if TYPE_CHECKING:
     from ecef_cli.recipe.sections import Audio, Masking
@@ -164,5 +165,5 @@ class AudioStream(nn.Module):
         heard: Tensor = self.extraction(self.position(found, batch.mask), batch.turns, batch.mask)
         if self.prosody is None or self.norm is None:
             return heard
-        enhanced: Tensor = heard + self.norm(self.prosody(heard, batch.mask))
+        enhanced: Tensor = heard + self.norm(forward(self.prosody, heard, batch.mask))
         return enhanced

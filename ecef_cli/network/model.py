@@ -12,6 +12,7 @@ from ecef_cli.api.components import FusionInput, SecondStepInput
 from ecef_cli.network.audio import FrameMasking
 from ecef_cli.network.extraction import FeatureExtraction, Pool, TurnEmbedding
 from ecef_cli.network.kwrt import WordWeighting
+from ecef_cli.network.modules import forward
 from ecef_cli.recipe.sections import SENTIMENT
 from ecef_cli.samples.windows import NEXT_SPEAKERS, UNKNOWN
 
@@ -52,7 +53,7 @@ class TextStream(nn.Module):
         """Return F_t (B, K, width)."""
         states = batch.states
         if self.top is not None and self.marks is not None:
-            states = self.top(self.marks(states, batch.state_turns), batch.state_mask)
+            states = forward(self.top, self.marks(states, batch.state_turns), batch.state_mask)
         words = batch.pooling @ states
         if self.weighting is not None:
             words = self.weighting(words, batch.importance)
@@ -224,7 +225,7 @@ class EcefNetwork(nn.Module):
         if words is None or self.fusion is None or batch.text is None:
             return self._answer(heard, batch, self.audio_heads, told)
         silent, mute = self._dropped(~batch.audio.recorded, ~batch.text.worded)
-        fused = self.fusion(FusionInput(words, batch.text.mask, heard, batch.audio.mask))
+        fused = forward(self.fusion, FusionInput(words, batch.text.mask, heard, batch.audio.mask))
         fused = torch.where(mute[:, None, None], heard, fused)
         from_audio = self._answer(fused, batch, self.audio_heads, told)
         return {task: torch.where(silent[:, None], from_text[task], from_audio[task]) for task in from_audio}
@@ -237,7 +238,8 @@ class EcefNetwork(nn.Module):
             found: Mapping[str, Tensor] = heads(fused, audio, told)
             return found
         frames = spectrum.frames if self.masking is None else self.masking(spectrum.frames)
-        streams = self.second(SecondStepInput(fused, audio.mask, frames, spectrum.frame_mask, spectrum.mask))
+        given = SecondStepInput(fused, audio.mask, frames, spectrum.frame_mask, spectrum.mask)
+        streams = forward(self.second, given)
         from_fused = heads(streams.fused, audio, told)
         patches = Patches.of(spectrum, streams.spectrum.shape[1])
         from_spectrum = self.spectrum_heads(streams.spectrum, patches, told)

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 from ecef_cli.api.errors import PluginError, described, did_you_mean
-from ecef_cli.api.libraries import import_failure
 from ecef_cli.plugin import hookspecs
+from ecef_cli.plugin.boundary import calling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,14 +54,9 @@ class Entry:
             PluginError: the import fails, or what it gives is no complete component of this kind.
         """
         module, _, attribute = self.target.partition(":")
-        try:
-            with redirect_stdout(sys.stderr):
-                found = attrgetter(attribute)(import_module(module))
-        except (Exception, SystemExit) as error:
-            raise import_failure(error) or PluginError(
-                f"{self} cannot be loaded: {described(error)}",
-                hint=f"reinstall or update {self.distribution}",
-            ) from error
+        hint = f"reinstall or update {self.distribution}"
+        with calling(str(self), "its import", hint=hint), redirect_stdout(sys.stderr):
+            found = attrgetter(attribute)(import_module(module))
         flaw = _flaw(found, self.kind)
         if flaw:
             raise PluginError(f"{self}: {self.target} {flaw}", hint=f"tell the authors of {self.distribution}")

@@ -11,6 +11,7 @@ import torch
 
 from ecef_cli.api.errors import DataError
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.features.encoding import encoded
 from ecef_cli.prediction.recordings import Recordings
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.shapes import audio_shape, spectrum_shape
@@ -151,7 +152,9 @@ class Predictor:
     @torch.inference_mode()
     def _batch(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
         shapes = [text_window(window) for window in windows]
-        features = [None] * len(shapes) if self._encoder is None else self._encoder.encode(shapes)
+        features: Sequence[TextFeatures | None] = [None] * len(shapes)
+        if self._encoder is not None:
+            features = encoded(self._encoder, shapes, f"the windows of {len(shapes)} utterances")
         inputs = [self._input(*members) for members in zip(windows, shapes, features, strict=True)]
         batch = collate(inputs, self._shape, self._spectrum_shape)
         logits = self._network(batch.to(self._device))

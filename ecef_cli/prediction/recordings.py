@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ecef_cli.api.errors import DataError
 from ecef_cli.audio.reading import read_wave
 from ecef_cli.features.audio_plan import BATCH_SECONDS
+from ecef_cli.features.encoding import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,7 +91,9 @@ class Recordings:
             if end < len(waiting) and len(waiting[end][1]) * (end + 1 - start) <= samples:
                 continue
             batch = waiting[start:end]
-            for (utterance, _), found in zip(batch, self._encoder.encode([wave for _, wave in batch]), strict=True):
+            asked = f"the recording {batch[0][0].audio}" if len(batch) == 1 else f"{len(batch)} recordings"
+            answers = encoded(self._encoder, [wave for _, wave in batch], asked)
+            for (utterance, _), found in zip(batch, answers, strict=True):
                 self._frames[id(utterance)] = (utterance, found.frames)
                 self._size += found.frames.nbytes
             start = end

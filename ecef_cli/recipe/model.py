@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ecef_cli.api.errors import EcefError, PluginError, RecipeError, described, did_you_mean
-from ecef_cli.api.libraries import import_failure
+from ecef_cli.api.errors import PluginError, RecipeError, did_you_mean
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.labels import LabelSet, find_set, label_sets
 from ecef_cli.recipe.problems import explain, located
@@ -182,12 +182,10 @@ def build_component(kind: str, name: str, options: Mapping[str, Any], *, weights
         explained = explain(error, found.Options, (), whole="")
         problems = tuple(f"{path}: {wrong}" if path else wrong for path, wrong in explained)
         raise RecipeError(f"wrong options for {kind} {name!r}", problems=problems) from None
-    try:
-        return found(checked) if weights else found.without_weights(checked)
-    except EcefError:
-        raise
-    except Exception as error:
-        raise import_failure(error) or PluginError(f"{entry} cannot be built: {described(error)}") from error
+    with calling(str(entry), "__init__"):
+        component = found(checked) if weights else found.without_weights(checked)
+        component.origin = str(entry)
+        return component
 
 
 # ------------------------------------------------------------------------------------------------ reading

@@ -14,8 +14,11 @@ from safetensors.torch import load_file, save_file
 
 from ecef_cli import console
 from ecef_cli.api.errors import DataError, PluginError, UsageProblem, did_you_mean
+from ecef_cli.features.encoders import spectrum_of
 from ecef_cli.network.audio import AudioStream
 from ecef_cli.network.model import EcefNetwork, TextStream
+from ecef_cli.network.modules import built
+from ecef_cli.plugin.boundary import identity
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.recipe.sections import SENTIMENT
 from ecef_cli.recipe.strict_yaml import parse_yaml
@@ -82,7 +85,7 @@ class Run:
         if self.recipe.tagger is None or not self.recipe.reads("text"):
             return None
         tagger = self.recipe.component("tagger")
-        if tagger.identity() != self.identities.get("tagger"):
+        if identity(tagger) != self.identities.get("tagger"):
             console.warn(
                 f"the relations of {self.recipe.tagger.name!r} have changed since {self.folder.name} was trained, "
                 "so its answers may differ"
@@ -137,7 +140,7 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
             encoders.text.width,
             recipe.turns,
             settings,
-            top=encoders.text.trainable(),
+            top=built(encoders.text, "trainable"),
             kwrt=recipe.tagger is not None,
         )
     if encoders.audio is not None:
@@ -147,7 +150,7 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
             settings,
             audio=recipe.audio,
             masking=recipe.training.masking,
-            prosody=recipe.component("prosody").build(settings.width) if recipe.prosody is not None else None,
+            prosody=built(recipe.component("prosody"), "build", settings.width) if recipe.prosody is not None else None,
         )
     fusion = encoders.fusion
     return EcefNetwork(
@@ -156,8 +159,8 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
         labels=labels,
         text=text,
         audio=audio,
-        fusion=None if fusion is None or text is None else fusion.build(settings.width),
-        second=None if fusion is None or fusion.spectrum is None else fusion.build_second(settings.width),
+        fusion=None if fusion is None or text is None else built(fusion, "build", settings.width),
+        second=None if fusion is None or spectrum_of(fusion) is None else built(fusion, "build_second", settings.width),
         masking=recipe.training.masking,
         dropout=recipe.training.modality_dropout,
         frozen=recipe.training.freeze,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ecef_cli.features.encoders import spectrum_of
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.samples.batches import AudioShape
 
 if TYPE_CHECKING:
@@ -20,9 +22,10 @@ def audio_shape(recipe: Recipe, encoders: Encoders) -> AudioShape | None:
 
 def spectrum_shape(encoders: Encoders) -> AudioShape | None:
     """Return how the spectrum becomes patches, or None where the fusion reads none."""
-    fusion = encoders.fusion
-    if fusion is None or fusion.spectrum is None:
+    spectrum = spectrum_of(encoders.fusion)
+    if encoders.fusion is None or spectrum is None:
         return None
-    patch = fusion.patch
-    patches = max(1, round(fusion.spectrum.longest * 1e3 / (fusion.spectrum.hop * patch)))
-    return AudioShape(fusion.spectrum.bins, patch, patches)
+    with calling(encoders.fusion, "patch"):
+        patch = encoders.fusion.patch
+        patches = max(1, round(spectrum.longest * 1e3 / (spectrum.hop * patch)))
+    return AudioShape(spectrum.bins, patch, patches)

@@ -9,6 +9,7 @@ from ecef_cli import console
 from ecef_cli.api.errors import DataError, UsageProblem
 from ecef_cli.corpus.manifest import load_prepared, longest
 from ecef_cli.corpus.relabel import relabel
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.model import build_component, load_recipe
 from ecef_cli.tagging.letters import relation_letters
@@ -121,14 +122,15 @@ def download(choice: TaggerChoice) -> None:
         UsageProblem: there is nothing to fetch.
     """
     watch = console.Stopwatch()
-    with console.Progress(None, "download", "bytes") as bar:
+    with console.Progress(None, "download", "bytes") as bar, calling(choice.tagger, "download"):
         path = choice.tagger.download(bar.reach)
     console.note(f"{path}: there, after {watch.seconds:.1f} s")
 
 
 def list_relations(choice: TaggerChoice) -> list[dict[str, Any]]:
     """Return the relations that the tagger's source holds, the commonest first: name, letters in a tag, pairs."""
-    found = choice.tagger.available()
+    with calling(choice.tagger, "available"):
+        found = dict(choice.tagger.available())
     letters = relation_letters(found)
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [{"relation": name, "letters": letters[name], "pairs": count} for name, count in ordered]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli import console
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.tagging.phrases import word_terms
 from ecef_cli.tagging.report import tag_dialogue
-from ecef_cli.tagging.sequence import read_sequence
+from ecef_cli.tagging.sequence import read_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,9 +60,14 @@ def explain_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> list[R
     Raises:
         PluginError: the tagger does not keep its contract.
     """
-    sequence = read_sequence(dialogue.utterances, tagger.longest_term)
+    sequence = read_for(tagger, dialogue.utterances)
     words = word_terms(sequence, tagger)
-    edges = lru_cache(maxsize=None)(tagger.edges)
+
+    @cache
+    def edges(first: str, second: str) -> tuple[Edge, ...]:
+        with calling(tagger, "edges"):
+            return tuple(tagger.edges(first, second))
+
     reasons = []
     for pair in tag_dialogue(dialogue, tagger, history).pairs:
         if not pair.relations:

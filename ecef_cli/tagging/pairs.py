@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecef_cli.api.errors import PluginError
+from ecef_cli.plugin.boundary import calling, origin
 from ecef_cli.tagging.phrases import WordTerms, word_terms
-from ecef_cli.tagging.sequence import ContentSequence, SpeakerNames, read_sequence
+from ecef_cli.tagging.sequence import ContentSequence, SpeakerNames, read_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,7 +132,7 @@ def tag_utterances(utterances: Sequence[Utterance], tagger: Tagger, history: int
     Raises:
         PluginError: the tagger does not keep its contract.
     """
-    return tag_sequence(read_sequence(utterances, tagger.longest_term), tagger, history)
+    return tag_sequence(read_for(tagger, utterances), tagger, history)
 
 
 def tag_sequence(sequence: ContentSequence, tagger: Tagger, history: int | None) -> DialogueTags:
@@ -241,12 +242,13 @@ class _TermRelations(_Relations):
 
 
 def _table(tagger: Tagger, lemmas: Sequence[str]) -> npt.NDArray[np.uint64]:
-    table = tagger.relate(lemmas)
+    with calling(tagger, "relate"):
+        table = np.asanyarray(tagger.relate(lemmas))
     if table.shape != (len(lemmas), len(lemmas)) or table.dtype != np.uint64:
         raise PluginError(
-            f"{type(tagger).__name__}.relate gave {table.dtype} {table.shape} for {len(lemmas)} lemmas, "
+            f"{origin(tagger)} breaks its contract: relate gave {table.dtype} {table.shape} for {len(lemmas)} lemmas, "
             "not uint64 of that number squared"
         )
     if np.diagonal(table).any() or not np.array_equal(table, table.T):
-        raise PluginError(f"{type(tagger).__name__}.relate gave no symmetric table with a zero diagonal")
+        raise PluginError(f"{origin(tagger)} breaks its contract: relate gave no symmetric table with a zero diagonal")
     return table

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import simplemma
 
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.tagging.content import straight, word_key
 
 if TYPE_CHECKING:
@@ -103,10 +104,20 @@ class WordTerms:
         yield from ((self.terms[i], self.terms[j]) for i in one for j in two if i != j)
 
 
+def known_terms(tagger: Tagger, terms: Sequence[str]) -> set[str]:
+    """Return those of some terms that a tagger knows.
+
+    Raises:
+        PluginError: the tagger fails.
+    """
+    with calling(tagger, "known"):
+        return {term for term, known in zip(terms, tagger.known(terms), strict=True) if known}
+
+
 def word_terms(sequence: ContentSequence, tagger: Tagger) -> WordTerms:
     """Return the terms of the words of a sequence, those of several words as far as the tagger knows them."""
     asked = list(dict.fromkeys(term for phrase in sequence.phrases for term in phrase.terms))
-    known = {term for term, is_known in zip(asked, tagger.known(asked), strict=True) if is_known} if asked else set()
+    known = known_terms(tagger, asked) if asked else set()
     numbers = {term: number for number, term in enumerate(sequence.lemmas)}
     around: dict[int, set[int]] = {}
     together = np.arange(len(sequence.lemma), dtype=np.int64)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecef_cli import console
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.tagging.letters import NO_RELATION, relation_letters, tag
 from ecef_cli.tagging.pairs import tag_sequence
-from ecef_cli.tagging.sequence import read_sequence
+from ecef_cli.tagging.sequence import read_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,9 +113,11 @@ def tag_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> TaggedDial
     Raises:
         PluginError: the tagger does not keep its contract.
     """
-    sequence = read_sequence(dialogue.utterances, tagger.longest_term)
+    sequence = read_for(tagger, dialogue.utterances)
     tags = tag_sequence(sequence, tagger, history)
-    letters = relation_letters(tagger.relations)
+    with calling(tagger, "relations"):
+        names = tuple(tagger.relations)
+    letters = relation_letters(names)
     ids = [u.utterance for u in dialogue.utterances]
     number = np.zeros(int(sequence.bounds[-1]), dtype=np.int64)
     number[sequence.position] = np.arange(len(sequence.position))
@@ -123,7 +126,7 @@ def tag_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> TaggedDial
     for p in np.flatnonzero(tags.seen()):
         i, j = int(number[tags.left[p]]), int(number[tags.right[p]])
         mask, recurrence = int(tags.relations[p]), int(tags.recurrence[p])
-        relations = tuple(name for bit, name in enumerate(tagger.relations) if mask >> bit & 1)
+        relations = tuple(name for bit, name in enumerate(names) if mask >> bit & 1)
         pairs.append(
             TaggedPair(
                 dialogue=dialogue.id,

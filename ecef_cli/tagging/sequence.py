@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecef_cli.api.dialogue import words
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.tagging.content import analyse, name_keys
 from ecef_cli.tagging.phrases import Phrase, phrases
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from ecef_cli.api.components import Tagger
     from ecef_cli.api.dialogue import Utterance
 
 NO_NAME = -1
@@ -137,6 +139,17 @@ def read_sequence(utterances: Sequence[Utterance], longest_term: int = 1) -> Con
         speakers=speakers,
         phrases=tuple(found_phrases),
     )
+
+
+def read_for(tagger: Tagger, utterances: Sequence[Utterance]) -> ContentSequence:
+    """Return the content words of utterances, with the terms of several words that a tagger looks up.
+
+    Raises:
+        PluginError: the tagger fails.
+    """
+    with calling(tagger, "longest_term"):
+        longest = tagger.longest_term
+    return read_sequence(utterances, longest)
 
 
 def _speakers(utterances: Sequence[Utterance]) -> tuple[dict[str, int], SpeakerNames]:

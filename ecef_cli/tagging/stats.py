@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecef_cli.tagging.pairs import RELATIONS_CAP
-from ecef_cli.tagging.phrases import word_terms
-from ecef_cli.tagging.sequence import read_sequence
+from ecef_cli.tagging.phrases import known_terms, word_terms
+from ecef_cli.tagging.sequence import read_for
 
 if TYPE_CHECKING:
     from ecef_cli.api.components import Tagger
@@ -32,7 +32,7 @@ def coverage(prepared: Prepared, store: TagStore, tagger: Tagger) -> dict[str, A
     entries = np.zeros(RELATIONS_CAP + 2, dtype=np.int64)
     for split, dialogues in prepared.splits.items():
         for number, dialogue in enumerate(dialogues):
-            sequence = read_sequence(dialogue.utterances, tagger.longest_term)
+            sequence = read_for(tagger, dialogue.utterances)
             found = word_terms(sequence, tagger)
             for word in np.flatnonzero(sequence.counted(store.history)):
                 group = found.kinds[found.kind[word]]
@@ -40,8 +40,8 @@ def coverage(prepared: Prepared, store: TagStore, tagger: Tagger) -> dict[str, A
                 in_phrase[found.terms[group[0]]] += len(group) > 1
             tags = store.dialogue(split, number)
             entries += np.bincount(tags.weights()[tags.seen()], minlength=len(entries))
-    known = {word: bool(is_known) for word, is_known in zip(words, tagger.known(list(words)), strict=True)}
-    covered = {word: count if known[word] else in_phrase[word] for word, count in words.items()}
+    known = known_terms(tagger, list(words))
+    covered = {word: count if word in known else in_phrase[word] for word, count in words.items()}
     total = store.total()
     return {
         "content_words": total.content_words,

@@ -14,9 +14,10 @@ from safetensors.numpy import save_file
 
 from ecef_cli import console
 from ecef_cli.api.errors import DataError
+from ecef_cli.plugin.boundary import calling, identity
 from ecef_cli.tagging.content import RULES
 from ecef_cli.tagging.pairs import DialogueTags, tag_sequence
-from ecef_cli.tagging.sequence import SpeakerNames, read_sequence
+from ecef_cli.tagging.sequence import SpeakerNames, read_for
 from ecef_cli.workspace import checksum, content_key, read_json, replacing, write_json
 
 if TYPE_CHECKING:
@@ -124,11 +125,13 @@ def ensure_tags(
     Raises:
         PluginError: the tagger does not keep its contract.
     """
+    with calling(tagger, "decisive"):
+        options = tagger.options.decisive()
     facts = {
         "tagger": name,
         "version": tagger.version,
-        "options": tagger.options.decisive(),
-        "identity": tagger.identity(),
+        "options": options,
+        "identity": identity(tagger),
         "history": history,
         "manifest": prepared.key,
         "rules": RULES,
@@ -210,17 +213,19 @@ def _kept(path: Path, stated: str | None) -> TagCounts | None:
 
 def _make(path: Path, dialogues: Sequence[Dialogue], tagger: Tagger, history: int, label: str) -> TagCounts:
     counts: Counter[str] = Counter()
-    relations: Counter[str] = Counter(dict.fromkeys(tagger.relations, 0))
+    with calling(tagger, "relations"):
+        names = tuple(tagger.relations)
+    relations: Counter[str] = Counter(dict.fromkeys(names, 0))
     found: list[DialogueTags] = []
     with console.Progress(len(dialogues), label, "dialogues") as progress:
         for dialogue in dialogues:
-            sequence = read_sequence(dialogue.utterances, tagger.longest_term)
+            sequence = read_for(tagger, dialogue.utterances)
             tags = tag_sequence(sequence, tagger, history)
             seen = tags.seen()
             counts["content_words"] += int(sequence.counted(history).sum())
             counts["pairs"] += int(seen.sum())
             counts["recurrences"] += int(tags.recurrence[seen].sum())
-            for bit, name in enumerate(tagger.relations):
+            for bit, name in enumerate(names):
                 relations[name] += int((tags.relations[seen] >> np.uint64(bit) & np.uint64(1)).sum())
             found.append(tags)
             progress.advance()

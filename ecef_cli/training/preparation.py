@@ -11,6 +11,7 @@ import torch
 from ecef_cli import console
 from ecef_cli.api.errors import DataError, UsageProblem
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.plugin.boundary import identity
 from ecef_cli.recipe.strict_yaml import differences
 from ecef_cli.runs.run import Run, build_network, create_run, open_run
 from ecef_cli.samples.inputs import load_inputs, load_variants
@@ -128,7 +129,7 @@ def _planned(folder: Path, recipe: Recipe, inputs: Inputs, encoders: Encoders, s
     if start is not None:
         identities["start"] = checksum(start.weights)
     if recipe.tagger is not None and recipe.reads("text"):
-        identities["tagger"] = recipe.component("tagger").identity()
+        identities["tagger"] = identity(recipe.component("tagger"))
     dataset = {"name": inputs.prepared.name, "key": inputs.prepared.key}
     return Run(folder, recipe, inputs.prepared.labels, identities, dataset)
 

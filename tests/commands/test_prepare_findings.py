@@ -174,4 +174,4 @@ def test_a_reader_that_cannot_be_loaded_is_the_plugin_s_fault(prepare: Prepare, 
     install("calls-dist", READER, calls_at_test="import nowhere_at_all")
     done = prepare("calls", "--source", "x")
     assert done.code == 4
-    assert "dataset 'calls' of calls-dist cannot be loaded" in done.err
+    assert "dataset 'calls' of calls-dist failed in its import" in done.err

@@ -170,7 +170,7 @@ def test_an_encoder_that_fails_is_named_with_the_utterances_and_loses_only_them(
     prepared = recorded(tmp_path / "sound", 250)  # 200 of them have a recording
     broken = Broken(at=150, error=ValueError("what is\nthis?"))
     with pytest.raises(
-        PluginError, match=r"'energies' failed on train d/\d+, .*: ValueError: what is this\?"
+        PluginError, match=r"Broken failed in encode, on train d/\d+, .*: ValueError: what is this\?"
     ) as raised:
         ensure(tmp_path, prepared, extraction(broken))
     assert raised.value.exit_code == 4

@@ -184,7 +184,7 @@ def test_a_killed_extraction_goes_on_to_the_same_bytes(tmp_path: Path, prepared:
 @pytest.mark.usefixtures("small_batches")
 def test_an_encoder_that_fails_is_named_with_the_windows(tmp_path: Path, prepared: Prepared, ends) -> None:
     broken = what(encoder=Stopped(3, RuntimeError("out of\nmemory")))
-    said = r"'lengths' failed on the windows that end at train d/\d+.*: RuntimeError: out of memory \(everything before"
+    said = r"Stopped failed in encode, on the windows that end at train d/\d+.*: RuntimeError: out of memory \("
     with pytest.raises(PluginError, match=said):
         ensure_features(Workspace(tmp_path), prepared, ends, broken)
 

@@ -38,6 +38,9 @@ class Component(ABC):  # noqa: B024 - each kind adds its own abstract methods
     notes: Sequence[str] = ()
     """Lines that `ecef recipes inspect` prints about this component."""
 
+    origin: str = ""
+    """Kind, name and distribution, for messages; the host sets it on a component that a plugin registered."""
+
     def __init__(self, options: _Options) -> None:
         self.options = options
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.dialogue import open_utterances
-from ecef_cli.api.errors import DataError, EcefError, described
+from ecef_cli.api.errors import DataError, EcefError
 from ecef_cli.corpus.checks.check import Check, Problem, searched
 from ecef_cli.corpus.checks.restoring import restored_corpus, restored_reader
 from ecef_cli.corpus.checks.rows import check_emotions, check_ids, check_labels, check_order
 from ecef_cli.corpus.checks.sound import check_recordings
 from ecef_cli.corpus.manifest import counts, manifest_path, read_facts
 from ecef_cli.corpus.scan import decode
-from ecef_cli.plugin.boundary import blamed
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.workspace import SPLITS, checksum, refusals
 
 if TYPE_CHECKING:
@@ -167,10 +167,10 @@ def _other_counts(stated: Mapping[str, Any], found: Mapping[str, Mapping[str, An
 def check_published(reader: Dataset, corpus: Corpus) -> Check:
     """Return whether a corpus is as large as is published."""
     try:
-        lines = reader.published(corpus)
-    except Exception as error:  # noqa: BLE001 - a third party's code may raise anything
-        whose = blamed(error)
-        problem = f"the reader fails to compare its numbers with those published: {whose or described(error)}"
+        with calling(reader, "published"):
+            lines = reader.published(corpus)
+    except EcefError as error:
+        problem = f"the reader fails to compare its numbers with those published: {' '.join(str(error).split())}"
         return Check(_PUBLISHED, "noted", problem)
     if lines is None:
         return Check(_PUBLISHED, "not measured", "the reader knows of none")

@@ -11,6 +11,7 @@ import torch
 from ecef_cli.evaluation.audit.data import check_duplicates, check_selection, check_stored
 from ecef_cli.evaluation.audit.perturbation import check_future
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.plugin.boundary import identity
 from ecef_cli.runs.run import build_network, create_run, save_weights
 from ecef_cli.samples.inputs import stored_features
 from ecef_cli.samples.protocol import recipe_dataset, windowed
@@ -67,7 +68,7 @@ def _untrained(folder: Path, recipe: Recipe, prepared: Prepared) -> Run:
     encoders = build_encoders(recipe, device="cpu")
     identities = dict(encoders.identities)
     if recipe.tagger is not None and recipe.reads("text"):
-        identities["tagger"] = recipe.component("tagger").identity()
+        identities["tagger"] = identity(recipe.component("tagger"))
     run = create_run(
         folder, recipe, labels=prepared.labels, identities=identities, dataset={"name": prepared.name, "key": ""}
     )

@@ -10,6 +10,7 @@ import numpy as np
 from ecef_cli.api.components import Corpus
 from ecef_cli.corpus.checks.check import Check, judged
 from ecef_cli.corpus.summary import duplicates
+from ecef_cli.features.encoding import encoded
 from ecef_cli.samples.windows import windows
 from ecef_cli.workspace import read_json
 
@@ -69,7 +70,7 @@ def check_stored(store: FeatureStore | None, run: Run, prepared: Prepared, encod
     chosen = np.random.default_rng(0).permutation(len(every))[:_COMPARED]
     worst = 0.0
     for number in chosen:
-        [computed] = encoder.encode([every[number]])
+        [computed] = encoded(encoder, [every[number]], f"{split} window {number}")
         stored = store.read(split, int(number))
         if stored.states.shape != computed.states.shape:
             problem = (

@@ -13,6 +13,7 @@ from ecef_cli.api.components import TextWindow, Turn
 from ecef_cli.api.dialogue import words
 from ecef_cli.evaluation.cost.cost import Cost, measure, tensors
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.features.encoding import encoded
 from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.shapes import audio_shape, spectrum_shape
@@ -238,12 +239,12 @@ def typical(recipe: Recipe, encoders: Encoders, *, words: int, seconds: float) -
         if encoder is None:
             return None
         noise = np.random.default_rng(0).standard_normal(encoder.sample_rate).astype(np.float32)
-        rate = encoder.encode([0.1 * noise])[0].rate
+        rate = encoded(encoder, [0.1 * noise], "a second of noise")[0].rate
         count = max(1, round(rate * min(seconds, recipe.audio.longest)))
         return [np.zeros((count, encoder.width), dtype=np.float32)] * utterances
 
     return WindowInput(
-        None if encoders.text is None else encoders.text.encode([text])[0],
+        None if encoders.text is None else encoded(encoders.text, [text], "a window of typical length")[0],
         np.zeros(text.positions, dtype=np.float32),
         turns_ago(text.sizes),
         {},

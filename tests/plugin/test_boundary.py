@@ -1,18 +1,30 @@
-"""An error that nobody foresaw is told as the plugin's in whose code it arose, and as ecef's own elsewhere."""
+"""Whatever a component raises becomes one line that names the component."""
 
 from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from handmade import BOTH, SHAPE
 from prepared import Prepare
 
+from ecef_cli.api.components import Fusion, Options, Tagger
+from ecef_cli.api.dialogue import Dialogue, Utterance
+from ecef_cli.api.errors import DataError, PluginError
 from ecef_cli.cli.main import _run
-from ecef_cli.plugin.boundary import blamed
+from ecef_cli.network.audio import AudioStream
+from ecef_cli.network.model import EcefNetwork, TextStream
+from ecef_cli.network.modules import built
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.recipe.model import build_component
+from ecef_cli.recipe.sections import Audio, Masking, Network
+from ecef_cli.samples.batches import collate
+from ecef_cli.tagging.choice import TaggerChoice, list_relations
+from ecef_cli.tagging.pairs import tag_utterances
 
 pytest_plugins = ["prepared"]
 
@@ -62,13 +74,13 @@ class Table(Tagger):
     def relations(self):
         return self.names
     def available(self):
-        return {}
+        return self.table
     def relate(self, lemmas):
         return self.table[tuple(lemmas)]
 
 class Gate(Fusion):
     def build(self, width):
-        return Module()
+        return Module() if width else "no module"
 
 class Module(nn.Module):
     def forward(self, inputs):
@@ -88,6 +100,7 @@ def calls(install: Callable[..., None]) -> Install:
     [
         ("return {}['utterance']", "KeyError: 'utterance'"),
         ("return json.loads('[\\n]]')", "JSONDecodeError: Extra data: line 2 column 2 (char 3)"),
+        ("return read_json(3)", "AttributeError: 'int' object has no attribute 'read_text'"),
         ("return sources[0].no_such_thing", "AttributeError: 'PosixPath' object has no attribute 'no_such_thing'"),
         ("return Corpus(labels=())", "TypeError: Corpus.__init__() missing 2 required"),
         ("raise EOFError('cut off')", "EOFError: cut off"),
@@ -99,9 +112,9 @@ def test_what_a_reader_raises_is_one_line_that_names_it(prepare: Prepare, calls:
     calls(body)
     done = prepare("calls", "--source", "x")
     assert (done.code, done.out) == (4, "")
-    assert re.match(r"ecef: calls_reader\.py:(18|21): dataset 'calls' of calls-dist failed in (read|look): ", done.err)
+    assert re.match(r"ecef: \w+\.py:\d+: dataset 'calls' of calls-dist failed in collect: ", done.err)
     assert said in done.err
-    assert done.err.endswith(" (`ecef -v …` shows the traceback, for the authors of calls-dist)\n")
+    assert done.err.endswith(" (`ecef -v …` shows the traceback, for its authors)\n")
     assert done.err.count("\n") == 1
 
 
@@ -122,7 +135,6 @@ def test_verbose_shows_where_in_the_reader(
     [
         ("raise KeyboardInterrupt", 130, "interrupted"),
         ("raise MemoryError('no room')", 1, "MemoryError: no room"),
-        ("return read_json(3)", 1, "AttributeError: 'int' object has no attribute 'read_text'"),
         (f"raise OSError({errno.ENOSPC}, 'No space left on device', 'a.flac')", 1, "No space left on device"),
     ],
 )
@@ -158,34 +170,74 @@ def test_what_the_system_refuses_a_reader_is_not_the_workspace_s_fault(prepare: 
         assert f"dataset 'calls' of calls-dist failed in {method}: {error}: " in done.err
 
 
-def raised(call: Callable[[], object]) -> Exception:
-    with pytest.raises(Exception) as caught:  # noqa: PT011 - which one is the matter of the test
-        call()
-    return caught.value
+def network(fusion: Fusion) -> EcefNetwork:
+    settings = Network(width=16, heads=4, layers=1)
+    audio = AudioStream(SHAPE.width, 4, settings, audio=Audio(), masking=Masking(), prosody=None)
+    text = TextStream(3, 4, settings, top=None, kwrt=False)
+    fused = built(fusion, "build", settings.width)
+    return EcefNetwork(settings, tasks=["erc"], labels=2, text=text, audio=audio, fusion=fused)
+
+
+def table() -> Tagger:
+    return cast("Tagger", build_component("tagger", "table", {}))
+
+
+def gate() -> Fusion:
+    return cast("Fusion", build_component("fusion", "gate", {}))
+
+
+TALK = Dialogue("d", (Utterance("glad rain", "A", "d", 1),))
 
 
 @pytest.mark.parametrize(
     ("call", "said"),
     [
         (
-            lambda: build_component("tagger", "table", {}).relate(["glad"]),
-            "tagger 'table' of calls-dist failed in relate",
+            lambda: tag_utterances(TALK.utterances, table(), 8),
+            "tagger 'table' of calls-dist failed in relate: ",
         ),
-        (lambda: build_component("tagger", "table", {}).relations, "tagger 'table' of calls-dist failed in relations"),
-        (lambda: build_component("fusion", "gate", {}).build(3)(None), "a plugin of calls-dist failed in forward"),
+        (
+            lambda: list_relations(TaggerChoice("table", table(), 8, None)),
+            "tagger 'table' of calls-dist failed in ",
+        ),
+        (
+            lambda: built(gate(), "build", 0),
+            "fusion 'gate' of calls-dist breaks its contract: ",
+        ),
+        (
+            lambda: network(gate())(collate([BOTH], SHAPE)),
+            "fusion 'gate' of calls-dist failed in forward: AttributeError: 'FusionInput' object has no",
+        ),
     ],
 )
-def test_a_component_is_named_by_its_method_and_a_module_by_its_distribution(
+def test_a_component_and_the_modules_that_it_built_are_named(
     calls: Install, call: Callable[[], object], said: str
 ) -> None:
     calls("pass")
-    found = blamed(raised(call))
-    assert found is not None
-    assert found.problem.startswith(f"{said}: AttributeError: ")
-    assert (found.where or "").startswith("calls_parts.py:")
+    with pytest.raises(PluginError) as caught:
+        call()
+    assert caught.value.problem.startswith(said)
+    assert "contract" in said or str(caught.value.where).startswith("calls_parts.py:")
 
 
-def test_ecef_s_own_errors_are_nobody_else_s(calls: Install) -> None:
-    calls("pass")
-    build_component("tagger", "table", {})
-    assert blamed(raised(lambda: {}["x"])) is None
+def test_a_component_that_no_plugin_registered_is_named_by_its_class() -> None:
+    class Fails(Tagger):
+        relations = ("IsA",)
+
+        def available(self) -> Mapping[str, int]:
+            return {}
+
+        def relate(self, lemmas: Sequence[str]) -> Any:
+            raise ValueError("what is\nthis?")
+
+    with pytest.raises(
+        PluginError, match=r"^test_boundary\.py:\d+: Fails failed in relate: ValueError: what is this\? "
+    ):
+        tag_utterances(TALK.utterances, Fails(Options()), 8)
+
+
+@pytest.mark.parametrize("error", [DataError("broken"), KeyboardInterrupt(), BrokenPipeError(), MemoryError()])
+def test_what_is_no_fault_of_a_component_passes_unchanged(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, calling("tagger 'x' of y", "relate"):
+        raise error
+    assert caught.value is error
