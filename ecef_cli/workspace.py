@@ -6,18 +6,21 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile, mkdtemp
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.errors import DataError, EcefError, UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from filelock import BaseFileLock
 
 DEFAULT = "ecef-work"
 """The folder of the workspace where none is named."""
@@ -173,8 +176,6 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def locked(path: Path, what: str) -> Iterator[None]:
     """Keep other processes out of `path` while the block runs; the lock ends with the process, however that ends.
 
-    Where the system knows no file locks, nothing is kept out.
-
     Args:
         path: the file or folder, which need not exist.
         what: what it is, for the error.
@@ -182,50 +183,42 @@ def locked(path: Path, what: str) -> Iterator[None]:
     Raises:
         EcefError: another process has it, or the folder that it lies in cannot be written.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
     lock = path.parent / f".{path.name}.lock"
     with refusals(EcefError, "cannot be written", path.parent):
         made = not path.parent.exists()
-    while True:
-        with refusals(EcefError, "cannot be written", path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                handle = lock.open("a+")
-            except FileNotFoundError:
-                continue  # who held it has just removed the folder that it had made
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                handle.seek(0)
-                who = ", ".join(filter(None, ("another process", handle.read().strip())))
-                raise EcefError(f"{what} is in use by {who}", hint="wait until it has ended") from None
-            # Who held it may have removed the file since it was opened here. Then its lock keeps nobody out: the next
-            # process makes a new file and locks that.
-            if not _is_still(handle, lock):
-                continue
-            handle.truncate(0)
-            with suppress(OSError):  # a full disk has no room to say who it is
-                os.write(handle.fileno(), f"{os.getpid()} on {os.uname().nodename}\n".encode())
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)  # before it is released: afterwards it may be another's
-                if made:
-                    with suppress(OSError):  # what failed early leaves no empty folder behind
-                        path.parent.rmdir()
-            return
-
-
-def _is_still(handle: IO[str], path: Path) -> bool:
+        held = _hold(lock, what)
     try:
-        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+        with suppress(OSError):  # a full disk has no room to say who it is
+            lock.write_text(f"{os.getpid()} on {platform.node()}\n", encoding="utf-8")
+        yield
+    finally:
+        with suppress(OSError):  # before it is released: afterwards it may be another's
+            lock.unlink()
+        held.release()
+        if made:
+            with suppress(OSError):  # what failed early leaves no empty folder behind
+                path.parent.rmdir()
+
+
+def _hold(lock: Path, what: str) -> BaseFileLock:
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock, fallback_to_soft=False)  # a soft lock would keep its own facts in the file
+    while True:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(blocking=False)
+        except FileNotFoundError:
+            continue  # who held it has just removed the folder that it had made
+        except Timeout:
+            if not lock.exists():
+                continue  # who held it has just ended
+            who = "another process"
+            with suppress(OSError):
+                who = ", ".join(filter(None, (who, lock.read_text(encoding="utf-8").strip())))
+            raise EcefError(f"{what} is in use by {who}", hint="wait until it has ended") from None
+        else:
+            return held
 
 
 def _umask() -> int:
