@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from ecef_cli.api.errors import PluginError, RecipeError
+from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe import model as recipe_module
 from ecef_cli.recipe.labels import LabelSet
 from ecef_cli.recipe.model import (
@@ -132,6 +133,16 @@ def test_options_of_a_component_are_checked_by_the_component(small: Path) -> Non
     (line,) = problems(small, "tagger.relations=[IsAn]")
     assert line.startswith("--set: tagger.relations: ")
     assert "IsA" in line
+
+
+def test_options_of_a_component_are_validated_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = get_registry().find("tagger", "conceptnet").load().Options
+    seen = []
+    validate = model.model_validate
+    monkeypatch.setattr(model, "model_validate", lambda values: seen.append(values) or validate(values))
+    recipe = load_recipe(str(small), ["tagger.min_weight=2"])
+    assert recipe.component("tagger").options.min_weight == 2
+    assert len(seen) == 1
 
 
 def test_a_component_that_cannot_be_loaded_is_the_plugin_s_fault(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import console
 from ecef_cli.api.components import PrepareContext
-from ecef_cli.api.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem, did_you_mean
+from ecef_cli.api.errors import DataError, EcefError, PluginError, UsageProblem, did_you_mean
 from ecef_cli.corpus.checks.contract import breach
 from ecef_cli.corpus.checks.dataset import check_corpus, check_published
 from ecef_cli.corpus.checks.differences import origin_differences, row_differences
@@ -19,14 +19,14 @@ from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.plugin.boundary import calling, identity, of_the_machine, origin
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.model import build_component
-from ecef_cli.recipe.strict_yaml import parse_value
+from ecef_cli.recipe.options import parse_options
 from ecef_cli.workspace import checksum, locked, refusals, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.api.components import Corpus, Dataset, Dropped, Options
+    from ecef_cli.api.components import Corpus, Dataset, Dropped
     from ecef_cli.corpus.checks.check import Check
     from ecef_cli.corpus.scan import Listening
     from ecef_cli.workspace import Workspace
@@ -200,31 +200,6 @@ def _build(reader: str, options: Iterable[str]) -> Dataset:
         raise UsageProblem(f"no reader is called {reader!r}", hint=did_you_mean(reader, names))
     values = parse_options(options, registry.find("dataset", reader).load().Options)
     return cast("Dataset", build_component("dataset", reader, values))
-
-
-def parse_options(options: Iterable[str], model: type[Options]) -> dict[str, Any]:
-    """Return options spelled `key=value` as values; each is read as YAML, unless the option takes text.
-
-    Args:
-        options: the options.
-        model: which options there are, and of which types.
-
-    Raises:
-        RecipeError: an option has no `=`, no key or no value, or stands twice.
-    """
-    values: dict[str, Any] = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        key = key.strip()
-        if not equals or not key:
-            raise RecipeError(f"--option {option!r}: write it as key=value")
-        if key in values:
-            raise RecipeError(f"--option {option!r}: {key} stands twice")
-        if not text.strip(" "):
-            raise RecipeError(f"--option {option!r}: {key} has no value", hint="leave it out, or write null for none")
-        known = model.model_fields.get(key)
-        values[key] = parse_value(text, known.annotation if known else None, f"--option {option!r}")
-    return values
 
 
 def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropped] = ()) -> None:

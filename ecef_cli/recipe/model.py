@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, overload
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
+from ecef_cli.api.components import Options  # noqa: TC001 - pydantic reads it
 from ecef_cli.api.errors import PluginError, RecipeError, did_you_mean
-from ecef_cli.plugin.boundary import calling
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.labels import LabelSet, find_set, label_sets
+from ecef_cli.recipe.options import check_options, create
 from ecef_cli.recipe.problems import explain, located
 from ecef_cli.recipe.sections import (
     SENTIMENT,
@@ -52,11 +53,25 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = Field(min_length=1)
+    _checked: Options | None = PrivateAttr(None)
 
     @property
     def options(self) -> dict[str, Any]:
         """The options as written."""
         return dict(self.__pydantic_extra__ or {})
+
+    @classmethod
+    def filled(cls, name: str, checked: Options) -> Block:
+        """Return a block with every option of a component, which are checked already."""
+        block = cls.model_validate({"name": name, **checked.model_dump(mode="json")})
+        block._checked = checked  # noqa: SLF001 - its own
+        return block
+
+    def build(self, kind: str, *, weights: bool = True) -> Component:
+        """Return a new component; errors as of `build_component`."""
+        if self._checked is None:
+            return build_component(kind, self.name, self.options, weights=weights)
+        return create(get_registry().find(kind, self.name), self._checked, weights=weights)
 
 
 def _none(value: object) -> object:
@@ -164,7 +179,7 @@ class Recipe(Section):
         block: Block | None = getattr(self, key)
         if block is None:
             raise RecipeError(f"recipe {self.name}: {key} is none")
-        return build_component(BLOCKS[key], block.name, block.options, weights=weights)
+        return block.build(BLOCKS[key], weights=weights)
 
 
 def build_component(kind: str, name: str, options: Mapping[str, Any], *, weights: bool = True) -> Component:
@@ -175,17 +190,11 @@ def build_component(kind: str, name: str, options: Mapping[str, Any], *, weights
         RecipeError: the options are wrong; all problems at once.
     """
     entry = get_registry().find(kind, name)
-    found = entry.load()
-    try:
-        checked = found.Options.model_validate(dict(options))
-    except ValidationError as error:
-        explained = explain(error, found.Options, (), whole="")
-        problems = tuple(f"{path}: {wrong}" if path else wrong for path, wrong in explained)
-        raise RecipeError(f"wrong options for {kind} {name!r}", problems=problems) from None
-    with calling(str(entry), "__init__"):
-        component = found(checked) if weights else found.without_weights(checked)
-        component.origin = str(entry)
-        return component
+    checked, problems = check_options(entry, options)
+    if checked is None:
+        lines = tuple(f"{path}: {wrong}" if path else wrong for path, wrong in problems)
+        raise RecipeError(f"wrong options for {kind} {name!r}", problems=lines)
+    return create(entry, checked, weights=weights)
 
 
 # ------------------------------------------------------------------------------------------------ reading
@@ -308,12 +317,11 @@ def _check_blocks(values: Mapping[str, Any]) -> _Blocks:
             found.problems.append((f"{key}.name", str(error)))
             continue
         try:
-            options = entry.load().Options
-            checked = options.model_validate({k: v for k, v in block.items() if k != "name"})
+            checked, problems = check_options(entry, {k: v for k, v in block.items() if k != "name"}, (key,))
         except PluginError as error:
             found.failures.append(error)
-        except ValidationError as error:
-            found.problems.extend(explain(error, options, (key,)))
-        else:
-            found.filled[key] = Block.model_validate({"name": entry.name, **checked.model_dump(mode="json")})
+            continue
+        found.problems.extend(problems)
+        if checked is not None:
+            found.filled[key] = Block.filled(entry.name, checked)
     return found
