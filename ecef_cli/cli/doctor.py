@@ -16,7 +16,7 @@ _WIDTHS = (24, None, 90)
 
 
 @click.command("doctor")
-@click.option("--online", is_flag=True, help="Also ask the model hub and the server of ConceptNet.")
+@click.option("--online", is_flag=True, help="Also ask the model hub and the server of the bundled model's tagger.")
 @click.option(
     "--format",
     "form",

@@ -41,6 +41,6 @@ def command(
     encoders = build_encoders(loaded, device=resolve_device(device))
     if encoders.text is not None:
         recipe_features(workspace, loaded, windowed(loaded, prepared), encoders.text, force=force)
-    for encoder in (encoders.audio, encoders.spectrum):
+    for encoder, spectrum in ((encoders.audio, False), (encoders.spectrum, True)):
         if encoder is not None:
-            recipe_audio(workspace, loaded, prepared, encoder, tolerance=tolerance, force=force)
+            recipe_audio(workspace, loaded, prepared, encoder, spectrum=spectrum, tolerance=tolerance, force=force)

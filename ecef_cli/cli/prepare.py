@@ -69,7 +69,7 @@ def command(
     subject: str | None,
     form: str | None,
 ) -> None:
-    """Turn a corpus into a prepared dataset with READER, such as `meld`, or `jsonl` for your own files.
+    """Turn a corpus into a prepared dataset with READER, such as `jsonl` for your own files.
 
     `ecef plugins` lists the readers. The numbers of utterances go to stdout. What was left out or repaired,
     and dialogues that stand in two splits, go to stderr and into the dataset's dataset.json. Every recording is

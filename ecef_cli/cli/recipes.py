@@ -124,12 +124,12 @@ def _differences(recipe: Recipe, other: Recipe, *, shown: Callable[[Any], Any]) 
 @command.command("inspect")
 @recipe_argument
 @set_option
-@click.option("--words", type=click.IntRange(1), metavar="N", help="Words per utterance; default: MELD's mean.")
+@click.option("--words", type=click.IntRange(1), metavar="N", help="Words per utterance. [default: 10]")
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
     metavar="S",
-    help="Seconds per utterance; default: MELD's mean.",
+    help="Seconds per utterance. [default: 3.1]",
 )
 @click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Windows per step; default: the recipe's.")
 @click.option(

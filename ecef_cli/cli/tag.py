@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     metavar="A,B,…",
     help="Relations that tie two words; the paper's are IsA,HasContext,Causes.",
 )
-@click.option("--tagger", metavar="NAME", help="Source of relations; `ecef plugins` lists them. [default: conceptnet]")
+@click.option(
+    "--tagger", metavar="NAME", help="Source of relations; `ecef plugins` lists them. [default: the built-in one]"
+)
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of the tagger; may be given several times.",
+)
 @click.option(
     "--history",
     type=click.IntRange(min=1),
     help="Utterances in a window: words further apart are not paired. [default: the recipe's, or 8]",
 )
-@click.option("--source", metavar="NAME", help="Where the tagger's relations come from: lexicon, dump or api.")
-@click.option(
-    "--assertions",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="The dump of ConceptNet to read. [default: the downloaded one]",
-)
-@click.option("--min-weight", type=click.FloatRange(min=0), help="Leave out what the source is less sure of.")
-@click.option("--longest-term", type=click.IntRange(min=1), help="Words in the longest term. [default: 1]")
-@click.option("--download", "fetch", is_flag=True, help="First fetch the official dump into the user's cache.")
+@click.option("--download", "fetch", is_flag=True, help="First download the tagger's source into the user's cache.")
 @click.option("--list-relations", "listing", is_flag=True, help="List the relations that the source holds.")
 @click.option("--explain", is_flag=True, help="Print the statements behind the tags of FILE.")
 @click.option("--stats", is_flag=True, help="Print how far the source covers the datasets.")
@@ -50,11 +50,8 @@ def command(
     file: Path | None,
     relations: str | None,
     tagger: str | None,
+    options: tuple[str, ...],
     history: int | None,
-    source: str | None,
-    assertions: Path | None,
-    min_weight: float | None,
-    longest_term: int | None,
     fetch: bool,
     listing: bool,
     explain: bool,
@@ -70,8 +67,8 @@ def command(
     and counts them. With FILE, dialogues in JSON Lines or - for stdin, prints the tags of each dialogue: as a
     table, one cell a pair of content words; otherwise one row a tagged pair.
 
-    The dump of ConceptNet is indexed when it is first used, which takes minutes; the index stays in the user's
-    cache (ECEF_CACHE).
+    A tagger may index a large source when it is first used, which takes minutes; the index stays in the user's cache
+    (ECEF_CACHE).
     """
     from ecef_cli.api.dialogue import read_dialogues
     from ecef_cli.tagging.choice import choose_tagger, dataset_stats, download, list_relations, tag_datasets
@@ -79,13 +76,7 @@ def command(
     from ecef_cli.tagging.report import show, tag_dialogue
 
     _check_modes(file, datasets=datasets, force=force, listing=listing, explain=explain, stats=stats)
-    settings = {
-        "source": source,
-        "assertions": assertions,
-        "min_weight": min_weight,
-        "longest_term": longest_term,
-    }
-    choice = choose_tagger(name=tagger, relations=relations, history=history, recipe=recipe, settings=settings)
+    choice = choose_tagger(name=tagger, relations=relations, history=history, recipe=recipe, settings=options)
     if fetch:
         download(choice)
     if listing:

@@ -47,6 +47,11 @@ class Entry:
     distribution: str
     version: str
 
+    @property
+    def built_in(self) -> bool:
+        """Whether the component comes with ecef."""
+        return _normal(self.distribution) == HOST
+
     def load(self) -> type[Component]:
         """Return the component's class.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from ecef_cli import console
-from ecef_cli.audio.spectrum import NAME, LogMel
+from ecef_cli.audio.spectrum import NAME
 from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
 from ecef_cli.features.extraction import Extraction, ensure_features
@@ -152,7 +153,7 @@ def load_inputs(
     audio = recipe_audio(workspace, recipe, whole, encoders.audio, tolerance=tolerance)
     spectrum = None
     if encoders.spectrum is not None:
-        spectrum = recipe_audio(workspace, recipe, whole, encoders.spectrum, tolerance=tolerance)
+        spectrum = recipe_audio(workspace, recipe, whole, encoders.spectrum, spectrum=True, tolerance=tolerance)
     return Inputs(
         prepared,
         found,
@@ -180,16 +181,15 @@ def load_variants(
     whole = inputs.whole or inputs.prepared
     train = replace(whole, splits={"train": whole.splits["train"]})
 
-    def heard(encoder: AudioEncoder, store: AudioStore) -> tuple[AudioStore, ...]:
-        return tuple(
-            store if speed == 1.0 else recipe_audio(workspace, recipe, train, encoder, tolerance=tolerance, speed=speed)
-            for speed in speeds
-        )
+    def heard(encoder: AudioEncoder, store: AudioStore, *, spectrum: bool = False) -> tuple[AudioStore, ...]:
+        again = partial(recipe_audio, workspace, recipe, train, encoder, spectrum=spectrum, tolerance=tolerance)
+        return tuple(store if speed == 1.0 else again(speed=speed) for speed in speeds)
 
     variants = heard(encoders.audio, inputs.audio)
     if encoders.spectrum is None or inputs.spectrum is None:
         return replace(inputs, variants=variants)
-    return replace(inputs, variants=variants, spectrum_variants=heard(encoders.spectrum, inputs.spectrum))
+    spectra = heard(encoders.spectrum, inputs.spectrum, spectrum=True)
+    return replace(inputs, variants=variants, spectrum_variants=spectra)
 
 
 def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, force: bool = False) -> TagStore | None:
@@ -232,15 +232,15 @@ def recipe_audio(
     prepared: Prepared,
     encoder: AudioEncoder,
     *,
+    spectrum: bool = False,
     tolerance: Tolerance | None = None,
     speed: float = 1.0,
     force: bool = False,
 ) -> AudioStore:
-    """Return the frames of an encoder of a recipe, its audio encoder or its spectrum, heard at a speed."""
-    if isinstance(encoder, LogMel):
+    """Return the frames of an encoder of a recipe, its audio encoder or its `spectrum`, heard at a speed."""
+    name, options = _described(recipe, "audio_encoder")
+    if spectrum:
         name, options = NAME, encoder.options.model_dump(mode="json", exclude={"longest"})
-    else:
-        name, options = _described(recipe, "audio_encoder")
     extraction = AudioExtraction(encoder, name, options, recipe.features.dtype, recipe.audio.longest, speed)
     none = Tolerance(0, relative=False)
     return ensure_audio_features(
@@ -249,7 +249,7 @@ def recipe_audio(
         extraction,
         tolerance=tolerance or none,
         force=force,
-        tell=speed == 1.0 and not isinstance(encoder, LogMel),  # the plain frames of the encoder come first
+        tell=speed == 1.0 and not spectrum,  # the plain frames of the encoder come first
     )
 
 

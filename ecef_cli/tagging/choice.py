@@ -12,12 +12,13 @@ from ecef_cli.corpus.relabel import relabel
 from ecef_cli.plugin.boundary import calling
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.model import build_component, load_recipe
+from ecef_cli.recipe.options import parse_options
 from ecef_cli.tagging.letters import relation_letters
 from ecef_cli.tagging.stats import coverage
 from ecef_cli.tagging.store import ensure_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ecef_cli.api.components import Tagger
     from ecef_cli.api.dialogue import Dialogue
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from ecef_cli.tagging.store import TagStore
     from ecef_cli.workspace import Workspace
 
-DEFAULT_TAGGER = "conceptnet"
 DEFAULT_HISTORY = 8
 
 
@@ -62,7 +62,7 @@ def choose_tagger(
     relations: str | None,
     history: int | None,
     recipe: str | None,
-    settings: Mapping[str, object] | None = None,
+    settings: Sequence[str] = (),
 ) -> TaggerChoice:
     """Return the tagger that is asked for; what is left open comes from the recipe, else from the defaults.
 
@@ -71,19 +71,23 @@ def choose_tagger(
         relations: names of relations, parted by commas.
         history: utterances in a window.
         recipe: name or path of a recipe.
-        settings: options of the tagger, by name; those that are None are left open.
+        settings: options of the tagger as `key=value`.
 
     Raises:
         RecipeError: the recipe, a relation or an option is wrong.
         PluginError: there is no such tagger.
-        UsageProblem: the recipe has no tagger and no name is given, or the tagger has no such option.
+        UsageProblem: the recipe has no tagger and no name is given, or the relations are given twice.
     """
     loaded = load_recipe(recipe) if recipe else None
     chosen, options = _block(name, loaded)
+    if settings:
+        given = parse_options(settings, get_registry().find("tagger", chosen).load().Options)
+        if relations is not None and "relations" in given:
+            raise UsageProblem("--relations and --option relations are the same", hint="give one of them")
+        options |= given
     if relations is not None:
         options["relations"] = [part.strip() for part in relations.split(",") if part.strip()]
-    given = {key: value for key, value in (settings or {}).items() if value is not None}
-    tagger = cast("Tagger", build_component("tagger", chosen, {**options, **_had(chosen, given)}))
+    tagger = cast("Tagger", build_component("tagger", chosen, options))
     return TaggerChoice(
         name=chosen,
         tagger=tagger,
@@ -100,19 +104,22 @@ def _block(name: str | None, recipe: Recipe | None) -> tuple[str, dict[str, Any]
         raise UsageProblem(f"recipe {recipe.name} has no tagger", hint="add --tagger, or leave out --recipe")
     if block is not None and name in {None, block.name}:
         return block.name, block.options
-    return name or DEFAULT_TAGGER, {}
+    return name or default_tagger(), {}
 
 
-def _had(name: str, settings: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the settings, all of which the tagger has."""
-    known = get_registry().find("tagger", name).load().Options.model_fields if settings else {}
-    for key in settings:
-        if key not in known:
-            raise UsageProblem(
-                f"the tagger {name!r} has no option {key!r}",
-                hint=f"--{key.replace('_', '-')} is for taggers that have; {name!r} has {', '.join(known) or 'none'}",
-            )
-    return settings
+def default_tagger() -> str:
+    """Return the tagger that is meant where none is named: the built-in one, or else the only one.
+
+    Raises:
+        UsageProblem: several are as likely, or none is installed.
+    """
+    every = get_registry().entries("tagger")
+    likely = [entry.name for entry in every if entry.built_in] or [entry.name for entry in every]
+    if len(likely) != 1:
+        known = ", ".join(likely)
+        hint = f"choose one with --tagger: {known}" if known else "`ecef plugins` lists what is installed"
+        raise UsageProblem(f"{len(likely)} taggers are installed, and none is named", hint=hint)
+    return likely[0]
 
 
 def download(choice: TaggerChoice) -> None:
@@ -131,7 +138,7 @@ def list_relations(choice: TaggerChoice) -> list[dict[str, Any]]:
     """Return the relations that the tagger's source holds, the commonest first: name, letters in a tag, pairs."""
     with calling(choice.tagger, "available"):
         found = dict(choice.tagger.available())
-    letters = relation_letters(found)
+    letters = relation_letters(choice.tagger, found)
     ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
     return [{"relation": name, "letters": letters[name], "pairs": count} for name, count in ordered]
 

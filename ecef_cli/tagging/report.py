@@ -117,7 +117,7 @@ def tag_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> TaggedDial
     tags = tag_sequence(sequence, tagger, history)
     with calling(tagger, "relations"):
         names = tuple(tagger.relations)
-    letters = relation_letters(names)
+    letters = relation_letters(tagger, names)
     ids = [u.utterance for u in dialogue.utterances]
     number = np.zeros(int(sequence.bounds[-1]), dtype=np.int64)
     number[sequence.position] = np.arange(len(sequence.position))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from ecef_cli.tagging.letters import NO_RELATION
 from ecef_cli.testing.requirements import check_identity, require
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def check_tagger(tagger: Tagger, *, lemmas: Sequence[str] = ()) -> None:
     )
     unknown = [r for r in relations if r not in available]
     require(not unknown, f"relations that available() does not list: {', '.join(unknown)}")
+    _check_letters(tagger.letters)
 
     asked = list(dict.fromkeys([*lemmas, *ODD_LEMMAS]))
     masks = tagger.relate(asked)
@@ -72,6 +75,13 @@ def check_tagger(tagger: Tagger, *, lemmas: Sequence[str] = ()) -> None:
         _check_masks(tagger.relate(asked[:size]), size, len(relations))
     if lemmas:
         require(masks.any(), "no relation holds between any of the lemmas that were given")
+
+
+def _check_letters(letters: Any) -> None:
+    require(isinstance(letters, Mapping), "letters must be a mapping of relations")
+    require(all(isinstance(found, str) and found for found in letters.values()), "letters must be strings, none empty")
+    require(len(set(letters.values())) == len(letters), "two relations have the same letters")
+    require(NO_RELATION not in letters.values(), f"the letter {NO_RELATION} stands for no relation")
 
 
 def _check_masks(masks: Any, size: int, relations: int) -> None:

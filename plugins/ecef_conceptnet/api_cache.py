@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ecef_conceptnet.pacing import Pace
 
 OFFICIAL = "https://api.conceptnet.io"
-WAY_OUT = "use the dump: `ecef tag --source dump --download`"
+WAY_OUT = "use the dump: `ecef tag --option source=dump --download`"
 _UNCHANGED, _UNKNOWN, _NOT_CACHED = 304, 404, 504
 
 # Its warning of an outdated reply comes with a traceback; here it is said once, in a line.

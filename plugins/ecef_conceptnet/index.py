@@ -156,7 +156,7 @@ def open_index(dump: Path | None, language: str) -> Index:
         raise DataError(
             "there is no such dump of ConceptNet",
             where=str(dump),
-            hint="fetch the official one with `ecef tag --source dump --download`, or name yours with --assertions",
+            hint="fetch the official one with `ecef tag --option source=dump --download`, or name yours as assertions",
         )
     index = _opened(_remembered(dump), language)
     if index is not None:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from ecef_cli.api.components import Options, Tagger
 from ecef_cli.api.errors import UsageProblem, did_you_mean
 from ecef_conceptnet.lexicon import LexiconSource, load_lexicon
-from ecef_conceptnet.relations import RELATIONS
+from ecef_conceptnet.relations import LETTERS, RELATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,6 +113,11 @@ class ConceptNetTagger(Tagger):
         return tuple(self.options.relations)
 
     @property
+    def letters(self) -> Mapping[str, str]:
+        """The letters of each relation in a printed tag."""
+        return LETTERS
+
+    @property
     def longest_term(self) -> int:
         """Words in the longest term that is looked up."""
         return self.options.longest_term
@@ -162,7 +167,8 @@ class ConceptNetTagger(Tagger):
         """Fetch the official dump into the cache, and return where it lies."""
         if self.options.source != "dump" or self.options.assertions is not None:
             raise UsageProblem(
-                "only the official dump can be downloaded", hint="add --source dump, and leave --assertions out"
+                "only the official dump can be downloaded",
+                hint="add --option source=dump, and no assertions",
             )
         from ecef_conceptnet.cache import default_dump
         from ecef_conceptnet.download import fetch_dump

@@ -323,7 +323,7 @@ def test_a_service_that_is_down_is_named_with_the_way_out(opened, server, code: 
     assert caught.value.exit_code == 1
     line = str(caught.value)
     assert f"ConceptNet's web API at {server.address} answers {code} " in line
-    assert "`ecef tag --source dump --download`" in line
+    assert "`ecef tag --option source=dump --download`" in line
     assert "\n" not in line
     assert len(server.asked) == 5
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import pytest
 
 from ecef_cli.api.dialogue import words
+from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging.content import analyse, content_word, name_keys
 from ecef_cli.tagging.function_words import FUNCTION_WORDS
-from ecef_cli.tagging.letters import LETTERS, relation_letters, tag
+from ecef_cli.tagging.letters import relation_letters, tag
+
+if TYPE_CHECKING:
+    from ecef_cli.api.components import Tagger
 
 
 def kept(text: str) -> list[str]:
@@ -70,26 +76,31 @@ def test_function_words_are_spelt_as_they_are_compared() -> None:
     assert all(w == w.casefold() and "\u2019" not in w for w in FUNCTION_WORDS)
 
 
-def test_the_papers_relations_have_the_papers_letters() -> None:
-    assert relation_letters(["IsA", "HasContext", "Causes"]) == {"IsA": "I", "HasContext": "H", "Causes": "C"}
+@pytest.fixture
+def tagger() -> Tagger:
+    return cast("Tagger", build_component("tagger", "conceptnet", {}))
 
 
-def test_no_two_relations_share_letters_and_none_is_called_n() -> None:
-    letters = relation_letters([*LETTERS, "Nears", "Nearly", "Isometric", "I", "Ünknown"])
+def test_the_papers_relations_have_the_papers_letters(tagger: Tagger) -> None:
+    assert relation_letters(tagger, ["IsA", "HasContext", "Causes"]) == {"IsA": "I", "HasContext": "H", "Causes": "C"}
+
+
+def test_no_two_relations_share_letters_and_none_is_called_n(tagger: Tagger) -> None:
+    letters = relation_letters(tagger, [*tagger.letters, "Nears", "Nearly", "Isometric", "I", "Ünknown"])
     assert len(set(letters.values())) == len(letters)
     assert "N" not in letters.values()
 
 
-def test_a_relation_without_letters_is_written_out() -> None:
-    assert relation_letters(["dbpedia/genre", "IsA"]) == {"dbpedia/genre": "<dbpedia/genre>", "IsA": "I"}
+def test_a_relation_without_letters_is_written_out(tagger: Tagger) -> None:
+    assert relation_letters(tagger, ["dbpedia/genre", "IsA"]) == {"dbpedia/genre": "<dbpedia/genre>", "IsA": "I"}
 
 
-def test_every_relations_letters_begin_with_its_initial() -> None:
-    assert all(name.startswith(letters[0]) for name, letters in LETTERS.items())
+def test_every_relations_letters_begin_with_its_initial(tagger: Tagger) -> None:
+    assert all(name.startswith(letters[0]) for name, letters in tagger.letters.items())
 
 
-def test_a_tag_reads_as_in_the_figure() -> None:
-    letters = relation_letters(["IsA", "HasContext"])
+def test_a_tag_reads_as_in_the_figure(tagger: Tagger) -> None:
+    letters = relation_letters(tagger, ["IsA", "HasContext"])
     assert tag(0, [], letters) == "0/N"
     assert tag(1, [], letters) == "1/N"
     assert tag(0, ["IsA", "HasContext"], letters) == "0/IH"

@@ -14,12 +14,15 @@ from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import read_dialogues
 from ecef_cli.cli.main import _run
 from ecef_cli.corpus.manifest import save_prepared
+from ecef_cli.plugin.manager import Entry
+from ecef_cli.tagging.choice import choose_tagger
 from ecef_cli.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+DUMP = ("--option", "source=dump", "--option")
 TURNS = [("Ann", "I fell asleep near the dog."), ("Bob", "Animals dream? My dog snores like one of those animals.")]
 ROWS = [
     ("IsA", "dog", "animal", {"dataset": "/d/wordnet/3.1", "weight": 2.0}),
@@ -51,7 +54,7 @@ def rows(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[dic
 
 
 def test_a_dump_gives_tags(dialogue: Path, dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = rows(capsys, "tag", dialogue, "--source", "dump", "--assertions", dump)
+    found = rows(capsys, "tag", dialogue, *DUMP, f"assertions={dump}")
     assert {(*r["words"], r["tag"]) for r in found} == {
         ("dog", "Animals", "0/I"),
         ("dog", "dog", "1/N"),
@@ -66,8 +69,8 @@ def test_longest_term_and_min_weight_reach_the_tagger(
 ) -> None:
     found = rows(
         capsys,
-        *("tag", dialogue, "--source", "dump", "--assertions", dump),
-        *("--longest-term", "2", "--min-weight", "1", "--relations", "Causes,Desires,IsA"),
+        *("tag", dialogue, *DUMP, f"assertions={dump}"),
+        *("--option", "longest_term=2", "--option", "min_weight=1", "--relations", "Causes,Desires,IsA"),
     )
     tags = {tuple(r["words"]): r["tag"] for r in found}
     assert tags["fell", "dream"] == tags["asleep", "dream"] == "0/C"
@@ -75,7 +78,7 @@ def test_longest_term_and_min_weight_reach_the_tagger(
 
 
 def test_list_relations_counts_what_the_source_holds(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = rows(capsys, "tag", "--source", "dump", "--assertions", dump, "--list-relations")
+    found = rows(capsys, "tag", *DUMP, f"assertions={dump}", "--list-relations")
     assert found == [
         {"relation": "Causes", "letters": "C", "pairs": 1},
         {"relation": "Desires", "letters": "Ds", "pairs": 1},
@@ -91,7 +94,7 @@ def test_list_relations_counts_what_the_source_holds(dump: Path, capsys: pytest.
 def test_explain_cites_each_edge_with_direction_weight_and_source(
     dialogue: Path, dump: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--source", "dump", "--assertions", dump, "--longest-term", "2")
+    options = (*DUMP, f"assertions={dump}", "--option", "longest_term=2")
     found = rows(capsys, "tag", dialogue, *options, "--explain")
     of_dogs = [r for r in found if r["words"] == ["dog", "Animals"]]
     common = {"dialogue": "nap", "words": ["dog", "Animals"], "utterances": [1, 2], "relation": "IsA"}
@@ -105,9 +108,7 @@ def test_explain_cites_each_edge_with_direction_weight_and_source(
 
 
 def test_explain_in_csv_has_one_value_a_cell(dialogue: Path, dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        _run(["tag", str(dialogue), "--source", "dump", "--assertions", str(dump), "--explain", "--format", "csv"]) == 0
-    )
+    assert _run(["tag", str(dialogue), *DUMP, f"assertions={dump}", "--explain", "--format", "csv"]) == 0
     first = next(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert list(first.values()) == ["nap", "dog", "Animals", "1", "2", "IsA", "dog", "animal", "2.0", "/d/wordnet/3.1"]
 
@@ -130,7 +131,7 @@ def workspace(tmp_path: Path, dialogue: Path) -> Workspace:
 def test_stats_say_how_far_the_source_covers_a_dataset(
     workspace: Workspace, dump: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--source", "dump", "--assertions", dump, "--relations", "IsA,Causes,Desires", "--longest-term", "2")
+    options = (*DUMP, f"assertions={dump}", "--relations", "IsA,Causes,Desires", "--option", "longest_term=2")
     (found,) = rows(capsys, "--workspace", workspace.root, "tag", *options, "--stats")
     # fell, asleep, dog; animals, dream, dog, snores, like, animals: all but two are known
     assert found == {
@@ -155,13 +156,13 @@ def test_stats_say_how_far_the_source_covers_a_dataset(
 def test_tags_are_made_anew_where_the_dump_changed_and_only_there(
     workspace: Workspace, dump: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ("--workspace", workspace.root, "tag", "--source", "dump", "--assertions")
-    rows(capsys, *options, dump)
+    options = ("--workspace", workspace.root, "tag", *DUMP)
+    rows(capsys, *options, f"assertions={dump}")
     moved = dump.rename(dump.with_name("moved.csv.gz"))
-    assert _run(list(map(str, (*options, moved)))) == 0
+    assert _run(list(map(str, (*options, f"assertions={moved}")))) == 0
     assert "nothing to do" in capsys.readouterr().err
     moved.write_bytes(gzip.compress(b"/a/x\t/r/IsA\t/c/en/dog\t/c/en/dream\t{}\n"))
-    assert _run(list(map(str, (*options, moved)))) == 0
+    assert _run(list(map(str, (*options, f"assertions={moved}")))) == 0
     assert "tagged test" in capsys.readouterr().err
 
 
@@ -172,11 +173,14 @@ def test_tags_are_made_anew_where_the_dump_changed_and_only_there(
         (["FILE", "--list-relations"], 2, "source alone"),
         (["FILE", "--stats"], 2, "prepared datasets"),
         (["--explain"], 2, "needs FILE"),
-        (["FILE", "--source", "dumb"], 2, "did you mean 'dump'"),
-        (["FILE", "--assertions", "x.gz"], 2, "only the source 'dump' reads assertions"),
-        (["FILE", "--source", "dump", "--assertions", "x.gz"], 3, "there is no such dump"),
-        (["FILE", "--longest-term", "9"], 2, "less than or equal to 5"),
-        (["FILE", "--relations", "Isa", "--source", "api"], 2, "did you mean 'IsA'"),
+        (["FILE", "--option", "source=dumb"], 2, "did you mean 'dump'"),
+        (["FILE", "--option", "assertions=x.gz"], 2, "only the source 'dump' reads assertions"),
+        (["FILE", *DUMP, "assertions=x.gz"], 3, "there is no such dump"),
+        (["FILE", "--option", "longest_term=9"], 2, "less than or equal to 5"),
+        (["FILE", "--relations", "Isa", "--option", "source=api"], 2, "did you mean 'IsA'"),
+        (["FILE", "--relations", "IsA", "--option", "relations=[IsA]"], 2, "give one of them"),
+        (["FILE", "--option", "min_wait=2"], 2, "min_wait: no such setting (did you mean 'min_weight'?)"),
+        (["FILE", "--option", "min_weight"], 2, "write it as key=value"),
         (["FILE", "--download"], 2, "only the official dump can be downloaded"),
     ],
 )
@@ -192,15 +196,24 @@ def test_what_does_not_go_together_is_said(
     assert message in capsys.readouterr().err
 
 
-def test_an_option_that_the_tagger_has_not_is_said(
-    dialogue: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ecef_cli.api.components import Options
-    from ecef_conceptnet.tagger import ConceptNetTagger
+TAGGER = """
+from ecef_cli.api import hookimpl
+@hookimpl
+def ecef_register_taggers(register):
+    register("other", "ecef_conceptnet.tagger:ConceptNetTagger")
+"""
 
-    monkeypatch.setattr(ConceptNetTagger, "Options", Options)
-    assert _run(["tag", str(dialogue), "--min-weight", "2"]) == 2
-    assert "has no option 'min_weight'" in capsys.readouterr().err
+
+def test_of_several_taggers_the_built_in_one_is_the_default(
+    dialogue: Path, install: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("other-dist", TAGGER)
+    assert choose_tagger(name=None, relations=None, history=None, recipe=None).name == "conceptnet"
+    monkeypatch.setattr(Entry, "built_in", False)
+    assert _run(["tag", str(dialogue)]) == 2
+    said = "ecef: 2 taggers are installed, and none is named (choose one with --tagger: conceptnet, other)\n"
+    assert capsys.readouterr().err == said
+    assert _run(["tag", str(dialogue), "--tagger", "other"]) == 0
 
 
 def test_download_fetches_the_dump_first_and_then_goes_on(
@@ -213,7 +226,7 @@ def test_download_fetches_the_dump_first_and_then_goes_on(
         return target
 
     monkeypatch.setattr("ecef_conceptnet.download.fetch_dump", fetch)
-    options = ("--workspace", str(tmp_path / "none"), "tag", "--source", "dump", "--download")
+    options = ("--workspace", str(tmp_path / "none"), "tag", "--option", "source=dump", "--download")
     assert _run(list(options)) == 0
     said = capsys.readouterr()
     assert said.out == ""
@@ -223,5 +236,5 @@ def test_download_fetches_the_dump_first_and_then_goes_on(
 
 
 def test_download_is_for_the_official_dump_alone(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", "--source", "dump", "--assertions", str(dump), "--download"]) == 2
-    assert "leave --assertions out" in capsys.readouterr().err
+    assert _run(["tag", *DUMP, f"assertions={dump}", "--download"]) == 2
+    assert "and no assertions" in capsys.readouterr().err

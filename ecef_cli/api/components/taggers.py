@@ -61,6 +61,14 @@ class Tagger(Component):
         """
 
     @property
+    def letters(self) -> Mapping[str, str]:
+        """Letters of relations in a printed tag, such as `I` for `IsA`; no two alike, and none `N`.
+
+        A relation without letters is written out.
+        """
+        return {}
+
+    @property
     def longest_term(self) -> int:
         """Words in the longest term that is looked up; 1 where terms are single words."""
         return 1

@@ -48,7 +48,7 @@ def _find(workspace: Workspace, name_or_path: str) -> Path:
         raise DataError("is no folder", where=str(folder), hint="name the folder of a prepared dataset")
     if not (folder / "dataset.json").is_file():
         problem = "is no prepared dataset: there is no dataset.json" if folder.is_dir() else "no such folder"
-        hint = "name the folder that `ecef prepare` has made, such as ecef-work/meld, or a dataset of the workspace"
+        hint = "name the folder that `ecef prepare` has made, such as ecef-work/NAME, or a dataset of the workspace"
         raise DataError(problem, where=str(folder), hint=hint)
     return folder
 
