@@ -13,8 +13,8 @@ from ecef_cli.api.components import AudioEncoder, AudioFeatures
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.corpus.manifest import Prepared
 from ecef_cli.corpus.tolerance import Tolerance
-from ecef_cli.features import audio_plan
-from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
+from ecef_cli.features import batches
+from ecef_cli.features.audio import AudioExtraction, ensure_audio_features
 from ecef_cli.features.store import AudioStore
 from ecef_cli.workspace import Workspace
 
@@ -156,6 +156,6 @@ def with_faults(folder: Path) -> Prepared:
 @pytest.fixture
 def small_audio_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have several batches a shard, and several shards; nothing has been encoded yet."""
-    monkeypatch.setattr(audio_plan, "BATCH_SECONDS", 2.0)
-    monkeypatch.setattr(audio_plan, "SHARD", 20)
+    monkeypatch.setattr(batches, "BATCH_SECONDS", 2.0)
+    monkeypatch.setattr(batches, "SHARD_BATCHES", 3)
     Energies.asked.clear()

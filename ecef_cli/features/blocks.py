@@ -13,7 +13,7 @@ from ecef_cli.api.errors import DataError
 from ecef_cli.workspace import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -34,70 +34,28 @@ class Layout:
     narrow: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Several rows, their arrays end to end.
-
-    Attributes:
-        rows: (R,) the numbers of the rows.
-        offsets: (R + 1,) where the arrays of each row begin; the last is where those of the last row end.
-        arrays: the arrays by name, each of length `offsets[-1]`.
-        rate: entries a second, Hz, where the arrays run in time and any row has an entry.
-    """
-
-    rows: npt.NDArray[np.int64]
-    offsets: npt.NDArray[np.int64]
-    arrays: Mapping[str, npt.NDArray[Any]]
-    rate: float | None = None
-
-
-def make_block(
-    rows: Sequence[int], arrays: Mapping[str, Sequence[npt.NDArray[Any]]], rate: float | None = None
-) -> Block:
-    """Return rows as a block.
+def save_block(
+    path: Path,
+    layout: Layout,
+    rows: Mapping[int, Mapping[str, npt.NDArray[Any]]],
+    rate: float | None = None,
+) -> None:
+    """Write the arrays of several rows end to end, whole or not at all.
 
     Args:
-        rows: the numbers of the rows, at least one.
-        arrays: by name, one array a row.
-        rate: entries a second, Hz.
+        path: the file.
+        layout: what its rows are made of.
+        rows: the arrays of each row by name, by the number of the row; at least one row.
+        rate: entries a second, Hz, if the arrays run in time and any row has an entry.
     """
-    lengths = [len(array) for array in next(iter(arrays.values()))]
-    return Block(
-        np.asarray(rows, dtype=np.int64),
-        np.cumsum([0, *lengths], dtype=np.int64),
-        {name: np.concatenate(parts) for name, parts in arrays.items()},
-        rate,
-    )
-
-
-def join(blocks: Sequence[Block]) -> Block:
-    """Return the rows of several blocks as one."""
-    begins = np.cumsum([0, *(block.offsets[-1] for block in blocks[:-1])])
-    return Block(
-        np.concatenate([block.rows for block in blocks]),
-        np.concatenate([[0], *(block.offsets[1:] + begin for block, begin in zip(blocks, begins, strict=True))]),
-        {name: np.concatenate([block.arrays[name] for block in blocks]) for name in blocks[0].arrays},
-        next((block.rate for block in blocks if block.rate is not None), None),
-    )
-
-
-def save_block(path: Path, block: Block) -> None:
-    """Write a block, whole or not at all."""
+    members = rows.values()
+    tensors = {name: np.concatenate([arrays[name] for arrays in members]) for name in (layout.wide, *layout.narrow)}
+    tensors["offsets"] = np.cumsum([0, *(len(arrays[layout.wide]) for arrays in members)], dtype=np.int64)
+    tensors["rows"] = np.asarray(list(rows), dtype=np.int64)
     # Never more than one entry: safetensors writes several in an order that differs from run to run.
-    metadata = None if block.rate is None else {"rate": repr(block.rate)}
+    metadata = None if rate is None else {"rate": repr(rate)}
     with replacing(path) as part:
-        save_file({**block.arrays, "offsets": block.offsets, "rows": block.rows}, part, metadata=metadata)
-
-
-def holds(path: Path, rows: Sequence[int]) -> bool:
-    """Return whether the file of a block is there, is whole, and holds exactly these rows."""
-    if not path.is_file():
-        return False
-    try:
-        with safe_open(path, framework="numpy") as stored:
-            return bool(np.array_equal(stored.get_tensor("rows"), rows))
-    except (SafetensorError, OSError):
-        return False
+        save_file(tensors, part, metadata=metadata)
 
 
 class StoredBlock:
@@ -132,11 +90,6 @@ class StoredBlock:
             self._layout.wide: self._wide[start:end],
             **{name: array[start:end] for name, array in self._narrow.items()},
         }
-
-    def whole(self) -> Block:
-        """Return all rows, in memory."""
-        wide = {self._layout.wide: self._file.get_tensor(self._layout.wide)}
-        return Block(self.rows, self.offsets, {**wide, **self._narrow}, self.rate)
 
 
 def _open(path: Path) -> Any:  # its methods have no types

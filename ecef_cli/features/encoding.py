@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.api.components import AudioEncoder, AudioFeatures, TextEncoder, TextFeatures, TextWindow
 
-SAVED = "everything before is saved"
+SAVED = "the shards before are saved"
 """A hint for an encoder that fails in the middle of an extraction."""
 
 

@@ -1,172 +1,272 @@
-"""Runs a frozen text encoder over windows, in batches of similar length, into the feature store."""
+"""Run a frozen encoder over the units of a dataset, in batches of similar length, into the shards of a feature store.
+
+A shard is what a stopped extraction resumes: its file takes its place whole, and the next call plans only the rows
+that no shard holds. The plan follows from the lengths of the units alone, so a resumed extraction ends with the same
+bytes.
+"""
 
 from __future__ import annotations
 
 import shutil
+from abc import ABC, abstractmethod
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from ecef_cli import console
-from ecef_cli.features.blocks import make_block
-from ecef_cli.features.encoding import SAVED, as_stored, encoded
+from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.scan import READERS
+from ecef_cli.features.batches import shards
+from ecef_cli.features.blocks import StoredBlock, save_block
+from ecef_cli.features.encoding import SAVED, encoded
 from ecef_cli.features.places import Utterances
-from ecef_cli.features.shards import SHARD, Batch, Shard, complete, fill, missing_batches
-from ecef_cli.features.store import INDEX, TEXT, FeatureStore, write_index
-from ecef_cli.plugin.boundary import identity, origin
-from ecef_cli.workspace import content_key, locked
+from ecef_cli.features.store import INDEX
+from ecef_cli.plugin.boundary import identity
+from ecef_cli.workspace import content_key, locked, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from ecef_cli.api.components import TextEncoder, TextWindow
-    from ecef_cli.corpus.manifest import Prepared
-    from ecef_cli.features.blocks import Block
-    from ecef_cli.workspace import Workspace
+    import numpy.typing as npt
 
-BATCH_POSITIONS = 4096
-"""Positions in a batch, padding included: bounds memory whatever the windows' lengths."""
+    from ecef_cli.api.components import AudioEncoder, TextEncoder
+    from ecef_cli.corpus.manifest import Prepared
+    from ecef_cli.features.places import Place
+    from ecef_cli.features.store import Store
+
+    Arrays = Mapping[str, npt.NDArray[Any]]
+
+_AHEAD = 2  # batches that are read while another is encoded: bounds memory
+
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
 
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """What is to be extracted.
+    """An encoder, and the form in which its output is stored.
 
     Attributes:
         encoder: the frozen encoder.
         name: the encoder's name in the recipe.
         options: the encoder's options, all of them.
-        history: utterances in a window.
         dtype: type on disk, `float16` or `float32`.
     """
 
-    encoder: TextEncoder
+    encoder: TextEncoder | AudioEncoder
     name: str
     options: Mapping[str, Any]
-    history: int
     dtype: str
 
-    def key(self, prepared: Prepared) -> str:
-        """Return the hash of all that changes the stored bytes."""
+    def _key(self, prepared: Prepared, **facts: object) -> str:
+        """Return the hash of everything that changes the stored bytes: encoder, dataset and further facts."""
         return content_key(
             {
                 "component": self.name,
                 "version": self.encoder.version,
                 "options": self.options,
                 "identity": identity(self.encoder),
-                "history": self.history,
                 "dtype": self.dtype,
                 "manifest": prepared.key,
+                **facts,
             }
         )
 
 
-def ensure_features(
-    workspace: Workspace,
-    prepared: Prepared,
-    windows: Mapping[str, Sequence[TextWindow]],
-    extraction: Extraction,
-    *,
-    force: bool = False,
-) -> FeatureStore:
-    """Return the features of all windows of a dataset, computing those that are not there.
+class Units(ABC):
+    """What an encoder reads of a dataset: one unit per utterance.
 
     Args:
-        workspace: where features are stored.
         prepared: the dataset.
-        windows: by split, the window that ends at each utterance, in the order of the manifest.
-        extraction: what computes them.
-        force: compute all of them again.
+        extraction: the encoder.
+
+    Attributes:
+        store: the class of the store.
+        asked: what comes before the utterances' names in a message.
+        budget: length of a batch, padding included.
+        rate: entries a second (Hz), if they run in time and any were encoded.
+    """
+
+    store: ClassVar[type[Store]]
+    asked: ClassVar[str] = ""
+    budget: float
+    rate: float | None = None
+
+    def __init__(self, prepared: Prepared, extraction: Extraction) -> None:
+        self.extraction = extraction
+        self.utterances = Utterances(prepared)
+        self.label = f"extract {prepared.name}"
+
+    @abstractmethod
+    def lengths(self, places: Sequence[Place]) -> dict[Place, float]:
+        """Return the length of each unit; 0 if there is nothing to encode."""
+
+    @abstractmethod
+    def read(self, place: Place) -> Any:
+        """Return what the encoder is given for a unit, or raise a DataError; called in a thread."""
+
+    @abstractmethod
+    def arrays(self, features: Any, asked: str) -> Arrays:
+        """Return a result as it is stored, by the names of the layout, or raise a PluginError that names `asked`."""
+
+    def extent(self, lengths: Iterable[float]) -> str:  # noqa: ARG002 - for those that override it
+        """Return how long units are in all, for a message."""
+        return ""
+
+    def refuse(self, place: Place, error: DataError) -> None:  # noqa: ARG002
+        """Note that a unit cannot be read; it is stored without entries."""
+        raise error
+
+    def mended(self, store: Store) -> dict[Place, float]:  # noqa: ARG002
+        """Return the lengths of units that are stored without entries, but can be read by now."""
+        return {}
+
+    def facts(self, store: Store) -> dict[str, Any]:  # noqa: ARG002
+        """Return what the index says besides counts and encoder."""
+        return {}
+
+
+def ensure(folder: Path, units: Units, *, force: bool) -> None:
+    """Complete the store in a folder.
+
+    Args:
+        folder: where the store is or will be.
+        units: what is encoded.
+        force: compute all of it again.
 
     Raises:
-        EcefError: another process is computing them.
-        PluginError: the encoder fails or breaks its contract; what it gave before is kept.
+        EcefError: another process is computing it.
+        PluginError: the encoder fails or breaks its contract; the shards before are saved.
     """
-    folder = workspace.dataset(prepared.name) / "features" / extraction.key(prepared)
-    shards = [shard for split, members in windows.items() for shard in _shards(split, members)]
-    # Nobody is kept out where nothing is to be written: several trainings may begin with the same features at once.
-    if force or not (folder / INDEX).is_file() or not complete(folder, shards):
-        with locked(folder, f"the folder {folder}"):
-            if force:
-                shutil.rmtree(folder, ignore_errors=True)
-            return _extract(folder, prepared, windows, extraction, shards)
-    console.note(f"extract {prepared.name}: nothing to do, features are in {folder}")
-    return FeatureStore.open(folder)
+    # Lock only to write: several trainings may start with the same features at once.
+    if not force and _is_complete(folder, units):
+        console.note(f"{units.label}: nothing to do, features are in {folder}")
+        return
+    with locked(folder, f"the folder {folder}"):
+        if force:
+            shutil.rmtree(folder, ignore_errors=True)
+        _tidy(folder, units)
+        store = _opened(folder, units)
+        _fill(folder, units, units.lengths([place for place in units.utterances.places if not store.holds(*place)]))
+        if mended := units.mended(_opened(folder, units)):
+            console.note(f"{units.label}: recordings of {len(mended):,} utterances can be read by now")
+            _fill(folder, units, mended)
+        what, store = units.extraction, _opened(folder, units)
+        encoder = {"encoder": what.name, "options": what.options, "identity": identity(what.encoder)}
+        write_json(folder / INDEX, {store.layout.unit: dict(store.counts), **encoder, **units.facts(store)})
 
 
-def _extract(
-    folder: Path,
-    prepared: Prepared,
-    windows: Mapping[str, Sequence[TextWindow]],
-    extraction: Extraction,
-    shards: Sequence[Shard],
-) -> FeatureStore:
-    total = sum(len(shard.rows) for shard in shards)
-    todo = sum(len(batch.rows) for batch in missing_batches(folder, shards))
-    if todo < total:
-        console.note(f"extract {prepared.name}: going on, {total - todo:,} of {total:,} windows are there")
-    else:
-        console.note(f"extract {prepared.name}: {total:,} windows; it may take minutes")
+def _is_complete(folder: Path, units: Units) -> bool:
+    try:
+        store = units.store.open(folder)
+        return all(store.holds(*place) for place in units.utterances.places) and not units.mended(store)
+    except DataError:  # no index, or a broken shard
+        return False
+
+
+def _opened(folder: Path, units: Units) -> Store:
+    return units.store(folder, units.utterances.counts)
+
+
+def _tidy(folder: Path, units: Units) -> None:
+    """Remove what is half written or broken, and the index, which says that the store is complete."""
+    for left in (*folder.glob(".*"), *folder.glob("*.part"), folder / INDEX):
+        left.unlink(missing_ok=True)
+    for path in folder.glob("*.safetensors"):
+        try:
+            StoredBlock(path, units.store.layout)
+        except DataError:
+            path.unlink()
+
+
+def _fill(folder: Path, units: Units, lengths: Mapping[Place, float]) -> None:
+    """Encode units and write their shards."""
+    by_split: dict[str, dict[Place, float]] = {}
+    for place, length in lengths.items():
+        by_split.setdefault(place.split, {})[place] = length
+    planned = [shard for members in by_split.values() for shard in shards(members, units.budget)]
+    todo = sum(map(bool, lengths.values()))
+    store = _opened(folder, units)
+    unit = store.layout.unit
+    there = sum(bool(store.length(*place)) for place in units.utterances.places if store.holds(*place))
+    if todo and there:
+        console.note(f"{units.label}: going on, {there:,} of {there + todo:,} {unit} are there")
+    elif todo:
+        console.note(f"{units.label}: {todo:,} {unit}{units.extent(lengths.values())}; it may take minutes")
     watch = console.Stopwatch()
-    utterances = Utterances(prepared)
-    with console.Progress(todo, f"extract {prepared.name}", "windows") as progress:
-
-        def encode(batches: Sequence[Batch]) -> Generator[Block, None, None]:
-            for batch in batches:
-                members = [windows[batch.split][row] for row in batch.rows]
-                asked = f"the windows that end at {utterances.names(batch.places)}"
-                yield _encode(extraction, batch, members, asked)
-                progress.advance(len(members))
-
-        fill(folder, TEXT, shards, encode)
-    write_index(
-        folder,
-        TEXT,
-        {split: len(members) for split, members in windows.items()},
-        {
-            "encoder": extraction.name,
-            "options": extraction.options,
-            "identity": identity(extraction.encoder),
-        },
-    )
-    store = FeatureStore.open(folder)
-    console.note(
-        f"extract {prepared.name}: {todo:,} windows in {watch.seconds:.0f} s, "
-        f"{store.size() / 2**20:,.0f} MiB in {folder}"
-    )
-    return store
+    wanted = [batch if lengths[batch[0]] else [] for shard in planned for batch in shard]
+    with console.Progress(todo, units.label, unit) as progress, closing(reading_ahead(units.read, wanted)) as read:
+        for shard in planned:
+            rows: dict[Place, Arrays] = {}
+            for batch in shard:
+                given = next(read)
+                rows |= _encoded(units, batch, given)
+                progress.advance(len(given))
+            _save(folder, units, rows)
+    if todo:
+        size = _opened(folder, units).size() / 2**20
+        console.note(f"{units.label}: {todo:,} {unit} in {watch.seconds:.0f} s, {size:,.0f} MiB in {folder}")
 
 
-def _shards(split: str, windows: Sequence[TextWindow]) -> Iterator[Shard]:
-    # Sorted by length, so that a batch holds windows of one size and is padded little.
-    order = sorted(range(len(windows)), key=lambda row: (windows[row].positions, row))
-    for number, start in enumerate(range(0, len(order), SHARD)):
-        rows = order[start : start + SHARD]
-        sizes = (len(batch) for batch in batches_of_similar_length([windows[row] for row in rows]))
-        bounds = pairwise(accumulate(sizes, initial=0))
-        yield Shard(split, number, tuple(Batch(split, tuple(rows[begin:end])) for begin, end in bounds))
+def _encoded(units: Units, batch: Sequence[Place], given: Sequence[Any]) -> dict[Place, Arrays]:
+    """Return the arrays of each unit of a batch; no entries for one that cannot be read."""
+    readable = {}
+    for place, item in zip(batch, given, strict=bool(given)):
+        if isinstance(item, DataError):
+            units.refuse(place, item)
+        else:
+            readable[place] = item
+    what, layout = units.extraction, units.store.layout
+    nothing: dict[str, npt.NDArray[Any]] = {layout.wide: np.zeros((0, what.encoder.width), dtype=what.dtype)}
+    nothing |= {name: np.zeros(0, dtype=np.int32) for name in layout.narrow}
+    rows: dict[Place, Arrays] = dict.fromkeys(batch, nothing)
+    if readable:
+        asked = units.asked + units.utterances.names(readable)
+        found = encoded(what.encoder, list(readable.values()), asked, hint=SAVED)
+        for place, features in zip(readable, found, strict=True):
+            rows[place] = units.arrays(features, units.asked + units.utterances.name(place))
+    return rows
 
 
-def _encode(extraction: Extraction, batch: Batch, windows: Sequence[TextWindow], asked: str) -> Block:
-    name, width = origin(extraction.encoder), extraction.encoder.width
-    features = encoded(extraction.encoder, windows, asked, hint=SAVED)
-    arrays = {
-        "states": [as_stored(name, asked, f.states, width, extraction.dtype) for f in features],
-        "first": [f.first.astype(np.int32) for f in features],
-        "last": [f.last.astype(np.int32) for f in features],
-    }
-    return make_block(batch.rows, arrays)
+def _save(folder: Path, units: Units, rows: Mapping[Place, Arrays]) -> None:
+    [split] = {place.split for place in rows}
+    paths = (folder / f"{split}-{number:05d}.safetensors" for number in count())
+    path = next(path for path in paths if not path.exists())
+    layout = units.store.layout
+    rate = units.rate if any(len(arrays[layout.wide]) for arrays in rows.values()) else None
+    save_block(path, layout, {place.row: arrays for place, arrays in rows.items()}, rate)
 
 
-def batches_of_similar_length(windows: Sequence[TextWindow]) -> Iterator[Sequence[TextWindow]]:
-    """Yield runs of windows, given shortest first, that hold at most `BATCH_POSITIONS` positions when padded."""
-    start = 0
-    for end, window in enumerate(windows):
-        if end > start and window.positions * (end - start + 1) > BATCH_POSITIONS:
-            yield windows[start:end]
-            start = end
-    if start < len(windows):
-        yield windows[start:]
+def reading_ahead(
+    read: Callable[[Asked], Given], batches: Iterable[Sequence[Asked]]
+) -> Generator[list[Given | DataError], None, None]:
+    """Yield what is read for each batch in turn, or what is wrong with it; read the next ones meanwhile.
+
+    Args:
+        read: returns what belongs to a member of a batch, or raises a DataError.
+        batches: the members of each batch.
+    """
+
+    def attempt(asked: Asked) -> Given | DataError:
+        try:
+            return read(asked)
+        except DataError as error:
+            return error
+
+    pool = ThreadPoolExecutor(READERS)
+    begun: deque[list[Future[Given | DataError]]] = deque()
+    try:
+        for batch in batches:
+            begun.append([pool.submit(attempt, asked) for asked in batch])
+            if len(begun) > _AHEAD:
+                yield [future.result() for future in begun.popleft()]
+        while begun:
+            yield [future.result() for future in begun.popleft()]
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Which utterance a row of a store is."""
+"""The utterances of a prepared dataset by split and row."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ class Utterances:
         """The number of utterances by split."""
         return {split: len(members) for split, members in self._splits.items()}
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places of all utterances."""
+        return tuple(Place(split, row) for split, count in self.counts.items() for row in range(count))
+
     def heard(self) -> tuple[Place, ...]:
         """Return the places of all utterances that have a recording."""
-        return tuple(
-            Place(split, row)
-            for split, members in self._splits.items()
-            for row, utterance in enumerate(members)
-            if utterance.audio is not None
-        )
+        return tuple(place for place in self.places if self.at(place).audio is not None)
 
-    def repeats(self) -> dict[tuple[str, int], tuple[str, int]]:
-        """Return each place whose recording, and segment of it, stand at an earlier place too, with the first such."""
+    def repeats(self) -> dict[Place, Place]:
+        """Return each place whose segment of a recording is that of an earlier place, with the first such place."""
         first: dict[tuple[Path | None, float | None, float | None], Place] = {}
-        found: dict[tuple[str, int], tuple[str, int]] = {}
+        found: dict[Place, Place] = {}
         for place in self.heard():
             said = self.at(place)
             original = first.setdefault((said.audio, said.start, said.end), place)

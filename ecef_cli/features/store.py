@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -11,10 +11,11 @@ import numpy as np
 from ecef_cli.api.components import AudioFeatures, TextFeatures
 from ecef_cli.api.errors import DataError
 from ecef_cli.features.blocks import Layout, StoredBlock
-from ecef_cli.workspace import read_json, write_json
+from ecef_cli.features.places import Place
+from ecef_cli.workspace import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
 TEXT = Layout("windows", "states", ("first", "last"))
@@ -43,7 +44,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class _Store:
+class Store:
     """Stored rows; a row's number is its utterance's position in the split's manifest, from 0.
 
     Attributes:
@@ -72,6 +73,10 @@ class _Store:
     @classmethod
     def _of(cls, folder: Path, index: Mapping[str, Any]) -> Self:
         return cls(folder, index[cls.layout.unit])
+
+    def holds(self, split: str, number: int) -> bool:
+        """Return whether a row is stored, with entries or without."""
+        return number in self._places[split]
 
     def length(self, split: str, number: int) -> int:
         """Return how many entries a row has, without reading them.
@@ -102,15 +107,16 @@ class _Store:
 
     def _split_places(self, split: str) -> dict[int, tuple[StoredBlock, int]]:
         places: dict[int, tuple[StoredBlock, int]] = {}
-        # A row that stands in two shards was computed again for the later one.
         for path in sorted(self.folder.glob(f"{split}-*.safetensors")):
             shard = StoredBlock(path, self.layout)
-            places.update((int(row), (shard, slot)) for slot, row in enumerate(shard.rows))
+            lengths = np.diff(shard.offsets)
+            # A row whose recording was mended has no entry in one shard and its frames in another.
+            places |= {int(row): (shard, n) for n, row in enumerate(shard.rows) if lengths[n] or int(row) not in places}
         return places
 
 
 @dataclass(frozen=True)
-class FeatureStore(_Store):
+class FeatureStore(Store):
     """Stored states of windows; a window's number is that of the utterance it ends at."""
 
     layout = TEXT
@@ -127,25 +133,23 @@ class FeatureStore(_Store):
 
 
 @dataclass(frozen=True)
-class AudioStore(_Store):
+class AudioStore(Store):
     """Stored frames of utterances.
 
     Attributes:
-        rate: frames a second, Hz; None where no utterance has any.
         faults: the utterances whose recordings gave no frames, in the order of the manifests.
         repeats: rows that have no frames of their own, since those of another row are of the same recording.
     """
 
-    rate: float | None = None
     faults: tuple[Fault, ...] = ()
-    repeats: Mapping[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    repeats: Mapping[Place, Place] = field(default_factory=dict)
     layout = AUDIO
 
     @classmethod
     def _of(cls, folder: Path, index: Mapping[str, Any]) -> Self:
         faults = tuple(Fault(**fault) for fault in index["faults"])
-        repeats = {(split, row): (other, original) for split, row, other, original in index.get("repeats", ())}
-        return cls(folder, index[cls.layout.unit], index["rate"], faults, repeats)
+        repeats = {Place(split, row): Place(*original) for split, row, *original in index.get("repeats", ())}
+        return cls(folder, index[cls.layout.unit], faults, repeats)
 
     def length(self, split: str, number: int) -> int:
         """Return how many frames an utterance has, without reading them.
@@ -166,23 +170,14 @@ class AudioStore(_Store):
         shard, slot = self._place(*self._source(split, number))
         return AudioFeatures(np.asarray(shard.row(slot)["frames"], dtype=np.float32), self.rate)
 
-    def _source(self, split: str, number: int) -> tuple[str, int]:
-        """Return the row that holds the frames of a row; a repeated one may have got frames of its own since."""
-        original = self.repeats.get((split, number))
-        return (split, number) if original is None or super().length(split, number) else original
+    @cached_property
+    def rate(self) -> float | None:
+        """Frames a second, Hz; None if no utterance has any."""
+        shards = {shard for places in self._places.values() for shard, _ in places.values()}
+        return next((shard.rate for shard in shards if shard.rate is not None), None)
 
-
-def write_index(folder: Path, layout: Layout, counts: Mapping[str, int], facts: Mapping[str, Any]) -> None:
-    """Write the index, which says that the extraction is complete."""
-    write_json(folder / INDEX, {layout.unit: dict(counts), **facts})
-
-
-def audio_facts(
-    rate: float | None, faults: Sequence[Fault], repeats: Mapping[tuple[str, int], tuple[str, int]]
-) -> dict[str, Any]:
-    """Return what the index of an `AudioStore` says besides its counts."""
-    return {
-        "rate": rate,
-        "faults": [asdict(fault) for fault in faults],
-        "repeats": [[*place, *original] for place, original in repeats.items()],
-    }
+    def _source(self, split: str, number: int) -> Place:
+        """Return the row that holds the frames of a row; a repeated one may have frames of its own."""
+        place = Place(split, number)
+        original = self.repeats.get(place)
+        return place if original is None or super().length(*place) else original

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ecef_cli.api.errors import DataError
 from ecef_cli.audio.reading import read_wave
-from ecef_cli.features.audio_plan import BATCH_SECONDS
+from ecef_cli.features.batches import BATCH_SECONDS, batches
 from ecef_cli.features.encoding import encoded
 
 if TYPE_CHECKING:
@@ -84,19 +84,15 @@ class Recordings:
 
     def _encode(self) -> None:
         """Encode what has been read, in batches of similar length."""
-        waiting = sorted(self._waves.values(), key=lambda pair: len(pair[1]))
-        self._waves = {}
-        samples, start = BATCH_SECONDS * self._encoder.sample_rate, 0
-        for end in range(1, len(waiting) + 1):
-            if end < len(waiting) and len(waiting[end][1]) * (end + 1 - start) <= samples:
-                continue
-            batch = waiting[start:end]
-            asked = f"the recording {batch[0][0].audio}" if len(batch) == 1 else f"{len(batch)} recordings"
-            answers = encoded(self._encoder, [wave for _, wave in batch], asked)
-            for (utterance, _), found in zip(batch, answers, strict=True):
-                self._frames[id(utterance)] = (utterance, found.frames)
-                self._size += found.frames.nbytes
-            start = end
+        waiting, self._waves = self._waves, {}
+        lengths = {key: len(wave) for key, (_, wave) in waiting.items()}
+        for batch in batches(lengths, BATCH_SECONDS * self._encoder.sample_rate):
+            members = [waiting[key] for key in batch]
+            asked = f"the recording {members[0][0].audio}" if len(members) == 1 else f"{len(members)} recordings"
+            found = encoded(self._encoder, [wave for _, wave in members], asked)
+            for key, features in zip(batch, found, strict=True):
+                self._frames[key] = (waiting[key][0], features.frames)
+                self._size += features.frames.nbytes
 
     def _forget(self) -> None:
         while self._size > _REMEMBERED and self._frames:

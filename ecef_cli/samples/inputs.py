@@ -12,9 +12,9 @@ import torch
 from ecef_cli import console
 from ecef_cli.audio.spectrum import NAME
 from ecef_cli.corpus.tolerance import Tolerance
-from ecef_cli.features.audio_extraction import AudioExtraction, ensure_audio_features
-from ecef_cli.features.extraction import Extraction, ensure_features
+from ecef_cli.features.audio import AudioExtraction, ensure_audio_features
 from ecef_cli.features.store import INDEX, FeatureStore
+from ecef_cli.features.text import TextExtraction, ensure_features
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.protocol import recipe_dataset, recipe_samples, windowed
 from ecef_cli.samples.shapes import audio_shape, spectrum_shape
@@ -253,10 +253,10 @@ def recipe_audio(
     )
 
 
-def _text_extraction(recipe: Recipe, prepared: Prepared, encoder: TextEncoder) -> Extraction:
+def _text_extraction(recipe: Recipe, prepared: Prepared, encoder: TextEncoder) -> TextExtraction:
     name, options = _described(recipe, "text_encoder")
     # Windows of the whole dialogue are those as long as the longest dialogue, and are stored as such.
-    return Extraction(encoder, name, options, recipe.history or prepared.longest, recipe.features.dtype)
+    return TextExtraction(encoder, name, options, recipe.features.dtype, recipe.history or prepared.longest)
 
 
 def _described(recipe: Recipe, key: str) -> tuple[str, dict[str, Any]]:

@@ -17,7 +17,7 @@ from ecef_cli.cli.main import _run
 from ecef_cli.corpus.manifest import load_prepared, manifest_texts, recording_name, text_checksum
 from ecef_cli.corpus.scan import listen
 from ecef_cli.corpus.tolerance import Tolerance
-from ecef_cli.features.audio_extraction import ensure_audio_features
+from ecef_cli.features.audio import ensure_audio_features
 from ecef_cli.workspace import Workspace, checksum, read_json, write_json
 
 pytest_plugins = ["meld_fixtures"]
