@@ -21,7 +21,7 @@ from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.prediction.stream import predict_rows
+from ecef_cli.prediction.stream import predictions
 from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.run import Run, build_network
 from ecef_cli.samples.inputs import Inputs, load_inputs
@@ -175,7 +175,7 @@ def _reading_ahead(inputs: Inputs) -> list:
 
 def answers(predictor: Predictor, talk: tuple[Utterance, ...], rows: int) -> list[dict]:
     told = [replace(u, row={"text": u.text, "speaker": u.speaker}) for u in talk[:rows]]
-    return list(predict_rows(predictor, told, RowCount(Tolerance.parse("0"), "test")))
+    return [item.row for item in predictions(predictor, told, RowCount(Tolerance.parse("0"), "test"))]
 
 
 def test_predictions_do_not_know_the_future(toy_run: Run) -> None:

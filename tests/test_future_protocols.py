@@ -25,7 +25,7 @@ from ecef_cli.evaluation.audit.audit import audit_recipe
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.model import EcefNetwork
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.prediction.stream import predict_rows, window_probabilities
+from ecef_cli.prediction.stream import predictions, window_probabilities
 from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.run import Run, build_network, create_run, save_weights
 from ecef_cli.samples.inputs import Inputs, load_inputs
@@ -229,7 +229,8 @@ def untrained(folder: Path, recipe: Recipe) -> Run:
 def answers(run: Run, utterances: tuple[Utterance, ...], **row: object) -> list[dict]:
     """Return the answer of each row; what `row` says is said by each."""
     rows = [replace(u, emotion=None, row={"text": u.text, "speaker": u.speaker, **row}) for u in utterances]
-    return list(predict_rows(Predictor(run, device="cpu"), rows, RowCount(Tolerance.parse("0"), "test")))
+    items = predictions(Predictor(run, device="cpu"), rows, RowCount(Tolerance.parse("0"), "test"))
+    return [item.row for item in items]
 
 
 @pytest.mark.parametrize("history", HISTORIES)

@@ -11,10 +11,10 @@ from ecef_cli.api.errors import UsageProblem
 from ecef_cli.cli.options import device_option, tolerate_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from ecef_cli.prediction.predictor import Predictor
-    from ecef_cli.reports.recorder import Recorder
+    from ecef_cli.reports.recorder import Recorded
     from ecef_cli.runs.run import Run
     from ecef_cli.workspace import Workspace
 
@@ -63,27 +63,28 @@ def command(
     from ecef_cli import console
     from ecef_cli.api.dialogue import open_utterances, to_json
     from ecef_cli.corpus.tolerance import RowCount, Tolerance
-    from ecef_cli.prediction.stream import predict_rows
-    from ecef_cli.reports.recorder import Recorder
+    from ecef_cli.prediction.outcomes import Predicted
+    from ecef_cli.prediction.stream import predictions
+    from ecef_cli.reports.recorder import Recorded
 
     accepted = Tolerance.parse(tolerate)
     if report is not None:
         _check_report(report, file)
-    name = "stdin" if file == "-" else file
-    count = RowCount(accepted, name) if report is None else Recorder(accepted, name)
+    recorded = Recorded()
+    count = RowCount(accepted, "stdin" if file == "-" else file)
     with open_utterances(file) as utterances:
         predictor = _load(workspace, model, device)
-        if isinstance(count, Recorder):
-            rows = count.answering(predict_rows(predictor, count.arriving(utterances), count))
-        else:
-            rows = predict_rows(predictor, utterances, count)
+        items = predictions(predictor, utterances, count)
+        if report is not None:
+            items = recorded.recording(items)
+        rows = (item.row for item in items if isinstance(item, Predicted))
         if (file == "-" and form is None) or console.choose_format(form) == "jsonl":
             for row in rows:
                 console.data(to_json(row), flush=True)
         else:
             console.data(_table(rows))
-    if report is not None and isinstance(count, Recorder):
-        _write_report(report, count, predictor.run, file, report_audio)
+    if report is not None:
+        _write_report(report, recorded, predictor.run, file, report_audio)
 
 
 def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:
@@ -111,17 +112,17 @@ def _check_report(report: Path, file: str) -> None:
     check_target(report, option="--report", source=Path(file))
 
 
-def _write_report(report: Path, recorder: Recorder, run: Run, file: str, audio: float) -> None:
+def _write_report(report: Path, recorded: Recorded, run: Run, file: str, audio: float) -> None:
     from ecef_cli import console
     from ecef_cli.reports.conversation import conversation_report
     from ecef_cli.workspace import write_text
 
-    page = conversation_report(recorder.found, run, source=Path(file).name, sound_limit=round(audio * 2**20))
+    page = conversation_report(recorded, run, source=Path(file).name, sound_limit=round(audio * 2**20))
     write_text(report, page)
     console.note(f"report: {report}")
 
 
-def _table(rows: Iterable[dict[str, Any]]) -> str:
+def _table(rows: Iterable[Mapping[str, Any]]) -> str:
     from ecef_cli.console import shortened, table
 
     def cell(answer: dict[str, Any] | None) -> str:

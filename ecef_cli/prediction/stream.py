@@ -6,21 +6,21 @@ import queue
 import threading
 from collections import OrderedDict, deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeVar
 
 from ecef_cli.api.errors import DataError
 from ecef_cli.prediction.memory import give_back
-from ecef_cli.prediction.predictor import Predictor
+from ecef_cli.prediction.outcomes import LEFT_OUT, WITHOUT_RECORDING, Predicted, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import numpy as np
     import numpy.typing as npt
 
     from ecef_cli.api.dialogue import Utterance
     from ecef_cli.corpus.tolerance import RowCount
+    from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.runs.run import Run
 
     Array = npt.NDArray[np.float32]
@@ -57,10 +57,10 @@ class Windows:
         return tuple(heard)
 
 
-def predict_rows(
+def predictions(
     predictor: Predictor, utterances: Iterable[Utterance | DataError], count: RowCount
-) -> Iterator[dict[str, Any]]:
-    """Yield each row with what the model says, as soon as the row has arrived.
+) -> Iterator[Predicted | Rejected]:
+    """Yield what becomes of each row, in order, as soon as the row has arrived.
 
     Args:
         predictor: the model.
@@ -74,48 +74,36 @@ def predict_rows(
     for number, arrived in enumerate(as_it_comes(utterances, BATCH), start=1):
         if not number % _TIDY:
             give_back()
-        failure: DataError | None = None
-        whole: list[Utterance] = []
-        for found in arrived:
-            try:
-                heard = _heard(predictor, found, count)
-            except DataError as error:
-                failure = error
-                break
-            if heard is not None:
-                whole.append(heard)
-        answers = predictor.predict([windows.ending_at(utterance) for utterance in whole])
-        for utterance, answer in zip(whole, answers, strict=True):
-            yield {**utterance.row, **answer.as_dict()}
-        if failure is not None:
-            raise failure
+        heard = [_heard(predictor, found) for found in arrived]
+        whole = [item for item in heard if not isinstance(item, Rejected)]
+        answers = iter(predictor.predict([windows.ending_at(utterance) for utterance, _ in whole]))
+        for item in heard:
+            if isinstance(item, Rejected):
+                count.refuse(item.problem, LEFT_OUT)
+                yield item
+                continue
+            utterance, problem = item
+            if problem is None:
+                count.accept()
+            else:
+                count.refuse(problem, WITHOUT_RECORDING)
+            yield Predicted(utterance, {**utterance.row, **next(answers).as_dict()}, problem)
     count.close()
 
 
-def _heard(predictor: Predictor, found: Utterance | DataError, count: RowCount) -> Utterance | None:
-    """Return an utterance with its recording read, or without it where it cannot be read and there is text.
-
-    Raises:
-        DataError: more rows are broken than is tolerated.
-    """
+def _heard(predictor: Predictor, found: Utterance | DataError) -> tuple[Utterance, DataError | None] | Rejected:
+    """Return an utterance with its recording read; without it, and the problem, if it cannot be read but has text."""
     if isinstance(found, DataError):
-        count.refuse(found)
-        return None
+        return Rejected(found)
     try:
         predictor.told(found)
     except DataError as error:
-        count.refuse(error)
-        return None
+        return Rejected(error)
     try:
         predictor.listen(found)
     except DataError as error:
-        if not found.text.strip():
-            count.refuse(error)
-            return None
-        count.refuse(error, "without its recording")
-        return replace(found, audio=None)
-    count.accept()
-    return found
+        return (replace(found, audio=None), error) if found.text.strip() else Rejected(error)
+    return found, None
 
 
 def as_it_comes(items: Iterable[T], limit: int) -> Iterator[list[T]]:
@@ -188,6 +176,10 @@ def window_probabilities(run: Run, said: Sequence[Utterance], *, device: str, to
         device: where to compute.
         together: whether the windows share batches, or are computed one by one.
     """
+    import numpy as np
+
+    from ecef_cli.prediction.predictor import Predictor  # the command imports this module before PyTorch
+
     predictor, windows = Predictor(run, device=device), Windows(run.recipe.history)
     every = [windows.ending_at(utterance) for utterance in said]
     answers = predictor.predict(every) if together else [predictor.predict([window])[0] for window in every]

@@ -17,9 +17,10 @@ from ecef_cli.reports.sound import HEIGHT, WIDTH, SoundReader
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ecef_cli.prediction.outcomes import Predicted
     from ecef_cli.reports.cues import Cue, Cues
     from ecef_cli.reports.forecasts import Check
-    from ecef_cli.reports.recorder import Answered, Recorded
+    from ecef_cli.reports.recorder import Recorded
     from ecef_cli.reports.sound import Sound
     from ecef_cli.runs.run import Run
 
@@ -138,7 +139,7 @@ class _Builder:
         self._mute = 0
 
     def page(self, found: Recorded, source: str) -> str:
-        by_dialogue: dict[str, list[Answered]] = {}
+        by_dialogue: dict[str, list[Predicted]] = {}
         for said in found.answered:
             by_dialogue.setdefault(said.utterance.dialogue, []).append(said)
         talks = [self._talk(name, members) for name, members in by_dialogue.items()]
@@ -161,7 +162,7 @@ class _Builder:
             has_sound=any(turn.sound for talk in talks for turn in talk.turns),
         )
 
-    def _talk(self, name: str, answered: Sequence[Answered]) -> Talk:
+    def _talk(self, name: str, answered: Sequence[Predicted]) -> Talk:
         dialogue = Dialogue(name, tuple(said.utterance for said in answered))
         cues = find_cues(dialogue, self._tagger, self._run.recipe.history) if self._tagger else None
         checks = check_forecasts(answered, self._target)
@@ -178,7 +179,7 @@ class _Builder:
         )
         return Talk(name, speakers, turns, checks, cues)
 
-    def _turn(self, number: int, said: Answered, *, lane: int, cues: Sequence[Cue], checks: tuple[Check, ...]) -> Turn:
+    def _turn(self, number: int, said: Predicted, *, lane: int, cues: Sequence[Cue], checks: tuple[Check, ...]) -> Turn:
         utterance, row = said.utterance, said.row
         sound, silence = self._sound(said)
         self._anchor += 1
@@ -199,7 +200,7 @@ class _Builder:
             silence=silence,
         )
 
-    def _sound(self, said: Answered) -> tuple[Sound | None, str]:
+    def _sound(self, said: Predicted) -> tuple[Sound | None, str]:
         if said.utterance.audio is None:
             return None, "its recording could not be read" if said.row.get("audio") else ""
         try:

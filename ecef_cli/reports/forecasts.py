@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ecef_cli.reports.recorder import Answered
+    from ecef_cli.prediction.outcomes import Predicted
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Check:
         return None if self.judge is None else self.forecast == self.judge
 
 
-def check_forecasts(answered: Sequence[Answered], target: str) -> tuple[Check, ...]:
+def check_forecasts(answered: Sequence[Predicted], target: str) -> tuple[Check, ...]:
     """Return the forecasts of a dialogue whose utterance came, in the order in which they were made.
 
     Args:

@@ -18,8 +18,9 @@ from ecef_cli.api.dialogue import Utterance, read_utterances
 from ecef_cli.api.errors import DataError
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.prediction import recordings
+from ecef_cli.prediction.outcomes import Predicted
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.prediction.stream import predict_rows
+from ecef_cli.prediction.stream import predictions
 from ecef_cli.runs.run import Run, open_run
 
 
@@ -60,7 +61,8 @@ def told(rows: Iterable[dict], folder: Path) -> Iterator[Utterance | DataError]:
 
 def predicted(predictor: Predictor, rows: Iterable[dict], folder: Path, *, tolerate: str = "0") -> list[dict]:
     count = RowCount(Tolerance.parse(tolerate), "talk.jsonl")
-    return list(predict_rows(predictor, told(rows, folder), count))
+    items = predictions(predictor, told(rows, folder), count)
+    return [item.row for item in items if isinstance(item, Predicted)]
 
 
 def emotions(rows: Iterable[dict]) -> list[str]:
@@ -156,8 +158,8 @@ def broken(talk: list[dict], tmp_path: Path) -> list[dict]:
 def test_a_broken_recording_is_named_with_its_row_and_the_rows_before_it_come_out(
     fused: Predictor, broken: list[dict], tmp_path: Path
 ) -> None:
-    rows = predict_rows(fused, told(broken, tmp_path), RowCount(Tolerance.parse("0"), "talk.jsonl"))
-    assert [next(rows)["audio"], next(rows)["audio"]] == ["0.flac", "1.flac"]
+    rows = predictions(fused, told(broken, tmp_path), RowCount(Tolerance.parse("0"), "talk.jsonl"))
+    assert [next(rows).row["audio"], next(rows).row["audio"]] == ["0.flac", "1.flac"]
     with pytest.raises(DataError) as caught:
         next(rows)
     assert str(caught.value).startswith(f"talk.jsonl:3: recording {tmp_path}/2.flac: ")
@@ -254,9 +256,8 @@ def test_a_file_that_is_written_anew_for_each_row_is_heard_as_it_was(
             answered.clear()
 
     found = []
-    rows = predict_rows(fused, told(speaking(), tmp_path), RowCount(Tolerance.parse("0"), "stdin"))
-    for row in rows:
-        found.append(row)
+    for item in predictions(fused, told(speaking(), tmp_path), RowCount(Tolerance.parse("0"), "stdin")):
+        found.append(item.row)
         answered.set()
     path.unlink()
     expected = predicted(fused, talk, tmp_path)

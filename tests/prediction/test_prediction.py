@@ -17,8 +17,9 @@ from ecef_cli.api.errors import DataError
 from ecef_cli.console import shortened, table
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.prediction import stream
+from ecef_cli.prediction.outcomes import Predicted, Rejected
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.prediction.stream import Windows, as_it_comes, predict_rows
+from ecef_cli.prediction.stream import Windows, as_it_comes, predictions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,8 @@ def lines(*rows: object) -> list[bytes]:
 
 def predicted(predictor: Predictor, *rows: object, tolerate: str = "0") -> list[dict]:
     utterances = read_utterances(lines(*rows), name="talk.jsonl", dialogue="talk")
-    return list(predict_rows(predictor, utterances, RowCount(Tolerance.parse(tolerate), "talk.jsonl")))
+    items = predictions(predictor, utterances, RowCount(Tolerance.parse(tolerate), "talk.jsonl"))
+    return [item.row for item in items if isinstance(item, Predicted)]
 
 
 HAPPY = {"speaker": "A", "text": "I am so happy!", "mood": [1, {"x": None}]}
@@ -78,8 +80,8 @@ def test_each_distinct_window_is_encoded_once(toy_run: Run, monkeypatch: pytest.
 
 def test_the_rows_before_a_broken_one_come_out(predictor: Predictor) -> None:
     utterances = read_utterances(lines(HAPPY, ANGRY, "{broken", HAPPY), name="talk.jsonl", dialogue="talk")
-    rows = predict_rows(predictor, utterances, RowCount(Tolerance.parse("0"), "talk.jsonl"))
-    assert [next(rows)["speaker"], next(rows)["speaker"]] == ["A", "B"]
+    rows = predictions(predictor, utterances, RowCount(Tolerance.parse("0"), "talk.jsonl"))
+    assert [next(rows).row["speaker"], next(rows).row["speaker"]] == ["A", "B"]
     with pytest.raises(DataError, match=r"talk\.jsonl:3: not JSON"):
         next(rows)
 
@@ -92,6 +94,14 @@ def test_broken_rows_within_the_tolerance_are_left_out(predictor: Predictor, cap
         predicted(predictor, HAPPY, "{broken", "[]", tolerate="1")
     with pytest.raises(DataError, match="1 of 2 rows are broken"):
         predicted(predictor, HAPPY, "{broken", tolerate="10%")
+
+
+def test_rejected_rows_stand_between_the_predicted_ones(predictor: Predictor) -> None:
+    utterances = list(read_utterances(lines(HAPPY, "{broken", ANGRY, "[]"), name="talk.jsonl", dialogue="talk"))
+    items = list(predictions(predictor, utterances, RowCount(Tolerance.parse("2"), "talk.jsonl")))
+    assert [type(item) for item in items] == [Predicted, Rejected, Predicted, Rejected]
+    assert [item.utterance for item in items[::2]] == utterances[::2]
+    assert [item.problem for item in items] == [None, utterances[1], None, utterances[3]]
 
 
 def test_nothing_to_read_is_an_error(predictor: Predictor) -> None:

@@ -13,8 +13,9 @@ from ecef_cli.api.dialogue import read_utterances
 from ecef_cli.api.errors import DataError
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.prediction.outcomes import Predicted
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.prediction.stream import predict_rows
+from ecef_cli.prediction.stream import predictions
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.runs.run import Run, build_network, create_run, save_weights
 from ecef_cli.workspace import write_json
@@ -50,7 +51,8 @@ def answers(predictor: Predictor, *following: object, tolerate: str = "0") -> li
     ]
     lines = [json.dumps(row).encode() for row in rows]
     utterances = read_utterances(lines, name="talk.jsonl", dialogue="talk")
-    return list(predict_rows(predictor, utterances, RowCount(Tolerance.parse(tolerate), "talk.jsonl")))
+    items = predictions(predictor, utterances, RowCount(Tolerance.parse(tolerate), "talk.jsonl"))
+    return [item.row for item in items if isinstance(item, Predicted)]
 
 
 def forecasts(found: list[dict]) -> list[tuple[float, ...]]:

@@ -9,14 +9,14 @@ import pytest
 from ecef_cli.api.components import Tagger
 from ecef_cli.api.dialogue import Dialogue, Utterance, words
 from ecef_cli.api.errors import DataError
-from ecef_cli.corpus.tolerance import Tolerance
+from ecef_cli.prediction.outcomes import Predicted, Rejected
 from ecef_cli.recipe.model import build_component
 from ecef_cli.reports.colours import PALETTE, channels, contrast, ink
 from ecef_cli.reports.conversation import pieces
 from ecef_cli.reports.cues import find_cues
 from ecef_cli.reports.forecasts import check_forecasts
 from ecef_cli.reports.page import LONGEST_NAME, LONGEST_TEXT, brief, visible
-from ecef_cli.reports.recorder import Answered, Recorder
+from ecef_cli.reports.recorder import PROBLEMS, ROWS, Recorded
 from ecef_cli.tagging.pairs import tag_utterances
 
 TEXTS = [
@@ -66,12 +66,12 @@ def test_pieces_are_the_text(tagger: Tagger) -> None:
     assert len(whole.text) == LONGEST_TEXT
 
 
-def said(*turns: tuple[str, str, str | None]) -> list[Answered]:
+def said(*turns: tuple[str, str, str | None]) -> list[Predicted]:
     """Return rows of a speaker, what is recognised and forecast, and a label."""
     rows = []
     for n, (speaker, emotion, gold) in enumerate(turns):
         row = {"prediction": {"emotion": emotion}, "forecast": {"emotion": f"f{n}", "probabilities": {f"f{n}": 0.5}}}
-        rows.append(Answered(Utterance("x", speaker, "d", n, emotion=gold), row))
+        rows.append(Predicted(Utterance("x", speaker, "d", n, emotion=gold), row))
     return rows
 
 
@@ -95,35 +95,27 @@ def test_a_forecast_is_held_against_the_utterance_it_is_about(target: str, expec
 
 def test_without_recognition_and_label_a_forecast_is_not_judged() -> None:
     rows = said(("A", "joy", None), ("B", "joy", None))
-    (check,) = check_forecasts([Answered(one.utterance, {"forecast": one.row["forecast"]}) for one in rows], "next")
+    (check,) = check_forecasts([Predicted(one.utterance, {"forecast": one.row["forecast"]}) for one in rows], "next")
     assert (check.recognised, check.judge, check.right) == (None, None, None)
 
 
-def test_rows_find_their_utterances_between_those_that_are_refused() -> None:
+def test_a_report_has_each_prediction_and_each_problem() -> None:
     fault = DataError("broken", where="f:2")
-    items = [
-        Utterance("one", "A", "d", 1, audio=None),
-        fault,
-        Utterance("", "A", "d", 3),
-        Utterance("four", "A", "d", 4),
-        Utterance("five", "A", "d", 5),
-    ]
-    recorder = Recorder(Tolerance.parse("9"), "f")
-    arrived = list(recorder.arriving(items))
-    assert arrived == items
-    recorder.accept()
-    recorder.refuse(fault)
-    recorder.refuse(DataError("no recording"))
-    recorder.refuse(DataError("no recording"), "without its recording")
-    recorder.accept()
-    rows = [{"text": text} for text in ("one", "four", "five")]
-    assert list(recorder.answering(iter(rows))) == rows
-    assert [one.utterance.text for one in recorder.found.answered] == ["one", "four", "five"]
-    assert [problem.partition(":")[0] for problem in recorder.found.problems] == [
-        "left out",
-        "left out",
-        "without its recording",
-    ]
+    items = [*said(("A", "joy", None)), Rejected(fault), *said(("B", "joy", None))]
+    items.append(Predicted(Utterance("five", "A", "d", 5), {}, DataError("no recording")))
+    recorded = Recorded()
+    assert list(recorded.recording(items)) == items
+    assert recorded.answered == [items[0], *items[2:]]
+    assert recorded.problems == ["left out: f:2: broken", "without its recording: no recording"]
+    assert (recorded.rows, recorded.troubled) == (3, 2)
+
+
+def test_a_report_of_a_long_stream_is_bounded() -> None:
+    recorded = Recorded()
+    items = [*said(*[("A", "joy", None)] * (ROWS + 5)), *[Rejected(DataError("broken"))] * (PROBLEMS + 5)]
+    assert list(recorded.recording(items)) == items
+    assert (recorded.rows, recorded.troubled) == (ROWS + 5, PROBLEMS + 5)
+    assert (len(recorded.answered), len(recorded.problems)) == (ROWS, PROBLEMS)
 
 
 def test_text_on_every_colour_can_be_read_and_neighbours_differ() -> None:
