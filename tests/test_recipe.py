@@ -143,6 +143,8 @@ def test_options_of_a_component_are_validated_once(small: Path, monkeypatch: pyt
     recipe = load_recipe(str(small), ["tagger.min_weight=2"])
     assert recipe.component("tagger").options.min_weight == 2
     assert len(seen) == 1
+    changed = recipe.model_copy(update={"tagger": recipe.tagger.model_copy(update={"min_weight": 3})})
+    assert changed.component("tagger").options.min_weight == 3
 
 
 def test_a_component_that_cannot_be_loaded_is_the_plugin_s_fault(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,13 @@ class Block(BaseModel):
         block._checked = checked  # noqa: SLF001 - its own
         return block
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Block:
+        """Return a copy; options that are changed are checked when the component is built."""
+        copied = super().model_copy(update=update, deep=deep)
+        if update:
+            copied._checked = None  # noqa: SLF001 - its own
+        return copied
+
     def build(self, kind: str, *, weights: bool = True) -> Component:
         """Return a new component; errors as of `build_component`."""
         if self._checked is None:
