@@ -20,7 +20,7 @@ import json, os, sys
 
 import av, soundfile
 import ecef_cli.corpus.prepare
-import ecef_datasets.columns, ecef_datasets.jsonl, ecef_datasets.meld_hearing, ecef_datasets.meld_recordings
+import ecef_datasets.columns, ecef_datasets.jsonl, ecef_datasets.meld_pairing, ecef_datasets.meld_recordings
 import ecef_datasets.dailydialog, ecef_datasets.emorynlp, ecef_datasets.iemocap
 from ecef_cli.cli.main import _run
 

@@ -1,4 +1,4 @@
-"""Readers of corpora and of anyone's own dialogue files."""
+"""Corpus readers, and readers of the user's own dialogues."""
 
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 @hookimpl
 def ecef_register_datasets(register: "Register") -> None:
     """Register the built-in readers."""
-    register("meld", "ecef_datasets.meld:Meld", summary="the MELD corpus, from its official files; its recordings too")
+    register("meld", "ecef_datasets.meld:Meld", summary="the MELD corpus, from its official files, with recordings")
     register(
-        "iemocap", "ecef_datasets.iemocap:Iemocap", summary="the IEMOCAP corpus, from its release; four emotions or six"
+        "iemocap", "ecef_datasets.iemocap:Iemocap", summary="the IEMOCAP corpus, from its release; four or six emotions"
     )
     register("emorynlp", "ecef_datasets.emorynlp:EmoryNlp", summary="the EmoryNLP corpus, from its JSON or CSV files")
     register(

@@ -1,4 +1,4 @@
-"""Converts recordings with several processes, and remembers what became of each."""
+"""Convert recordings in several processes, and collect the results."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from ecef_datasets.meld_clips import Clip
 
 WAITING = 4
-"""Recordings a worker may have waiting: enough to be busy, and few enough to lie in memory."""
+"""Queued recordings per worker: enough to keep it busy, few enough for memory."""
 FEW = 24
-"""Recordings that are done before further processes would have started."""
+"""Recordings to convert in the first thread; starting processes would take longer."""
 
 
 class ClipPool:
-    """Makes the FLAC files of recordings in a folder.
+    """Pool of processes that convert recordings to FLAC files in a folder.
 
-    A decoder's frames are so short that Python's lock is what threads would wait for; hence processes.
+    Processes, because a decoder's frames are so short that threads would wait for the global interpreter lock.
 
     Args:
-        folder: where the files go.
-        workers: how many are made at once.
-        done: is called after each.
-        give_way: is called before the file of another recording is replaced.
+        folder: the output folder.
+        workers: number of processes.
+        done: called after each recording.
+        give_way: called before the file of another recording is replaced.
 
     Attributes:
-        seconds: how long each recording is that is there.
-        faults: what is wrong with each that could not be made.
-        made: how many were decoded, and not there already.
-        damaged: how many of these were there, and not whole.
+        seconds: duration of each existing recording.
+        faults: problem of each recording that could not be converted.
+        made: number of recordings decoded now.
+        damaged: number of these that replace damaged files.
     """
 
     def __init__(self, folder: Path, workers: int, done: Callable[[], None], give_way: Callable[[], None]) -> None:
@@ -56,7 +56,7 @@ class ClipPool:
         self.made = self.damaged = 0
 
     def has(self, clip: Clip, note: str) -> bool:
-        """Tell whether the file of a recording is there, made of what the note says."""
+        """Return whether a recording's file exists and was made from the noted source."""
         found = note_of(self._folder / clip.path)
         if found is None or not same_source(found[0], note):
             return False
@@ -66,10 +66,10 @@ class ClipPool:
         return True
 
     def add(self, clip: Clip, note: str, sound: bytes | Path) -> None:
-        """Make the file of a recording; waits while too many are under way.
+        """Convert a recording; wait while the queue is full.
 
         Raises:
-            EcefError: one of those before could not be written, or the file of another recording is to stay.
+            EcefError: an earlier file could not be written, or the file of another recording must stay.
         """
         target = self._folder / clip.path
         if target.exists():
@@ -83,10 +83,10 @@ class ClipPool:
         self._pending.append((clip, self._executor().submit(_made, sound, target, note)))
 
     def finish(self) -> None:
-        """Wait for all that is under way.
+        """Wait for all queued recordings.
 
         Raises:
-            EcefError: one could not be written.
+            EcefError: a file could not be written.
         """
         while self._pending:
             self._settle()
@@ -96,7 +96,7 @@ class ClipPool:
         if self._workers == 1 or self._begun <= FEW:
             return self._thread
         if self._processes is None:
-            # Not by fork: a child would hold the lock of the folder, and every other file, beyond the parent's end.
+            # Not by fork: a child would keep the folder's lock and all open files after the parent ends.
             self._processes = ProcessPoolExecutor(
                 self._workers, mp_context=multiprocessing.get_context("spawn"), initializer=_as_child
             )
@@ -110,13 +110,13 @@ class ClipPool:
         except DataError as error:
             self.faults[clip] = error.problem
         except BrokenProcessPool as error:
-            hint = "what is done is kept; run it again with --workers 1 to see at which recording"
-            raise EcefError("a process that decodes recordings was ended from outside", hint=hint) from error
+            hint = "finished recordings are kept; use --workers 1 to find the recording that causes it"
+            raise EcefError("a decoding process was killed", hint=hint) from error
         except OSError as error:
             raise EcefError(
                 f"cannot be written: {error.strerror or error}",
                 where=str(self._folder / clip.path),
-                hint="what is done is kept; make room and run it again",
+                hint="finished recordings are kept; free some space and run the command again",
             ) from error
         self._done()
 
@@ -130,7 +130,7 @@ class ClipPool:
 
 
 def _as_child() -> None:
-    """Leave interruptions to the parent, and end with it, however it ends."""
+    """Ignore interrupts, and exit when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -145,6 +145,6 @@ def _end_with_parent() -> None:
 def _made(sound: bytes | Path, target: Path, note: str) -> float:
     convert(sound, target, note)
     found = note_of(target)
-    if found is None:  # a disk that loses what was written
-        raise OSError("it is not there as it was written")
+    if found is None:  # the disk lost the file
+        raise OSError("the file cannot be read back")
     return found[1]

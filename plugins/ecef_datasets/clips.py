@@ -1,4 +1,4 @@
-"""Recordings of any kind become FLAC files, one channel at 16 kHz, each with a note of what it was made of."""
+"""Convert recordings to FLAC, mono at 16 kHz, with a note about the source."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 RATE = 16_000
-"""Samples a second (Hz): what speech encoders read."""
+"""Sample rate of speech encoders, Hz."""
 LONGEST = 900.0
-"""Seconds after which decoding stops: no utterance lasts a quarter of an hour, and no disk is filled by one file."""
+"""Maximum duration to decode, seconds: no utterance lasts a quarter of an hour, and one file must not fill the disk."""
 SHARE = 0.95
-"""Of the seconds that a recording promises, so much must come out of it; encoders drop a frame, damage drops many."""
+"""Minimum share of the declared duration that must decode; encoders drop a frame, damage drops many."""
 
-_MAKER = 1  # another number makes every file anew
+_MAKER = 1  # raise to convert every file again
 _PART = ".part"
 
 
 def convert(sound: bytes | Path, target: Path, note: str) -> None:
-    """Decode a recording and write it to `target`, which is there whole or not at all.
+    """Decode a recording and write it to `target`, which is complete or absent.
 
     Args:
-        sound: a recording, or its bytes, in any container and codec that FFmpeg knows; what is no sound is passed over.
-        target: the FLAC file to make.
-        note: what `note_of` is to say of it.
+        sound: a recording, or its bytes, in any container and codec of FFmpeg; other streams are ignored.
+        target: the FLAC file to write.
+        note: the note for `note_of` to return.
 
     Raises:
-        DataError: it holds no sound, cannot be decoded, is cut off, silent or too long.
+        DataError: it has no audio, cannot be decoded, is cut off, silent or too long.
         OSError: it cannot be written.
     """
     import soundfile
@@ -50,18 +50,18 @@ def convert(sound: bytes | Path, target: Path, note: str) -> None:
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(packed.getbuffer())
-        part.chmod(0o644)  # as files are that no mkstemp made
+        part.chmod(0o644)  # mkstemp restricts permissions
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
 
 def note_of(path: Path) -> tuple[str, float] | None:
-    """Return the note of a file that `convert` made, and its seconds; None where there is no whole recording.
+    """Return the note and duration (seconds) of a file from `convert`; None if the file is missing or damaged.
 
-    The note is empty where another program, or another version of this one, made it. The files are not brought to the
-    disk one by one, which would take as long as to decode them; so after a power failure one may be empty, cut off, or
-    end in zeros. None of these has a last sample that can be read.
+    The note is empty if another program, or another version of this one, made the file. Files are not synced to the
+    disk one by one, which would take as long as decoding them. So after a power failure a file may be empty, cut off,
+    or end in zeros; then its last sample cannot be read.
     """
     import soundfile
 
@@ -77,25 +77,25 @@ def note_of(path: Path) -> tuple[str, float] | None:
 
 
 def source_note(size: int, modified: int, checksum: int | None = None) -> str:
-    """Return what tells one recording from another.
+    """Return a note that identifies a recording.
 
     Args:
-        size: its bytes.
-        modified: when it was last changed, seconds since 1970; archives and file systems both keep this and the size.
-        checksum: the CRC-32 of its bytes, where they were read.
+        size: its size, bytes.
+        modified: its modification time, seconds since 1970; archives and file systems store both.
+        checksum: the CRC-32 of its bytes, if they were read.
     """
     return f"{size} {modified}" if checksum is None else f"{size} {modified} {checksum:08x}"
 
 
 def same_source(one: str, other: str) -> bool:
-    """Tell whether two notes are of one recording, as far as both of them say."""
+    """Return whether two notes agree in all parts that both have."""
     first, second = one.split(), other.split()
     both = min(len(first), len(second))
     return both > 1 and first[:both] == second[:both]
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes had begun to write in a folder, of which no other process is at work."""
+    """Remove partial files of killed processes; no other process may be writing to the folder."""
     for path in (*folder.glob(f".*{_PART}"), *folder.glob(f"*/.*{_PART}")):
         path.unlink(missing_ok=True)
 
@@ -104,7 +104,7 @@ def decode(sound: bytes | Path) -> npt.NDArray[np.int16]:
     """Return a recording as samples `(S,)`, the mix of its channels, at `RATE`.
 
     Raises:
-        DataError: it holds no sound, cannot be decoded, is cut off, silent or too long.
+        DataError: it has no audio, cannot be decoded, is cut off, silent or too long.
     """
     import av
     import numpy as np
@@ -113,18 +113,18 @@ def decode(sound: bytes | Path) -> npt.NDArray[np.int16]:
         with av.open(io.BytesIO(sound) if isinstance(sound, bytes) else str(sound)) as container:
             streams = container.streams.audio
             if not streams:
-                raise DataError("it holds no sound")
+                raise DataError("it contains no audio")
             promised = _promised(container, streams[0])
             if promised is not None and promised > LONGEST:
-                raise DataError(f"it lasts {promised:,.0f} s, and {LONGEST:,.0f} s are allowed")
+                raise DataError(f"it lasts {promised:,.0f} s; the maximum is {LONGEST:,.0f} s")
             wave = np.concatenate([np.empty(0, np.int16), *_pieces(container, streams[0])])
     except av.FFmpegError as error:
         raise DataError(f"it cannot be decoded: {(error.strerror or str(error)).lower()}") from None
     seconds = len(wave) / RATE
     if promised is not None and seconds < SHARE * promised:
-        raise DataError(f"it is cut off or damaged: of {promised:.2f} s, {seconds:.2f} s can be decoded")
+        raise DataError(f"it is cut off or damaged: only {seconds:.2f} of {promised:.2f} s can be decoded")
     if not len(wave):
-        raise DataError("it holds no samples")
+        raise DataError("it contains no samples")
     if (wave == wave[0]).all():
         raise DataError("it is silent")
     return wave
@@ -139,7 +139,7 @@ def _pieces(container: Any, stream: Any) -> Iterator[npt.NDArray[np.int16]]:
         try:
             frames = packet.decode()
         except av.FFmpegError:
-            continue  # a damaged packet takes its own milliseconds with it; what is missing is counted in the end
+            continue  # lose only the damaged packet; `decode` checks the total
         for frame in frames:
             for piece in resampler.resample(frame):
                 count += piece.samples
@@ -152,7 +152,7 @@ def _pieces(container: Any, stream: Any) -> Iterator[npt.NDArray[np.int16]]:
 
 
 def _promised(container: Any, stream: Any) -> float | None:
-    """Return the seconds of sound that the headers promise, or None where they are silent about it."""
+    """Return the duration that the headers declare, seconds, or None if they declare none."""
     import av
 
     if stream.duration is not None and stream.time_base is not None:

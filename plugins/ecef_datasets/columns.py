@@ -1,4 +1,4 @@
-"""Anyone's own dialogues from a table, CSV or TSV, whose columns may have any names."""
+"""Read dialogues from CSV and TSV."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ecef_cli.api.dialogue import Utterance
 
 KEYS = ("text", "speaker", "dialogue", "utterance", "emotion", "audio", "start", "end", "split")
-"""The keys of a dialogue file that a column may give."""
+"""Keys of a dialogue file that a column may hold."""
 NEEDED = ("text", "speaker", "emotion")
-"""The keys whose column must be there; that of `text` need not where there is one of `audio`."""
+"""Keys with a required column; `text` is optional if there is a column for `audio`."""
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 SUFFIXES = {".csv": ",", ".tsv": "\t"}
 
@@ -34,37 +34,36 @@ def _delimiter(value: object) -> object:
 
 
 def _column(description: str) -> Any:
-    return Field(None, description=f"the column of {description}; null: the one of this very name")
+    return Field(None, description=f"the column of {description}; null: the column of this name")
 
 
 class TableOptions(OwnOptions):
-    """Which column is what. A column that no option names is taken by its own name, such as `text`."""
+    """Columns by key. Without an option, a key uses the column of its own name, such as `text`."""
 
-    text: _Name | None = _column("what was said")
-    speaker: _Name | None = _column("who said it")
+    text: _Name | None = _column("the text")
+    speaker: _Name | None = _column("the speaker")
     dialogue: _Name | None = _column("the dialogue; without one, a file is one dialogue")
-    utterance: _Name | None = _column("the utterance's id; without one, they are counted")
-    emotion: _Name | None = _column("the gold label; an empty cell is an utterance without one")
+    utterance: _Name | None = _column("the utterance's id; without one, utterances are numbered")
+    emotion: _Name | None = _column("the gold label; an empty cell means no label")
     audio: _Name | None = _column("the recording, a path relative to the file")
-    start: _Name | None = _column("where it starts in the recording, seconds")
-    end: _Name | None = _column("where it ends in the recording, seconds")
+    start: _Name | None = _column("its start in the recording, seconds")
+    end: _Name | None = _column("its end in the recording, seconds")
     split: _Name | None = _column("the split: train, dev or test")
     delimiter: Annotated[str | None, Field(min_length=1, max_length=1), BeforeValidator(_delimiter)] = Field(
         None,
-        description="what stands between two values: one character, or comma, semicolon, tab or bar; "
-        "null: a comma, and a tab in .tsv",
+        description="the delimiter: one character, or comma, semicolon, tab or bar; null: a comma, and a tab in .tsv",
     )
 
     @field_validator("delimiter")
     @classmethod
     def _divides(cls, delimiter: str | None) -> str | None:
         if delimiter in {'"', "\n", "\r", " "}:
-            raise ValueError("must be a character that can stand between values")
+            raise ValueError("must be a character that can separate values")
         return delimiter
 
 
 class TableDialogues(OwnDialogues):
-    """Reads tables with a header; options say which column is what."""
+    """Reader of tables with a header; options map columns to keys."""
 
     Options = TableOptions
     options: TableOptions
@@ -72,16 +71,16 @@ class TableDialogues(OwnDialogues):
     form = "table"
 
     def utterances(self, path: Path, repaired: Counter[str]) -> Iterator[Utterance | DataError]:
-        """Yield the utterance of each row of a table, or the error that the row deserves.
+        """Yield the utterance of each row of a table, or an error for an invalid row.
 
-        Rows stand in the order of speech. What no key is taken from is kept under the column's name.
+        Rows are in the order of speech. Other columns are kept under their own names.
 
         Raises:
-            DataError: the file cannot be read, is no table, or a column is missing.
+            DataError: the file cannot be read, is not a table, or a column is missing.
         """
         table = self._table(path)
         columns = self._columns(table)
-        folder = path.resolve().parent  # the manifest lies elsewhere
+        folder = path.resolve().parent  # the manifest is in another folder
         counts: dict[str, int] = {}
         for where, values in table.rows(table.columns, repaired):
             try:
@@ -95,7 +94,7 @@ class TableDialogues(OwnDialogues):
                 yield found
 
     def remarks(self, files: Sequence[Path]) -> tuple[str, ...]:
-        """Return a line for each way in which the files' columns were read."""
+        """Return one line per distinct mapping of columns to keys."""
         ways: dict[str, None] = {}
         for path in files:
             table = self._table(path)
@@ -103,8 +102,8 @@ class TableDialogues(OwnDialogues):
             taken = ", ".join(f"{key} from {column!r}" for key, column in columns.items())
             others = [column for column in table.columns if column not in columns.values()]
             kept, lost = ([c for c in others if (c in KEYS) is known] for known in (False, True))
-            line = f"columns: {taken}" + (f"; kept as they are: {', '.join(kept)}" if kept else "")
-            ways[line + (f"; left out, as another took their place: {', '.join(lost)}" if lost else "")] = None
+            line = f"columns: {taken}" + (f"; kept unchanged: {', '.join(kept)}" if kept else "")
+            ways[line + (f"; ignored, because another column replaces them: {', '.join(lost)}" if lost else "")] = None
         return tuple(ways)
 
     def _table(self, path: Path) -> Table:
@@ -115,7 +114,7 @@ class TableDialogues(OwnDialogues):
         where = table.header
         twice = [name for name in table.columns if table.columns.count(name) > 1]
         if twice:
-            raise DataError(f"two columns are called {twice[0]!r}", where=where, hint="rename one of the two")
+            raise DataError(f"duplicate column {twice[0]!r}", where=where, hint="rename one of the two")
         columns = {}
         for key in KEYS:
             asked = getattr(self.options, key)
@@ -127,7 +126,7 @@ class TableDialogues(OwnDialogues):
         shared = [name for name in columns.values() if list(columns.values()).count(name) > 1]
         if shared:
             keys = " and ".join(key for key, name in columns.items() if name == shared[0])
-            raise DataError(f"the column {shared[0]!r} cannot be {keys} at once", where=where)
+            raise DataError(f"column {shared[0]!r} cannot be both {keys}", where=where)
         return columns
 
     def _audio(self, table: Table) -> bool:
@@ -137,15 +136,15 @@ class TableDialogues(OwnDialogues):
 def _missing(key: str, name: str, table: Table) -> DataError:
     close = nearest(name, table.columns)
     hints = [f"did you mean {close!r}?"] if close else []
-    hints.append(f"there are: {listed(table.columns)}")
     other = _other_delimiter(table.columns)
-    takes = f"--option {key}=COLUMN names the one that holds it"
-    hints.append(f"if they are several: --option delimiter={other}" if other else takes)
-    return DataError(f"the column {name!r} is missing", where=table.header, hint="; ".join(hints))
+    option = f"--option {key}=COLUMN"
+    hints.append(f"if these are several columns, pass --option delimiter={other}" if other else f"pass {option}")
+    problem = f"no column named {name!r}; found {listed(table.columns)}"
+    return DataError(problem, where=table.header, hint="; ".join(hints))
 
 
 def _other_delimiter(columns: Sequence[str]) -> str | None:
-    """Return what may stand between the values of a table of one column, as the option calls it, or None."""
+    """Return the likely delimiter of a table with one column, as the option names it, or None."""
     counts = {word: columns[0].count(character) for word, character in DELIMITERS.items()} if len(columns) == 1 else {}
     likely = max(counts, key=lambda word: counts[word], default=None)
     return likely if likely is not None and counts[likely] else None
@@ -154,14 +153,14 @@ def _other_delimiter(columns: Sequence[str]) -> str | None:
 def _row(values: Mapping[str, str], columns: Mapping[str, str], where: str) -> dict[str, Any]:
     check_surplus(values, where)
     lacking = [column for column in columns.values() if column not in values]
-    if lacking:  # a row that was cut off, whose emotion or recording would be lost without a word
-        hint = "write every value, also the empty ones"
-        problem = f"the row has fewer values than the header has columns, and lacks {', '.join(lacking)}"
+    if lacking:  # a truncated row would silently lose its emotion or recording
+        hint = "write every value, also empty ones"
+        problem = f"the row has fewer values than the header has columns; missing: {', '.join(lacking)}"
         raise DataError(problem, where=where, hint=hint)
     for column, value in values.items():
         check_readable(column, value, where)
     taken = set(columns.values())
-    # A key of a dialogue file that another column gives must not come in by the name of a column of its own.
+    # If another column holds a key of a dialogue file, ignore the column with the key's name.
     row: dict[str, Any] = {k: v for k, v in values.items() if k and k not in taken and k not in KEYS}
     row["text"] = ""
     for key, column in columns.items():
@@ -181,6 +180,6 @@ def _seconds(column: str, value: str, where: str) -> float:
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds):
-        hint = "with a point for decimals, as 71.4"
+        hint = "use a decimal point, as in 71.4"
         raise DataError(f"{column} must be a number of seconds, not {value.strip()!r}", where=where, hint=hint)
     return seconds

@@ -1,4 +1,4 @@
-"""DailyDialog (Li et al., IJCNLP 2017), written conversations of two, from its text files."""
+"""Read DailyDialog (Li et al., IJCNLP 2017), written conversations of two people, from its text files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABELS = ("no emotion", "anger", "disgust", "fear", "happiness", "sadness", "sur
 FOLDERS = {"train": "train", "dev": "validation", "test": "test"}
 RELEASE = "ijcnlp_dailydialog"
 END = "__eou__"
-"""What stands behind each utterance."""
+"""Marker after each utterance."""
 
 DIALOGUES: Mapping[str, int] = {"train": 11_118, "dev": 1_000, "test": 1_000}
 """Dialogues by split in the release."""
@@ -34,23 +34,22 @@ EMOTIONS: Mapping[str, tuple[int, ...]] = {
     "test": (6_321, 118, 47, 17, 1_019, 102, 116),
 }
 """Utterances of each of `LABELS` in the release (tae898/multimodal-datasets, DailyDialog/dataset-stats.md), 102,979.
-The sums are those of the corpus's paper, but for fear, of which it is said to print 74 and 0.17 % of all, which are
-174."""
+The sums agree with the corpus's paper, except for fear: the paper prints 74, but also 0.17 % of all, which is 174."""
 
 DUPLICATE = "the same dialogue is in train"
 UNEVEN = "a dialogue with more or fewer emotions than utterances"
 
 
 class DailyDialogOptions(Options):
-    """What becomes of dialogues that stand in train and in another split."""
+    """Handling of dialogues that are in train and in another split."""
 
     duplicates: Literal["keep", "drop"] = Field(
-        "keep", description="drop: leave out of dev and test the dialogues that read the same as one in train"
+        "keep", description="drop: remove from dev and test the dialogues with the same text as one in train"
     )
 
 
 class DailyDialog(Dataset):
-    """Reads `dialogues_train.txt`, `dialogues_emotion_train.txt` and so on."""
+    """Reader of `dialogues_train.txt`, `dialogues_emotion_train.txt` and so on."""
 
     Options = DailyDialogOptions
     options: DailyDialogOptions
@@ -58,11 +57,11 @@ class DailyDialog(Dataset):
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the corpus found under `sources`: the release with its split folders unpacked, or the six files.
 
-        Dialogues are called `train_12`, after the line in their file. The two speakers, whom the corpus does not name,
-        are `A`, who begins, and `B`; they take turns.
+        Dialogues are called `train_12`, after the line in their file. The corpus does not name the two speakers: they
+        are `A`, who starts, and `B`, in turns.
 
         Raises:
-            DataError: a file is missing, or two that belong together have not as many lines.
+            DataError: a file is missing, or the texts and emotions have different numbers of lines.
         """
         repaired: Counter[str] = Counter()
         dropped: list[Dropped] = []
@@ -93,12 +92,12 @@ class DailyDialog(Dataset):
         return Corpus(LABELS, kept, tuple(files), tuple(dropped), dict(repaired))
 
     def published(self, corpus: Corpus) -> tuple[str, ...]:
-        """Return where the numbers of dialogues and of each emotion are not those of the release.
+        """Return differences from the release in the counts of dialogues and emotions.
 
-        What `duplicates=drop` left out counts all the same.
+        Dialogues that `duplicates=drop` removed count too.
         """
         left = [dropped for dropped in corpus.dropped if dropped.reason == DUPLICATE]
-        emotions_known = all(dropped.emotions for dropped in left)  # datasets of earlier versions do not tell
+        emotions_known = all(dropped.emotions for dropped in left)  # datasets of earlier versions lack them
         known: dict[str, int] = {}
         expected: dict[str, int] = {}
         for split, numbers in EMOTIONS.items():
@@ -114,11 +113,11 @@ class DailyDialog(Dataset):
 
 
 def _find(sources: Sequence[Path], folder: str, kind: str) -> Path:
-    # The folders of splits come as archives, and one that is unpacked into a folder of its name lies in itself.
+    # The split folders are archives; unpacking one into a folder of its own name nests it.
     inside = (folder, f"{folder}/{folder}")
-    places = (*inside, *(f"{RELEASE}/{place}" for place in inside))
-    hint = f"give the folder {RELEASE}, with the {folder}.zip in it unpacked"
-    return find_file(sources, f"dialogues_{kind}{folder}.txt", places, hint=hint)
+    folders = (*inside, *(f"{RELEASE}/{path}" for path in inside))
+    hint = f"pass the folder {RELEASE}, and unpack {folder}.zip in it"
+    return find_file(sources, f"dialogues_{kind}{folder}.txt", folders, hint=hint)
 
 
 def _lines(texts: Path, emotions: Path) -> Iterator[tuple[int, str, str]]:
@@ -126,9 +125,9 @@ def _lines(texts: Path, emotions: Path) -> Iterator[tuple[int, str, str]]:
     said, felt = (read_text(path).rstrip().split("\n") for path in (texts, emotions))
     if len(said) != len(felt):
         raise DataError(
-            f"{len(felt):,} lines, and {texts.name} has {len(said):,}",
+            f"{len(felt):,} lines, but {texts.name} has {len(said):,}",
             where=str(emotions),
-            hint="a line holds the emotions of the dialogue on the same line: take both files from one release",
+            hint="each line has the emotions of the dialogue on the same line: use both files of one release",
         )
     for number, (text, values) in enumerate(zip(said, felt, strict=True), start=1):
         if text.strip() or values.strip():
@@ -145,9 +144,9 @@ def _labels(values: str, where: str) -> list[str]:
     return labels
 
 
-def _uneven(said: int, felt: int, where: str, place: str) -> DataError:
+def _uneven(said: int, felt: int, where: str, location: str) -> DataError:
     return DataError(
-        f"{said} utterances, and {felt} emotions at {place}", where=where, hint="there must be one for each"
+        f"{said} utterances, but {felt} emotions at {location}", where=where, hint="each utterance needs one"
     )
 
 

@@ -1,4 +1,4 @@
-"""EmoryNLP (Zahiri and Choi, 2018), scenes of a television series, from its JSON files or CSV made of them."""
+"""Read EmoryNLP (Zahiri and Choi, 2018), scenes of a television series, from JSON or CSV files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JSON_FILES = {
 }
 CSV_FILES = {split: f"emorynlp_{split}_final.csv" for split in ("train", "dev", "test")}
 JSON_FOLDER, CSV_FOLDER = "json", "data/emorynlp"
-"""Where the files lie in copies of the repositories emorynlp/emotion-detection and declare-lab/MELD."""
+"""Folders of the files in the repositories emorynlp/emotion-detection and declare-lab/MELD."""
 
 SCENES: Mapping[str, int] = {"train": 713, "dev": 99, "test": 85}
 EMOTIONS: Mapping[str, tuple[int, ...]] = {
@@ -35,22 +35,22 @@ EMOTIONS: Mapping[str, tuple[int, ...]] = {
     "dev": (393, 289, 132, 134, 178, 143, 75),
     "test": (349, 282, 159, 145, 182, 113, 98),
 }
-"""Scenes, and utterances of each of `LABELS`, as the README of emorynlp/emotion-detection counts them: 9,934, 1,344 and
+"""Scenes, and utterances of each of `LABELS`, from the README of emorynlp/emotion-detection: 9,934, 1,344 and
 1,328 utterances."""
 
 SILENT = "nothing is said"
 
 
 class EmoryNlp(Dataset):
-    """Reads `emotion-detection-trn.json` and so on, or `emorynlp_train_final.csv` and so on."""
+    """Reader of `emotion-detection-trn.json` and so on, or of `emorynlp_train_final.csv` and so on."""
 
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the corpus found under `sources`: three files of one form, a folder of them, or the repository.
 
-        A scene is a dialogue, called `s01_e02_c01` in either form. Who speaks in chorus is one speaker.
+        A scene is a dialogue, called `s01_e02_c01` in either form. People who speak in chorus are one speaker.
 
         Raises:
-            DataError: a file or a column is missing, both forms are there, or a scene is in two splits.
+            DataError: a file or a column is missing, the sources have both forms, or a scene is in two splits.
         """
         form, files = _files(sources)
         dropped: list[Dropped] = []
@@ -63,7 +63,7 @@ class EmoryNlp(Dataset):
         return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired))
 
     def published(self, corpus: Corpus) -> tuple[str, ...]:
-        """Return where the numbers of scenes and of each emotion are not those of the repository's README."""
+        """Return differences from the repository's README in the counts of scenes and emotions."""
         found: dict[str, int] = {}
         expected: dict[str, int] = {}
         for split, numbers in EMOTIONS.items():
@@ -83,11 +83,11 @@ def _files(sources: Sequence[Path]) -> tuple[str, dict[str, Path]]:
         if any(candidates(sources, name, (folder,)) for name in names.values())
     ]
     if len(there) > 1:
-        hint = "give the files of one form"
-        raise DataError("both the JSON and the CSV files are there", where=", ".join(map(str, sources)), hint=hint)
+        hint = "pass the files of one form"
+        raise DataError("found both the JSON and the CSV files", where=", ".join(map(str, sources)), hint=hint)
     form = there[0] if there else "json"
     names, folder = forms[form]
-    either = f"give the folder that holds it, or the one that holds {CSV_FILES['train']}"
+    either = f"pass the folder that contains it, or the one that contains {CSV_FILES['train']}"
     return form, {s: find_file(sources, n, (folder,), hint=None if there else either) for s, n in names.items()}
 
 
@@ -113,7 +113,7 @@ def _utterances(
             key = (utterance.dialogue, int(utterance.utterance))
             first = seen.setdefault(key, utterance.where or "")
             if first != utterance.where:
-                problem = f"{key[0]}, utterance {key[1]} stands here again, first at {first}"
+                problem = f"duplicate utterance {key[1]} of {key[0]}, first at {first}"
                 raise DataError(problem, where=utterance.where)  # noqa: TRY301 - one way to be lost
         except DataError as error:
             where = error.where or ""
@@ -148,7 +148,7 @@ def _check_homes(splits: Mapping[str, Sequence[Dialogue]]) -> None:
     for split, dialogues in splits.items():
         for dialogue in dialogues:
             where = dialogue.utterances[0].where or ""
-            first, place = homes.setdefault(dialogue.id, (split, where))
+            first, location = homes.setdefault(dialogue.id, (split, where))
             if first != split:
-                problem = f"the scene {dialogue.id} is in {split} here and in {first} at {place}"
-                raise DataError(problem, where=where, hint="take all three files from one release")
+                problem = f"scene {dialogue.id} is in {split} here, but in {first} at {location}"
+                raise DataError(problem, where=where, hint="use all three files of one release")

@@ -1,4 +1,4 @@
-"""The two forms of EmoryNLP's files: JSON, by season, episode and scene, and CSV with an utterance a row."""
+"""Parse EmoryNLP's files: JSON by season, episode and scene, and CSV with one utterance per row."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _NAMED = re.compile(r'"(?:utterance_id|scene_id)"\s*:\s*"([^"\\]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An utterance as a file has it.
+    """An utterance of a file.
 
     Attributes:
         season: the number of the season.
         episode: the number of the episode in it.
         scene: the number of the scene in it.
         utterance: the number of the utterance in it.
-        speakers: those who say it; several speak in chorus.
-        text: what is said.
+        speakers: its speakers; several speak in chorus.
+        text: the words.
         emotion: the label, as the file spells it.
         where: `file:line`.
     """
@@ -53,10 +53,10 @@ class Line:
 
 
 def of_json(path: Path) -> Iterator[Line | DataError]:
-    """Yield the utterances of a JSON file in its order, or the errors that they deserve.
+    """Yield the utterances of a JSON file in its order, or errors for invalid ones.
 
     Raises:
-        DataError: the file is no JSON, or holds no scene.
+        DataError: the file is not JSON, or contains no scene.
     """
     text = read_text(path)
     try:
@@ -66,7 +66,7 @@ def of_json(path: Path) -> Iterator[Line | DataError]:
     lines = _lines(text)
     scenes = list(_scenes(data))
     if not scenes:
-        raise DataError("holds no scene", where=str(path), hint="it should read seasons, episodes, scenes, utterances")
+        raise DataError("contains no scene", where=str(path), hint="expected seasons, episodes, scenes, utterances")
     for scene in scenes:
         near = _line(lines, scene.get("scene_id"))
         for utterance in scene.get("utterances") or ():
@@ -78,7 +78,7 @@ def of_json(path: Path) -> Iterator[Line | DataError]:
 
 
 def of_row(row: Mapping[str, str], where: str) -> Line:
-    """Return the utterance of a row of a CSV file, whose speakers are written as a list of Python's.
+    """Return the utterance of a row of a CSV file, which writes speakers as a Python list.
 
     Raises:
         DataError: a value is missing or wrong.
@@ -115,7 +115,7 @@ def _scenes(data: object) -> Iterator[dict[str, Any]]:
 
 
 def _lines(text: str) -> dict[str, deque[int]]:
-    """Return the lines on which scenes and utterances give their names; a parser of JSON does not say them."""
+    """Return the line numbers of scene and utterance names, which a JSON parser does not report."""
     lines: defaultdict[str, deque[int]] = defaultdict(deque)
     line, seen = 1, 0
     for match in _NAMED.finditer(text):
@@ -132,7 +132,7 @@ def _line(lines: Mapping[str, deque[int]], name: object) -> int | None:
 
 def _of_object(utterance: object, where: str) -> Line:
     if not isinstance(utterance, dict):
-        raise DataError("an utterance that is no JSON object", where=where)
+        raise DataError("the utterance is not a JSON object", where=where)
     for key, kind, name in (
         ("utterance_id", str, "a string"),
         ("speakers", list, "a list of names"),
@@ -145,7 +145,7 @@ def _of_object(utterance: object, where: str) -> Line:
             raise DataError(f"{key!r} must be {name}, not {json.dumps(utterance[key])}", where=where)
     found = _IDENTITY.fullmatch(utterance["utterance_id"])
     if not found:
-        problem = f"'utterance_id' must read s01_e02_c03_u004, not {utterance['utterance_id']!r}"
+        problem = f"'utterance_id' must look like s01_e02_c03_u004, not {utterance['utterance_id']!r}"
         raise DataError(problem, where=where)
     season, episode, scene, number = (int(found[name]) for name in ("season", "episode", "scene", "utterance"))
     speakers = tuple(str(name) for name in utterance["speakers"])

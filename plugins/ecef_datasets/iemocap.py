@@ -1,4 +1,4 @@
-"""IEMOCAP (Busso et al., 2008), acted conversations of two, from the folders of its release."""
+"""Read IEMOCAP (Busso et al., 2008), acted conversations of two people, from the folders of its release."""
 
 from __future__ import annotations
 
@@ -52,39 +52,41 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "oth": "other",
     },
 }
-"""The emotions of each set of labels, by the release's own; utterances of others have none. Nobody agreed on `xxx`."""
+"""Label sets, as maps from the release's labels; other utterances have no label. `xxx` means no agreement."""
 
 _TEST_OF_STANDARD = 5
 _SHOWN = 3
 
 
 class IemocapOptions(Options):
-    """Which emotions there are, and who is in which split."""
+    """Label set and splits."""
 
     labels: Literal["iemocap4", "iemocap6", "all"] = Field(
         "iemocap4",
-        description="four emotions, excited being happy; six, with excited and frustrated; or all ten that the release "
-        "has, for a recipe's own `labels` to choose from",
+        description="four emotions, with excited as happy; six, with excited and frustrated; or all ten of the "
+        "release, for a recipe's own `labels` to choose from",
     )
     split: Literal["standard", "loso1", "loso2", "loso3", "loso4", "loso5"] = Field(
         "standard", description="standard: session 5 is test, dev a fixed list; loso1 to loso5: that session is test"
     )
-    dev: float = Field(0.1, ge=0, lt=1, description="of loso1 to loso5: share of the other sessions' dialogues for dev")
-    seed: int = Field(0, description="of loso1 to loso5: another seed gives other dialogues for dev")
-    audio: bool = Field(True, description="take the recordings of the utterances, where they are there")
+    dev: float = Field(
+        0.1, ge=0, lt=1, description="for loso1 to loso5: share of the other sessions' dialogues for dev"
+    )
+    seed: int = Field(0, description="for loso1 to loso5: another seed gives other dialogues for dev")
+    audio: bool = Field(True, description="use the recordings of the utterances, if present")
 
     @model_validator(mode="after")
     def _applies(self) -> Self:
         useless = sorted({"dev", "seed"} & self.model_fields_set)
         if self.split == "standard" and useless:
             raise ValueError(
-                f"{' and '.join(useless)}: for loso1 to loso5; the dev dialogues of standard are a fixed list"
+                f"{' and '.join(useless)}: only for loso1 to loso5; standard has a fixed list of dev dialogues"
             )
         return self
 
 
 class Iemocap(Dataset):
-    """Reads `SessionN/dialog/EmoEvaluation`, `dialog/transcriptions` and `sentences/wav`."""
+    """Reader of `SessionN/dialog/EmoEvaluation`, `dialog/transcriptions` and `sentences/wav`."""
 
     Options = IemocapOptions
     options: IemocapOptions
@@ -92,12 +94,13 @@ class Iemocap(Dataset):
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the dialogues of the sessions found under `sources`: the release, a session, or a folder above.
 
-        Every evaluated turn is an utterance; one whose label is not in the set has none, and is context. Speakers are
+        Every evaluated turn is an utterance; if its label is not in the set, it has none and is context. Speakers are
         called `Ses01F` and so on. Rows keep the release's label as `raw_emotion`, its ratings as `valence`,
-        `activation` and `dominance`, and the seconds into the dialogue as `dialogue_start` and `dialogue_end`.
+        `activation` and `dominance`, and the times within the dialogue, in seconds, as `dialogue_start` and
+        `dialogue_end`.
 
         Raises:
-            DataError: there is no session, one is there twice, or a transcription is missing.
+            DataError: a session is missing or duplicate, or a transcription is missing.
         """
         parts = find_parts(sources)
         homes = self._homes(parts)
@@ -118,9 +121,9 @@ class Iemocap(Dataset):
         )
 
     def published(self, corpus: Corpus) -> tuple[str, ...]:
-        """Return where the numbers are not those of the release and of the literature, or which sessions are missing.
+        """Return differences from the counts of the release and of the literature, or the missing sessions.
 
-        With a split or a set of labels that nothing is published of, those of the release alone are compared.
+        If nothing is published about the split or label set, only the release is compared.
         """
         return compare(corpus, labels=self.options.labels, split=self.options.split)
 
@@ -136,7 +139,7 @@ class Iemocap(Dataset):
             else:
                 rest.setdefault(part.session, []).append(part.id)
         for dialogues in rest.values():
-            # As many of each session, so that dev hears everyone whom train hears.
+            # Equal shares of each session, so that dev has all speakers of train.
             drawn = sorted(dialogues, key=lambda name: share_of(name, self.options.seed))
             dev = DEV_DIALOGUES if standard else set(drawn[: round(self.options.dev * len(drawn))])
             homes |= {name: "dev" if name in dev else "train" for name in dialogues}
@@ -144,7 +147,7 @@ class Iemocap(Dataset):
 
 
 class _Reading:
-    """Reads dialogue after dialogue, and remembers what was left out."""
+    """Reader of single dialogues that collects skipped rows."""
 
     def __init__(self, options: IemocapOptions) -> None:
         self.dropped: list[Dropped] = []
@@ -156,20 +159,20 @@ class _Reading:
         self._untold: list[str] = []
 
     def utterances(self, part: Part, split: str) -> tuple[Utterance, ...]:
-        """Return the utterances of a dialogue in the order in which they begin."""
+        """Return the utterances of a dialogue in the order of their start."""
         turns: dict[str, Turn] = {}
         for found in read_evaluation(part):
             if isinstance(found, DataError):
                 self._drop(split, found)
             elif found.id in turns:
-                problem = f"{found.id} stands here again, first at {turns[found.id].where}"
+                problem = f"duplicate turn {found.id}, first at {turns[found.id].where}"
                 self._drop(split, DataError(problem, where=found.where))
             else:
                 turns[found.id] = found
         texts = self._texts(part, split, turns)
         there = part.recordings() if self._audio else frozenset()
         utterances = []
-        # The files list the turns of one speaker after the other's; sorting is stable where two begin at once.
+        # The files list one speaker after the other; sorting is stable if two turns start at once.
         for turn in sorted(turns.values(), key=lambda turn: (turn.start, turn.end)):
             audio = part.recording(turn.id) if f"{turn.id}.wav" in there else None
             utterance = self._utterance(part, turn, texts.get(turn.id, ""), audio)
@@ -182,30 +185,30 @@ class _Reading:
         return tuple(utterances)
 
     def remarks(self) -> tuple[str, ...]:
-        """Return what is to be said about recordings and texts that are not there."""
+        """Return remarks about missing recordings and texts."""
         lines = []
         if self._audio and not self._heard:
-            lines.append("no recording is there: text alone")
+            lines.append("no recordings: text only")
         elif self._silent:
-            lines.append(f"without a recording, text alone: {_some(self._silent)}")
+            lines.append(f"without a recording, text only: {_some(self._silent)}")
         if self._untold:
-            lines.append(f"without a transcription, recording alone: {_some(self._untold)}")
+            lines.append(f"without a transcription, recording only: {_some(self._untold)}")
         return tuple(lines)
 
     def _texts(self, part: Part, split: str, turns: Mapping[str, Turn]) -> dict[str, str]:
         texts: dict[str, str] = {}
-        for said in read_transcription(part, self.repaired):
-            if isinstance(said, DataError):
-                self._drop(split, said)
-            elif said.turn is None:
-                self.dropped.append(Dropped(split, line_item(said.where), NAMELESS, said.where))
-            elif said.turn not in turns:
-                reason = OVERLAP if said.overlapping else UNEVALUATED
-                self.dropped.append(Dropped(split, said.turn, reason, said.where))
-            elif said.turn in texts:
-                self._drop(split, DataError(f"the text of {said.turn} stands here again", where=said.where))
+        for line in read_transcription(part, self.repaired):
+            if isinstance(line, DataError):
+                self._drop(split, line)
+            elif line.turn is None:
+                self.dropped.append(Dropped(split, line_item(line.where), NAMELESS, line.where))
+            elif line.turn not in turns:
+                reason = OVERLAP if line.overlapping else UNEVALUATED
+                self.dropped.append(Dropped(split, line.turn, reason, line.where))
+            elif line.turn in texts:
+                self._drop(split, DataError(f"duplicate text of {line.turn}", where=line.where))
             else:
-                texts[said.turn] = said.text
+                texts[line.turn] = line.text
         return texts
 
     def _utterance(self, part: Part, turn: Turn, text: str, audio: Path | None) -> Utterance:
@@ -219,10 +222,10 @@ class _Reading:
             self._heard += 1
         elif self._audio:
             self._silent.append(turn.id)
-            row["audio_fault"] = "there is no recording of it"
+            row["audio_fault"] = "recording missing"
         if not text and audio is not None:
             self._untold.append(turn.id)
-            row["text_fault"] = "there is no transcription of it"
+            row["text_fault"] = "transcription missing"
         return Utterance(
             text=text,
             speaker=turn.speaker,

@@ -1,4 +1,4 @@
-"""The files of IEMOCAP's release: where they lie, and what their lines say."""
+"""Find and parse the files of IEMOCAP's release."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ EMOTIONS: Mapping[str, str] = {
     "oth": "other",
     "xxx": "undecided",
 }
-"""What the release's labels mean; `xxx` is where the annotators did not agree."""
+"""Meaning of the release's labels; `xxx` if the annotators did not agree."""
 
 EVALUATIONS, TRANSCRIPTIONS, RECORDINGS = "dialog/EmoEvaluation", "dialog/transcriptions", "sentences/wav"
-"""Where the files lie in the folder of a session."""
+"""Folders of the files in a session."""
 
 DEPTH = 4
-"""How many folders below a source the release is looked for."""
+"""Number of folder levels below a source to search for the release."""
 
-OVERLAP = "overlapping speech, which nobody evaluated"
-UNEVALUATED = "transcribed, and evaluated by nobody"
-NAMELESS = "a line of a transcription that names no utterance"
+OVERLAP = "overlapping speech without an evaluation"
+UNEVALUATED = "transcribed but not evaluated"
+NAMELESS = "a transcription line without an utterance id"
 
 _SESSION = re.compile(r"Session[1-5]")
 _DIALOGUE = re.compile(r"Ses0(?P<session>[1-5])[FM]_(?:impro|script)\w+")
@@ -48,7 +48,7 @@ _EVALUATED = re.compile(
     rf"\[(?P<start>{_NUMBER})\s*-\s*(?P<end>{_NUMBER})\]\s+(?P<turn>\S+)\s+(?P<emotion>\S+)\s+"
     rf"\[(?P<valence>{_NUMBER}),\s*(?P<activation>{_NUMBER}),\s*(?P<dominance>{_NUMBER})\]"
 )
-_ANNOTATORS = ("%", "C-", "A-")  # the heading, and what each annotator said of a turn
+_ANNOTATORS = ("%", "C-", "A-")  # the heading, and the labels of each annotator
 _TRANSCRIBED = re.compile(r"(?P<turn>Ses\S+)\s*\[[^\]]*\]\s*:?\s*(?P<text>.*)")
 _OVERLAPPING = re.compile(r"_[FM]XX\w*")
 
@@ -74,30 +74,30 @@ class Part:
 
     @property
     def transcription(self) -> Path:
-        """The file with what was said."""
+        """The file with the words."""
         return self.folder / TRANSCRIPTIONS / f"{self.id}.txt"
 
     def recordings(self) -> frozenset[str]:
-        """Return the names of the recordings of its turns that are there."""
+        """Return the names of the existing recordings of its turns."""
         folder = self.folder / RECORDINGS / self.id
         return frozenset(p.name for p in folder.iterdir()) if folder.is_dir() else frozenset()
 
     def recording(self, turn: str) -> Path:
-        """Return where the recording of a turn lies."""
+        """Return the path of a turn's recording."""
         return (self.folder / RECORDINGS / self.id / f"{turn}.wav").resolve()
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn as it was evaluated.
+    """The evaluation of a turn.
 
     Attributes:
         id: its name, such as `Ses01F_impro01_M003`.
-        start: where it begins, seconds into the dialogue.
-        end: where it ends, seconds into the dialogue.
+        start: its start within the dialogue, seconds.
+        end: its end within the dialogue, seconds.
         emotion: its label, as the release spells it.
-        speaker: who said it, such as `Ses01M`.
-        ratings: valence, activation and dominance, each from 1 to 5, the mean of the annotators'.
+        speaker: its speaker, such as `Ses01M`.
+        ratings: valence, activation and dominance, from 1 to 5, averaged over the annotators.
         where: `file:line`.
     """
 
@@ -111,8 +111,8 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A line of a transcription: the turn, the text, and where; no turn where it names none."""
+class TranscribedLine:
+    """A line of a transcription: the turn, or None if the line names none, the text, and its `file:line`."""
 
     turn: str | None
     text: str
@@ -120,7 +120,7 @@ class Said:
 
     @property
     def overlapping(self) -> bool:
-        """Whether it is of two who spoke at once."""
+        """Whether two people spoke at once."""
         return bool(self.turn and _OVERLAPPING.search(self.turn))
 
 
@@ -128,8 +128,8 @@ def find_parts(sources: Sequence[Path]) -> list[Part]:
     """Return the dialogues of all sessions under `sources`, in the order of their names.
 
     Raises:
-        DataError: there is none, or a session is there twice.
-        OSError: a folder cannot be read, which may hold a session.
+        DataError: no session, or a duplicate session.
+        OSError: a folder that may contain a session cannot be read.
     """
     sessions: dict[str, Path] = {}
     for source in sources:
@@ -138,16 +138,16 @@ def find_parts(sources: Sequence[Path]) -> list[Part]:
         for name, folder in _sessions(source):
             first = sessions.setdefault(name, folder)
             if first.resolve() != folder.resolve():
-                raise DataError(f"{name} is there twice: {first} and {folder}", hint="give one of the two")
+                raise DataError(f"two folders are called {name}: {first} and {folder}", hint="pass only one of them")
     parts = []
     for folder in sessions.values():
-        for path in (folder / EVALUATIONS).iterdir():  # `glob` would pass over a folder that cannot be read
+        for path in (folder / EVALUATIONS).iterdir():  # `glob` would skip an unreadable folder
             named = _DIALOGUE.fullmatch(path.stem)
-            if named and path.suffix == ".txt":  # which a Mac's own files, `._Ses01F_impro01.txt`, are not
+            if named and path.suffix == ".txt":  # excludes macOS metadata, `._Ses01F_impro01.txt`
                 parts.append(Part(path.stem, int(named["session"]), folder))
     if not parts:
         problem = f"no Session1 to Session5 with files in {EVALUATIONS}"
-        hint = "give the folder IEMOCAP_full_release, unpacked, or one above it"
+        hint = "pass the unpacked folder IEMOCAP_full_release, or one above it"
         raise DataError(problem, where=", ".join(map(str, sources)), hint=hint)
     return sorted(parts, key=lambda part: part.id)
 
@@ -156,7 +156,7 @@ def _sessions(source: Path) -> Iterator[tuple[str, Path]]:
     waiting = deque([(source, 0)])
     while waiting:
         folder, depth = waiting.popleft()
-        name = folder.name or folder.absolute().name  # `.` has none of its own
+        name = folder.name or folder.absolute().name  # `.` has no name of its own
         if _SESSION.fullmatch(name):
             if (folder / EVALUATIONS).is_dir():
                 yield name, folder
@@ -166,7 +166,7 @@ def _sessions(source: Path) -> Iterator[tuple[str, Path]]:
 
 
 def read_evaluation(part: Part) -> Iterator[Turn | DataError]:
-    """Yield the turns of a dialogue in the order of the file, or the errors that their lines deserve."""
+    """Yield the turns of a dialogue in the order of the file, or errors for invalid lines."""
     for number, line in enumerate(read_text(part.evaluation).split("\n"), start=1):
         where = f"{part.evaluation}:{number}"
         if line.strip() and not line.startswith(_ANNOTATORS):
@@ -180,26 +180,26 @@ def _turn(part: Part, line: str, where: str) -> Turn:
     found = _EVALUATED.fullmatch(line)
     if not found:
         hint = "[START - END] TURN EMOTION [V, A, D]"
-        raise DataError("not a turn's evaluation", where=where, hint=f"such a line reads {hint}")
+        raise DataError("not a turn's evaluation", where=where, hint=f"expected {hint}")
     named = re.fullmatch(rf"{re.escape(part.id)}_(?P<who>[FM])\d+", found["turn"])
     if not named:
-        raise DataError(f"{found['turn']!r} is no turn of {part.id}", where=where)
+        raise DataError(f"{found['turn']!r} is not a turn of {part.id}", where=where)
     if found["emotion"] not in EMOTIONS:
         hint = did_you_mean(found["emotion"], EMOTIONS)
         raise DataError(f"unknown emotion {found['emotion']!r}", where=where, hint=hint)
     start, end = float(found["start"]), float(found["end"])
     if end <= start:
-        raise DataError(f"the turn ends at {end:g} s and starts at {start:g} s", where=where)
+        raise DataError(f"the turn ends at {end:g} s but starts at {start:g} s", where=where)
     ratings = {name: float(found[name]) for name in ("valence", "activation", "dominance")}
     speaker = f"Ses0{part.session}{named['who']}"
     return Turn(found["turn"], start, end, found["emotion"], speaker, ratings, where)
 
 
-def read_transcription(part: Part, repaired: Counter[str]) -> Iterator[Said | DataError]:
-    """Yield the lines of a dialogue's transcription, or the errors that they deserve.
+def read_transcription(part: Part, repaired: Counter[str]) -> Iterator[TranscribedLine | DataError]:
+    """Yield the lines of a dialogue's transcription, or errors for invalid lines.
 
     Raises:
-        DataError: there is no such file.
+        DataError: the file is missing.
     """
     if not part.transcription.is_file():
         hint = f"the release has a file in {TRANSCRIPTIONS} for each in {EVALUATIONS}"
@@ -210,10 +210,11 @@ def read_transcription(part: Part, repaired: Counter[str]) -> Iterator[Said | Da
             continue
         found = _TRANSCRIBED.fullmatch(line.strip())
         if not found:
-            # Some lines of the release are a note such as `M: [LAUGHTER]`; one that begins as a turn's is broken.
-            hint = "such a line reads TURN [START-END]: TEXT"
-            broken = line.startswith("Ses")
-            yield DataError("not a turn's text", where=where, hint=hint) if broken else Said(None, line.strip(), where)
+            # Some lines of the release are notes such as `M: [LAUGHTER]`; one that starts like a turn is invalid.
+            if line.startswith("Ses"):
+                yield DataError("not a turn's text", where=where, hint="expected TURN [START-END]: TEXT")
+            else:
+                yield TranscribedLine(None, line.strip(), where)
             continue
         text, repairs = mend(found["text"])
         try:
@@ -222,4 +223,4 @@ def read_transcription(part: Part, repaired: Counter[str]) -> Iterator[Said | Da
             yield error
         else:
             repaired.update(repairs)
-            yield Said(found["turn"], text.strip(), where)
+            yield TranscribedLine(found["turn"], text.strip(), where)

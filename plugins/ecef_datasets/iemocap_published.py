@@ -1,4 +1,4 @@
-"""What is published about IEMOCAP: its numbers, and the split that papers on whole dialogues use."""
+"""Published counts of IEMOCAP, and the split of papers on whole dialogues."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import Corpus
 
 DIALOGUES, UTTERANCES = 151, 10_039
-"""Dialogues of the release, and turns that its files evaluate (tae898/multimodal-datasets, as below)."""
+"""Dialogues and evaluated turns of the release (tae898/multimodal-datasets, as below)."""
 
 EMOTIONS: Mapping[str, int] = {
     "neu": 1708,
@@ -32,15 +32,15 @@ EMOTIONS: Mapping[str, int] = {
 """Turns of each label in the files of EmoEvaluation (tae898/multimodal-datasets, IEMOCAP/dataset-stats.md)."""
 
 FOUR: Mapping[str, int] = {"neutral": 1708, "happy": 1636, "angry": 1103, "sad": 1084}
-"""The 5,531 utterances of four emotions, excited being happy (EmoBox and SpeechBrain agree)."""
+"""The 5,531 utterances of four emotions, with excited as happy (EmoBox and SpeechBrain agree)."""
 
 FOUR_BY_SESSION: Mapping[int, int] = {1: 1085, 2: 1023, 3: 1151, 4: 1031, 5: 1241}
 """The same by session, the sizes of the test sets when one session is left out (emotion2vec, iemocap_downstream)."""
 
 SIX_BY_SPLIT: Mapping[str, int] = {"train": 5163, "dev": 647, "test": 1623}
 """Utterances of six emotions in the features that papers on whole dialogues share: those of DialogueRNN, 120 and 31
-dialogues, of which COSMIC sets twelve apart as dev. They are 7,433, of which 53 are happy there alone: the release's
-files have 7,380."""
+dialogues, of which COSMIC uses twelve as dev. They total 7,433, of which 53 are labelled happy only there: the
+release's files have 7,380."""
 
 DEV_DIALOGUES = frozenset(
     {
@@ -58,31 +58,31 @@ DEV_DIALOGUES = frozenset(
         "Ses04F_script02_1",
     }
 )
-"""The dialogues of sessions 1 to 4 that the standard split validates on: as many as COSMIC's, which are stored in a
-form that could not be read, so that nothing says that they are the same. Other papers have dev sets of their own."""
+"""The dialogues of sessions 1 to 4 in dev of the standard split: as many as COSMIC's. COSMIC stores its list in a form
+that could not be read, so the two lists may differ. Other papers use other dev sets."""
 
 _RELEASE = "the release (10,039 evaluated turns)"
 _FOUR = "the literature on four emotions (5,531 utterances)"
-_SIX = "the literature's six emotions by split (7,433 utterances, 53 of them happy there alone)"
+_SIX = "the literature's six emotions by split (7,433 utterances, 53 of them happy only there)"
 
 
 _SESSION = re.compile(r"Ses0([1-5])")
 
 
 def compare(corpus: Corpus, *, labels: str, split: str) -> tuple[str, ...]:
-    """Return what differs from the published numbers, or which sessions are missing.
+    """Return differences from the published counts, or the missing sessions.
 
     Args:
-        corpus: what was read, or lies in the workspace.
-        labels: the set of labels: `iemocap4`, `iemocap6`, or another that nothing is published of.
-        split: which split it is.
+        corpus: the corpus as read, or from the workspace.
+        labels: the label set: `iemocap4`, `iemocap6`, or another without published counts.
+        split: the value of the option `split`.
     """
     ids = [dialogue.id for dialogues in corpus.splits.values() for dialogue in dialogues]
     sessions = {name: int(session[1]) for name in ids if (session := _SESSION.match(name))}
     missing = sorted(set(FOUR_BY_SESSION) - set(sessions.values()))
     if missing:
         names = ", ".join(f"Session{number}" for number in missing)
-        return (f"not the whole release: without {names}",)
+        return (f"incomplete release: missing {names}",)
     utterances = [u for dialogues in corpus.splits.values() for dialogue in dialogues for u in dialogue.utterances]
     found = {"dialogues": len(ids), "utterances": len(utterances)} | Counter(
         str(u.row.get("raw_emotion")) for u in utterances
@@ -90,7 +90,7 @@ def compare(corpus: Corpus, *, labels: str, split: str) -> tuple[str, ...]:
     lines = differences(found, {"dialogues": DIALOGUES, "utterances": UTTERANCES, **EMOTIONS}, _RELEASE)
     labelled = [u for u in utterances if u.emotion is not None]
     if labels == "iemocap4":
-        counted = Counter(what for u in labelled for what in (f"Session{sessions.get(u.dialogue)}", str(u.emotion)))
+        counted = Counter(name for u in labelled for name in (f"Session{sessions.get(u.dialogue)}", str(u.emotion)))
         four = {**FOUR, **{f"Session{number}": size for number, size in FOUR_BY_SESSION.items()}}
         return lines + differences(counted, four, _FOUR)
     if labels == "iemocap6" and split == "standard":

@@ -1,4 +1,4 @@
-"""Anyone's own dialogues, with their own labels, from JSON Lines."""
+"""Read the user's own dialogues from JSON Lines."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class JsonLinesOptions(OwnOptions):
-    """Which labels there are, and how dialogues are distributed over the splits."""
+    """Labels, and the distribution of dialogues over the splits."""
 
 
 class JsonLines(OwnDialogues):
-    """Reads dialogue files; a file's name, a row's `split` or else chance decides a dialogue's split."""
+    """Reader of dialogue files; the file's name, the row's `split` or else a hash decides the split."""
 
     Options = JsonLinesOptions
     options: JsonLinesOptions
@@ -29,11 +29,11 @@ class JsonLines(OwnDialogues):
     form = "dialogue file"
 
     def utterances(self, path: Path, repaired: Counter[str]) -> Iterator[Utterance | DataError]:
-        """Yield the utterance of each line of a dialogue file, or the error that the line deserves."""
-        del repaired  # a dialogue file is UTF-8 or it is broken
+        """Yield the utterance of each line of a dialogue file, or an error for an invalid line."""
+        del repaired  # an invalid byte makes the line invalid; nothing is repaired
         try:
             with path.open("rb") as stream:
-                # The manifest lies elsewhere, so that a path in it must not depend on where the reader stood.
+                # The manifest is in another folder, so its paths must not depend on the current one.
                 folder = path.resolve().parent
                 yield from read_utterances(stream, name=str(path), dialogue=path.stem, folder=folder)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""MELD (Poria et al., ACL 2019), conversations of a television series: its official tables, and its recordings."""
+"""Read MELD (Poria et al., ACL 2019), conversations of a television series, from its tables and recordings."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 LABELS = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 FILES = {split: f"{split}_sent_emo.csv" for split in ("train", "dev", "test")}
 FOLDER = "data/MELD"
-"""Where the files lie in a copy of the corpus's repository."""
+"""Folder of the files in the corpus's repository."""
 FOLDERS = (FOLDER, "MELD.Raw")
-"""Where the files may lie below a source: as in the repository, or as in the archive of the recordings."""
+"""Folders that may contain the files: of the repository, and of the archive of recordings."""
 
 COLUMNS = (
     "Utterance",
@@ -49,15 +49,15 @@ COLUMNS = (
     "EndTime",
 )
 TEXTS = ("Utterance", "Speaker")
-"""The columns whose broken characters are mended."""
+"""Columns to repair broken characters in."""
 
 _Address = Annotated[str, Field(pattern=r"^https?://\S+$")]
 
 
 class MeldOptions(Options):
-    """Where `prepare --download` finds the corpus."""
+    """Addresses for `prepare --download`."""
 
-    recordings: bool = Field(True, description="whether the archive of recordings is downloaded too, 10.9 GB")
+    recordings: bool = Field(True, description="whether to download the archive of recordings too, 10.9 GB")
     tables: _Address | None = Field(
         None, description="the address of the folder of the three tables; null: the corpus's repository"
     )
@@ -65,22 +65,22 @@ class MeldOptions(Options):
         None, description="the address of the archive of recordings; null: the public addresses, one after the other"
     )
     archive_sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")] | None = Field(
-        None, description="the archive's SHA-256; null: the one that is known of the public addresses"
+        None, description="the archive's SHA-256; null: the known one of the public addresses"
     )
 
     def decisive(self) -> dict[str, Any]:
-        """Return nothing: what is read, and not where it lay, decides the dataset."""
+        """Return nothing: the content determines the dataset, not its address."""
         return {}
 
 
 class Meld(Dataset):
-    """Reads `train_sent_emo.csv`, `dev_sent_emo.csv` and `test_sent_emo.csv`, and the clips `diaX_uttY`."""
+    """Reader of `train_sent_emo.csv`, `dev_sent_emo.csv` and `test_sent_emo.csv`, and the clips `diaX_uttY`."""
 
     Options = MeldOptions
     options: MeldOptions
 
     def download(self, context: PrepareContext) -> tuple[Path, ...]:
-        """Download the tables and the archive of recordings, where they are not there yet, and return them."""
+        """Download missing tables and the archive of recordings, and return all paths."""
         from ecef_datasets.meld_download import fetch_archive, fetch_tables
 
         tables = fetch_tables(self.options.tables, tuple(FILES.values()), context)
@@ -89,20 +89,20 @@ class Meld(Dataset):
         return (*tables, fetch_archive(self.options.archive, self.options.archive_sha256, context))
 
     def collect(self, sources: Sequence[Path], context: PrepareContext) -> Corpus:
-        """Return the corpus with its recordings, which become FLAC files in the folder of the dataset.
+        """Return the corpus with its recordings, converted to FLAC files in the dataset's folder.
 
-        Tables that are no source themselves come out of the archive. Without recordings this is `read`.
+        Tables that are not among the sources come from the archive. Without recordings this is `read`.
 
         Raises:
             DataError: a table or a column is missing, or an archive is damaged or hostile.
-            EcefError: the disk is full, or another process is at it.
+            EcefError: the disk is full, or another process is working on it.
         """
         from ecef_datasets.meld_sources import look
 
         found = look(sources, context.folder)
         if not found.clips and not found.archives:
             return self.read(sources)
-        from ecef_datasets.meld_hearing import with_recordings
+        from ecef_datasets.meld_pairing import with_recordings
         from ecef_datasets.meld_recordings import record
 
         loose = [name for name in FILES.values() if candidates(found.plain, name, FOLDERS)]
@@ -114,8 +114,8 @@ class Meld(Dataset):
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the corpus found under `sources`: the three files, a folder of them, or the repository.
 
-        Dialogues are called `train_dia12`, so that ids are unique across splits. Rows keep the sentiment, the
-        season, the episode, and the seconds into the episode as `episode_start` and `episode_end`.
+        Dialogues are called `train_dia12`, so ids are unique across splits. Rows keep the sentiment, the
+        season, the episode, and the times within the episode, in seconds, as `episode_start` and `episode_end`.
 
         Raises:
             DataError: a file or a column is missing.
@@ -140,14 +140,14 @@ class Meld(Dataset):
         return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired))
 
     def published(self, corpus: Corpus) -> tuple[str, ...]:
-        """Return where the numbers are not those of the corpus: dialogues, utterances, and those of each emotion."""
+        """Return differences from the published counts of dialogues, utterances and emotions."""
         return compare(corpus)
 
 
 def _check_new(key: tuple[int, int], found: Mapping[tuple[int, int], Utterance], where: str) -> None:
     if key in found:
         first = found[key].where
-        raise DataError(f"dialogue {key[0]}, utterance {key[1]} stands here again, first at {first}", where=where)
+        raise DataError(f"duplicate utterance {key[1]} of dialogue {key[0]}, first at {first}", where=where)
 
 
 def _utterance(split: str, row: Mapping[str, str], where: str) -> tuple[tuple[int, int], Utterance]:
@@ -190,5 +190,5 @@ def _seconds(row: Mapping[str, str], column: str, where: str) -> float:
         hours, minutes, rest = text.replace(",", ".").split(":")
         seconds = int(hours) * 3600 + int(minutes) * 60 + float(rest)
     except ValueError:
-        raise DataError(f"{column} must read h:mm:ss,ms, not {text!r}", where=where) from None
+        raise DataError(f"{column} must be a time h:mm:ss,ms, not {text!r}", where=where) from None
     return round(seconds, 3)

@@ -1,4 +1,4 @@
-"""What is known of MELD's recordings: what they are called, which are of no use, and how many were published."""
+"""Names, known faults and published counts of MELD's recordings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PUBLISHED: Mapping[str, int] = {"train": 9_989, "dev": 1_109, "test": 2_610}
-"""Utterances by split, as the corpus's README states them."""
+"""Utterances by split, from the corpus's README."""
 EMOBOX: Mapping[str, int] = {"train": 9_988, "dev": 1_108, "test": 2_610}
 """Utterances whose recordings EmoBox (Ma et al., Interspeech 2024) uses, by split: all but the first two below."""
 
@@ -18,17 +18,17 @@ CLIP_FAULTS: Mapping[tuple[str, int, int], str] = {
     ("train", 125, 3): "the published clip is corrupt",
     ("dev", 110, 7): "the clip was not published",
 }
-"""Utterances, as (split, dialogue, utterance), whose text is sound and whose recording is not (issues 39, 22, 27)."""
+"""Utterances, as (split, dialogue, utterance), with a valid text but no valid recording (issues 39, 22, 27)."""
 
 WRONG_CUTS: Mapping[tuple[str, int, int], str] = {
-    ("test", 38, 4): "cut wrongly: five minutes for one sentence",
-    ("test", 220, 0): "cut wrongly: four minutes for one question, and of another scene",
+    ("test", 38, 4): "badly cut: five minutes for one sentence",
+    ("test", 220, 0): "badly cut: four minutes for one question, from another scene",
 }
-"""Recordings whose very times are wrong, so that no comparison with them finds it (issue 20 of the corpus)."""
+"""Recordings with wrong times in the table, which a comparison cannot detect (issue 20 of the corpus)."""
 
 LONGER = 2.0
 SECONDS_LONGER = 5.0
-"""A clip that lasts `LONGER` times its `EndTime - StartTime`, and `SECONDS_LONGER` more, was cut wrongly."""
+"""A clip that lasts `LONGER` times its `EndTime - StartTime`, and `SECONDS_LONGER` more, is badly cut."""
 
 FOLDERS = {
     "train_splits": "train",
@@ -40,9 +40,9 @@ FOLDERS = {
     "dev": "dev",
     "test": "test",
 }
-"""The folders that hold a split's clips: those of the archive, and what one would call them."""
+"""Folder names for a split's clips: those of the archive, and usual ones."""
 SUFFIXES = ("flac", "wav", "mp4")
-"""Recordings, the best first where an utterance has several in one folder."""
+"""Suffixes of recordings, in order of preference within a folder."""
 
 ARCHIVES = ("MELD.Raw.tar.gz", "train.tar.gz", "dev.tar.gz", "test.tar.gz")
 
@@ -59,7 +59,7 @@ class Clip:
 
     @property
     def path(self) -> str:
-        """Where it lies among the prepared recordings."""
+        """Path among the prepared recordings."""
         return f"{self.split}/dia{self.dialogue}_utt{self.utterance}.flac"
 
     def __str__(self) -> str:
@@ -67,10 +67,10 @@ class Clip:
 
 
 def clip_of(parts: Sequence[str]) -> Clip | None:
-    """Return whose recording a file is, by the folders it lies in and its name; None where it is nobody's.
+    """Return the clip of a file, from its folders and its name; None if it is not a clip.
 
-    The nearest folder that is called as a split decides, or else a split's name before the file's own. What macOS
-    keeps beside a file (`._dia0_utt0.mp4`) and the extras of the test split (`final_videos_test…`) are nobody's.
+    A split prefix of the file name decides, or else the nearest folder with a split's name. macOS metadata
+    (`._dia0_utt0.mp4`) and the extras of the test split (`final_videos_test…`) are not clips.
     """
     match = _NAME.fullmatch(parts[-1])
     if match is None:
@@ -81,17 +81,17 @@ def clip_of(parts: Sequence[str]) -> Clip | None:
 
 
 def is_recording(name: str) -> bool:
-    """Tell by its name alone whether a file is a clip of MELD, whatever its split."""
+    """Return whether a file name is that of a MELD clip, of any split."""
     return _NAME.fullmatch(name) is not None
 
 
 def wrong_length(seconds: float, stated: float) -> str | None:
-    """Return what is wrong with a clip that lasts much longer than its row says, or None.
+    """Return the fault of a clip that lasts much longer than its row states, or None.
 
     Args:
-        seconds: how long the clip is.
+        seconds: duration of the clip.
         stated: `EndTime - StartTime` of its row, seconds.
     """
     if seconds > LONGER * stated and seconds > stated + SECONDS_LONGER:
-        return f"cut wrongly: the clip lasts {seconds:.1f} s, its row says {stated:.1f} s"
+        return f"badly cut: the clip lasts {seconds:.1f} s, its row states {stated:.1f} s"
     return None

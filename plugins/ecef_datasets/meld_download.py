@@ -28,7 +28,7 @@ TABLE_SUMS: Mapping[str, str] = {
 }
 """SHA-256 of the official tables, of commit e8cedf2 of the corpus's repository."""
 ARCHIVE_SUM = "a56b4407d574195cbce470d86f9c9d72fcfea59b0e34502ecd4babee4a5c613e"
-"""SHA-256 of the archive, 10,878,146,150 bytes, as others pin it who use the second address; not checked here."""
+"""SHA-256 of the archive, 10,878,146,150 bytes, as other projects pin it for the second address; not verified here."""
 
 
 def fetch_tables(address: str | None, names: Sequence[str], context: PrepareContext) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What is published about MELD: its numbers."""
+"""Published counts of MELD."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import Corpus
 
 DIALOGUES: Mapping[str, int] = {"train": 1_038, "dev": 114, "test": 280}
-"""Dialogues by split, as the official tables have them. The README counts 1,039 in train: the id 60 is not there."""
+"""Dialogues by split, from the official tables. The README counts 1,039 in train, but id 60 does not exist."""
 
 EMOTIONS: Mapping[str, Mapping[str, int]] = {
     "train": {
@@ -29,11 +29,11 @@ EMOTIONS: Mapping[str, Mapping[str, int]] = {
     "dev": {"neutral": 470, "surprise": 150, "fear": 40, "sadness": 111, "joy": 163, "disgust": 22, "anger": 153},
     "test": {"neutral": 1_256, "surprise": 281, "fear": 50, "sadness": 208, "joy": 402, "disgust": 68, "anger": 345},
 }
-"""Utterances of each emotion by split, as the README states them and the official tables have them."""
+"""Utterances of each emotion by split, from the README; the official tables agree."""
 
 
 def compare(corpus: Corpus) -> tuple[str, ...]:
-    """Return what differs from the published numbers."""
+    """Return differences from the published counts."""
     found: dict[str, int] = {}
     published: dict[str, int] = {}
     for split, numbers in EMOTIONS.items():

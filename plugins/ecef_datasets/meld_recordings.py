@@ -1,4 +1,4 @@
-"""MELD's recordings: from archives and folders into FLAC files of the workspace, each once."""
+"""Convert MELD's recordings from archives and folders to FLAC files of the workspace."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from ecef_datasets.meld_sources import Found
 
 RECORDINGS, TABLES = "recordings", "tables"
-"""Folders of the dataset: of the FLAC files, by split, and of the tables that came out of archives."""
+"""Folders of the dataset: FLAC files by split, and tables from archives."""
 SMALLER = 8
-"""An archive of videos holds so many times the bytes that its sound takes as FLAC, or more."""
+"""An archive of videos is at least this many times as large as its audio in FLAC."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of the recordings of the sources.
+    """Results for the recordings of the sources.
 
     Attributes:
-        folder: where the FLAC files lie.
-        tables: the tables that came out of archives, by name.
-        seconds: how long each recording is that is there.
-        faults: what is wrong with each that could not be decoded.
-        made: how many were decoded now; the rest had been before.
+        folder: the folder of the FLAC files.
+        tables: tables from archives, by name.
+        seconds: duration of each existing recording.
+        faults: problem of each recording that could not be decoded.
+        made: number of recordings decoded now, not before.
     """
 
     folder: Path
@@ -50,7 +50,7 @@ class Recorded:
 
 @dataclass(slots=True)
 class _Contents:
-    """What an archive was found to hold, so that it need not be read again: notes of clips, faults, sums of tables."""
+    """Contents of an archive, so that it need not be read again: notes of clips, faults, checksums of tables."""
 
     notes: dict[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
@@ -58,18 +58,18 @@ class _Contents:
 
 
 def record(found: Found, tables: Collection[str], context: PrepareContext) -> Recorded:
-    """Make a FLAC file of every recording in the sources that has none yet.
+    """Convert every recording of the sources to a FLAC file, unless it exists.
 
-    A loose recording goes before one in an archive; of two archives, the first.
+    A loose recording takes precedence over one in an archive, and the first archive over others.
 
     Args:
-        found: what lies in the sources.
-        tables: names of the tables to take out of archives.
+        found: contents of the sources.
+        tables: names of the tables to extract from archives.
         context: the folder to write to.
 
     Raises:
         DataError: an archive is damaged or hostile.
-        EcefError: the disk is full, or recordings of other sources are to stay.
+        EcefError: the disk is full, or recordings of other sources must stay.
     """
     folder = context.folder / RECORDINGS
     with _written(folder):
@@ -78,7 +78,7 @@ def record(found: Found, tables: Collection[str], context: PrepareContext) -> Re
         sweep(context.folder / TABLES)
         packed = sum(path.stat().st_size for path in found.archives)
         if packed and not any(folder.glob("*/*.flac")):
-            check_disk_space(folder, packed // SMALLER, "the recordings", "make room, or put the workspace elsewhere")
+            check_disk_space(folder, packed // SMALLER, "the recordings", "free some space, or move the workspace")
         work = _Work(folder, context.folder / TABLES, tables, context)
         work.loose(found.clips)
         for path in found.archives:
@@ -95,7 +95,7 @@ class _Work:
         self._made = 0
 
     def loose(self, clips: Mapping[Clip, Path]) -> None:
-        """Convert recordings that lie in folders."""
+        """Convert recordings in folders."""
         if not clips:
             return
         with self._context.progress(len(clips), "decoding", "clips") as bar, self._pool(bar) as pool:
@@ -106,12 +106,12 @@ class _Work:
             self._take(pool)
 
     def archive(self, path: Path) -> None:
-        """Convert the recordings in an archive that are not there by now, and take out its tables."""
+        """Convert the missing recordings of an archive, and extract its tables."""
         stat = path.stat()
         key = f"{path.name} {stat.st_size} {stat.st_mtime_ns}"
         known = self._known().get(key)
         if known is not None and self._all_there(known):
-            return  # ten gigabytes need not be read to find that nothing is to do
+            return  # avoid reading ten gigabytes when there is nothing to do
         contents = _Contents()
         with self._context.progress(stat.st_size, f"decoding {path.name}", "bytes") as bar, self._pool(None) as pool:
             for member in read_archive(path, progress=bar.reach):
@@ -133,27 +133,25 @@ class _Work:
         if clip is None:
             return
         if clip.path in contents.notes:
-            raise DataError(
-                f"the recording of {clip} is there twice, the second time as {member.name}", where=str(path)
-            )
+            raise DataError(f"duplicate recording of {clip}: {member.name}", where=str(path))
         contents.notes[clip.path] = source_note(member.size, member.modified)
         if clip in self._seconds:
             return
-        # Of an archive that is damaged, a clip may have come out that only its checksum tells from the right one.
+        # A clip from a damaged archive may differ from the right one only in its checksum.
         sound = member.read()
         note = contents.notes[clip.path] = source_note(member.size, member.modified, zlib.crc32(sound))
         if not pool.has(clip, note):
             pool.add(clip, note, sound)
 
     def _all_there(self, known: Mapping[str, Any]) -> bool:
-        """Take what an archive gave before, where all of it is still there."""
+        """Reuse the earlier output of an archive, and return whether it is complete."""
         try:
             tables = {self._tables_folder / name: digest for name, digest in known["tables"].items()}
             clips = {_clip(path): note for path, note in known["notes"].items()}
             faults = {_clip(path): fault for path, fault in known["faults"].items()}
         except (KeyError, TypeError, AttributeError):
             return False  # of another version
-        # An archive of another name may have brought tables since, and been refused.
+        # A refused archive of another name may have replaced the tables since.
         if not all(path.is_file() and _sum(path) == digest for path, digest in tables.items()):
             return False
         with self._pool(None) as pool:
@@ -166,7 +164,7 @@ class _Work:
         return True
 
     def result(self) -> Recorded:
-        """Return what became of everything."""
+        """Return the combined results."""
         faults = {clip: fault for clip, fault in self._faults.items() if clip not in self._seconds}
         return Recorded(self._folder, self._tables, self._seconds, faults, self._made)
 
@@ -187,7 +185,7 @@ class _Work:
         self._faults |= pool.faults
         self._made += pool.made
         if pool.damaged:
-            self._context.say(f"recordings in {self._folder} that were damaged, and are made again: {pool.damaged:,}")
+            self._context.say(f"remaking damaged recordings in {self._folder}: {pool.damaged:,}")
 
     @property
     def _contents_path(self) -> Path:
@@ -219,7 +217,7 @@ def _crc(path: Path) -> int | None:
             while piece := stream.read(1 << 20):
                 found = zlib.crc32(piece, found)
     except OSError:
-        return None  # who decodes it will say what is wrong with it
+        return None  # decoding will report the problem
     return found
 
 
@@ -234,7 +232,9 @@ def _written(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         problem = f"cannot be written: {error.strerror or error}"
-        raise EcefError(problem, where=str(folder), hint="what is done is kept; mend that and run it again") from error
+        raise EcefError(
+            problem, where=str(folder), hint="finished recordings are kept; fix this and run the command again"
+        ) from error
 
 
 def _write_json(path: Path, value: Any) -> None:

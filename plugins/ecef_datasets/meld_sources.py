@@ -1,4 +1,4 @@
-"""What `--source` gives of MELD: tables, loose recordings in folders, archives of either."""
+"""Find MELD's tables, recordings and archives in the sources."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 DEPTH = 4
-"""How many folders below a source recordings are looked for."""
+"""Number of folder levels below a source to search for recordings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What lies in the sources.
+    """Tables, recordings and archives of the sources.
 
     Attributes:
-        plain: the sources in which tables may lie as files.
+        plain: the sources that may contain tables as files.
         clips: loose recordings.
-        archives: archives, in the order in which they are to be read.
+        archives: archives in reading order.
     """
 
     plain: tuple[Path, ...]
@@ -40,7 +40,7 @@ class _Search:
     homeless: Path | None = None
 
     def add(self, source: Path, path: Path) -> None:
-        # The source's own name counts: it may be the folder `train_splits` itself.
+        # Include the source's own name: it may be the folder `train_splits` itself.
         parts = (*source.resolve().parts[-1:], *path.relative_to(source).parts)
         clip = clip_of(parts)
         if clip is not None:
@@ -53,20 +53,20 @@ class _Search:
         if other is path or other.resolve() == path.resolve():
             return
         if other.parent != path.parent or other.suffix == path.suffix:
-            raise DataError(f"the recording of {clip} is there twice: {other} and {path}", hint="give one of the two")
+            raise DataError(f"two recordings of {clip}: {other} and {path}", hint="pass only one of them")
         self.clips[clip] = min(other, path, key=lambda p: SUFFIXES.index(p.suffix[1:].casefold()))
 
 
 def look(sources: Sequence[Path], own: Path) -> Found:
-    """Return what lies in the sources; of archives in folders, those that are called as the corpus's own.
+    """Return the tables, recordings and archives in the sources; in folders, only archives with the corpus's own names.
 
     Args:
         sources: files and folders.
-        own: a folder that is no source, wherever it lies: that of the dataset that is being prepared.
+        own: the folder of the dataset being prepared, which is never a source.
 
     Raises:
-        DataError: a source does not exist or is of no use, an utterance has two recordings, or recordings do not tell
-            their split.
+        DataError: a source is missing or unsupported, an utterance has two recordings, or the split of recordings is
+            unknown.
         OSError: a folder cannot be read.
     """
     search = _Search()
@@ -86,21 +86,21 @@ def look(sources: Sequence[Path], own: Path) -> Found:
         elif source.suffix.casefold() == ".csv":
             plain.append(source)
         else:
-            hint = "give a .csv, an archive (.tar.gz, .tgz, .tar), or the folder of recordings"
-            raise DataError("is no table and no archive of MELD", where=str(source), hint=hint)
+            hint = "pass a .csv, an archive (.tar.gz, .tgz, .tar), or the folder of recordings"
+            raise DataError("neither a table nor an archive of MELD", where=str(source), hint=hint)
     if search.homeless and not search.clips:
-        hint = "keep each split's in a folder train, dev or test: dialogues of different splits have the same numbers"
-        raise DataError("the recording does not tell its split", where=str(search.homeless), hint=hint)
+        hint = "put the recordings of each split into a folder train, dev or test: splits share dialogue numbers"
+        raise DataError("cannot tell the split of the recording", where=str(search.homeless), hint=hint)
     return Found(tuple(plain), search.clips, tuple(search.archives))
 
 
 def _files(source: Path, own: Path) -> Iterator[Path]:
-    """Yield the files below a folder, in order, but for those that are hidden or in a prepared dataset."""
-    # As deep as DEPTH, so that a circle ends. A folder that cannot be read is not one that is empty.
+    """Yield the files below a folder in order, except hidden ones and those of a prepared dataset."""
+    # DEPTH stops symlink loops. An unreadable folder raises, because it may not be empty.
     for folder, folders, files in os.walk(source, followlinks=True, onerror=_raise):
         here = Path(folder)
         deep = len(here.relative_to(source).parts) >= DEPTH
-        prepared = "dataset.json" in files or here.resolve() == own  # a workspace may lie within the source
+        prepared = "dataset.json" in files or here.resolve() == own  # a workspace may be inside the source
         if deep or prepared:
             folders.clear()
         if prepared:

@@ -1,4 +1,4 @@
-"""What the readers of anyone's own dialogues share: labels, splits, and rows that stand twice."""
+"""Base class for readers of the user's own dialogues: labels, splits and duplicate rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SPLITS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "test": "test"}
-"""The names of splits that files and rows may use."""
+"""Split names in files and rows, with the split they mean."""
 
 
 _Label = Annotated[str, Field(min_length=1)]
@@ -31,13 +31,13 @@ def _listed(value: object) -> object:
 
 
 class OwnOptions(Options):
-    """Which labels there are, and how dialogues are distributed over the splits."""
+    """Labels, and the distribution of dialogues over the splits."""
 
     labels: Annotated[list[_Label] | None, Field(min_length=1), BeforeValidator(_listed)] = Field(
-        None, description="the emotions in order; where null all that occur, the most frequent in train first"
+        None, description="the emotions in order; null: all that occur, the most frequent in train first"
     )
-    dev: float = Field(0.1, ge=0, lt=1, description="share of dialogues for dev, where nothing names a split")
-    test: float = Field(0.1, ge=0, lt=1, description="share of dialogues for test, where nothing names a split")
+    dev: float = Field(0.1, ge=0, lt=1, description="share of dialogues for dev, if nothing names a split")
+    test: float = Field(0.1, ge=0, lt=1, description="share of dialogues for test, if nothing names a split")
     seed: int = Field(0, description="another seed gives another distribution")
 
     @field_validator("labels")
@@ -45,7 +45,7 @@ class OwnOptions(Options):
     def _distinct(cls, labels: list[str] | None) -> list[str] | None:
         twice = [label for label, count in Counter(labels or ()).items() if count > 1]
         if twice:
-            raise ValueError(f"the label {twice[0]!r} stands twice")
+            raise ValueError(f"duplicate label {twice[0]!r}")
         return labels
 
     @field_validator("test")
@@ -53,50 +53,50 @@ class OwnOptions(Options):
     def _leaves_some(cls, test: float, info: ValidationInfo) -> float:
         dev = info.data.get("dev", 0)
         if dev + test >= 1:
-            raise ValueError(f"must leave train its share: below {1 - dev:g} where dev is {dev:g}")
+            raise ValueError(f"must leave a share for train: below {1 - dev:g} if dev is {dev:g}")
         return test
 
 
 @dataclass(frozen=True, slots=True)
 class _Stated:
-    """The split that a file or a row names, and where."""
+    """A split named by a file or a row, and its location."""
 
     split: str
     where: str
 
 
 class OwnDialogues(Dataset):
-    """Reads files of utterances; a file's name, a row's `split` or else chance decides a dialogue's split."""
+    """Reader of files of utterances; the file's name, the row's `split` or else a hash decides the split."""
 
     Options = OwnOptions
     options: OwnOptions
     suffixes: ClassVar[tuple[str, ...]]
-    """How the files are called that are read of a folder."""
+    """Suffixes of the files to read in a folder."""
     form: ClassVar[str]
-    """What such a file is, for errors."""
+    """Name of such a file in errors."""
 
     @abstractmethod
     def utterances(self, path: Path, repaired: Counter[str]) -> Iterator[Utterance | DataError]:
-        """Yield the utterance of each row of a file, or the error that the row deserves.
+        """Yield the utterance of each row of a file, or an error for an invalid row.
 
         Raises:
             DataError: the file cannot be read.
         """
 
     def remarks(self, files: Sequence[Path]) -> tuple[str, ...]:
-        """Return what is to be said about the files as a whole."""
+        """Return remarks about the files as a whole."""
         del files
         return ()
 
     def read(self, sources: Sequence[Path]) -> Corpus:
-        """Return the dialogues of the files in `sources`; of a folder, of those that it holds itself.
+        """Return the dialogues of the files in `sources`, and of the files directly in its folders.
 
-        A file called `train`, `dev`, `valid`, `validation` or `test` is that split. Elsewhere a row may name
-        it under the key `split`. The remaining dialogues are distributed by a hash of their id, so that
-        further files leave those at hand where they are.
+        A file called `train`, `dev`, `valid`, `validation` or `test` is that split. In other files a row may name
+        it under the key `split`. The remaining dialogues are distributed by a hash of their id, so adding
+        files does not move existing dialogues.
 
         Raises:
-            DataError: there is no file, no utterance or no label, or a dialogue is in two splits.
+            DataError: the sources have no file, no utterance or no label, or a dialogue is in two splits.
         """
         files = tuple(self._files(sources))
         dropped: list[Dropped] = []
@@ -118,7 +118,7 @@ class OwnDialogues(Dataset):
                     _settle(stated, utterance.dialogue, split)
                 kept[utterance.dialogue, str(utterance.utterance)] = utterance
         if not kept and not dropped:
-            raise DataError("the files hold no utterance", where=", ".join(map(str, files)))
+            raise DataError("the files contain no utterance", where=", ".join(map(str, files)))
         splits: dict[str, list[Dialogue]] = {split: [] for split in ("train", "dev", "test")}
         for dialogue in group(kept.values()):
             known = stated.get(dialogue.id)
@@ -141,11 +141,11 @@ class OwnDialogues(Dataset):
             if not source.exists():
                 raise DataError("no such file or folder", where=str(source))
             if source.is_dir():
-                # Not of its subfolders: one may be a workspace, whose manifests look just like dialogue files.
+                # Not its subfolders: one may be a workspace, and manifests look like dialogue files.
                 found = sorted(p for p in source.iterdir() if self._readable(p))
                 if not found:
-                    hint = f"they end in {self.suffixes[0]}; subfolders are not searched, name each as a source"
-                    raise DataError(f"the folder holds no {self.form}", where=str(source), hint=hint)
+                    hint = f"they end in {self.suffixes[0]}; subfolders are not searched, pass each with --source"
+                    raise DataError(f"no {self.form} in the folder", where=str(source), hint=hint)
             else:
                 found = [source]
             for path in found:
@@ -154,7 +154,7 @@ class OwnDialogues(Dataset):
                     yield path
 
     def _readable(self, path: Path) -> bool:
-        # What begins with a dot is hidden on purpose, or what a Mac keeps beside a file.
+        # A leading dot means hidden, or macOS metadata.
         return path.suffix.casefold() in self.suffixes and not path.name.startswith(".") and path.is_file()
 
     def _distribute(self, dialogue: str) -> str:
@@ -168,7 +168,9 @@ class OwnDialogues(Dataset):
         if label is None:
             return
         if not label.strip():
-            raise DataError("'emotion' is empty", where=utterance.where, hint="write null where there is no label")
+            raise DataError(
+                "'emotion' is empty", where=utterance.where, hint="write null for an utterance without a label"
+            )
         if labels is not None and label not in labels:
             raise DataError(f"unknown emotion {label!r}", where=utterance.where, hint=did_you_mean(label, labels))
 
@@ -183,8 +185,8 @@ def _unlabelled(path: Path, dropped: Sequence[Dropped]) -> DataError:
     broken = next((lost.error for lost in dropped if lost.error is not None), None)
     if broken is None:
         return DataError("no row has an 'emotion'", where=str(path), hint="training needs gold labels")
-    # The only ones that have an emotion may be those that are broken.
-    hint = "mend it: none of the rows that are whole has an 'emotion', and training needs gold labels"
+    # The only rows with an emotion may be the invalid ones.
+    hint = "fix it: no valid row has an 'emotion', and training needs gold labels"
     return DataError(broken.problem, where=broken.where, hint=f"{broken.hint}; {hint}" if broken.hint else hint)
 
 
@@ -207,7 +209,9 @@ def _stated_split(path: Path, utterance: Utterance) -> _Stated | None:
     if of_row is None:
         raise DataError(f"unknown split {named!r}", where=where, hint=did_you_mean(str(named), SPLITS))
     if of_file not in {None, of_row}:
-        raise DataError(f"the row says {named!r} and its file is {path.name}", where=where, hint="mend one of the two")
+        raise DataError(
+            f"the row says {named!r}, but its file is {path.name}", where=where, hint="change one of the two"
+        )
     return _Stated(of_row, where)
 
 
@@ -215,7 +219,7 @@ def _settle(stated: dict[str, _Stated], dialogue: str, split: _Stated) -> None:
     first = stated.setdefault(dialogue, split)
     if first.split != split.split:
         raise DataError(
-            f"the dialogue {dialogue!r} is in {split.split} here and in {first.split} at {first.where}",
+            f"dialogue {dialogue!r} is in {split.split} here, but in {first.split} at {first.where}",
             where=split.where,
             hint="a dialogue belongs to one split: rename one of the two, or move it",
         )
@@ -225,10 +229,9 @@ def _check_new(utterance: Utterance, kept: Mapping[tuple[str, str], Utterance]) 
     first = kept.get((utterance.dialogue, str(utterance.utterance)))
     if first is not None:
         raise DataError(
-            f"dialogue {utterance.dialogue!r}, utterance {utterance.utterance!r} stands here again, "
-            f"first at {first.where}",
+            f"duplicate utterance {utterance.utterance!r} of dialogue {utterance.dialogue!r}, first at {first.where}",
             where=utterance.where,
-            hint='tell dialogues apart by the key "dialogue", utterances by "utterance"',
+            hint='give each dialogue its own "dialogue" and each utterance its own "utterance"',
         )
 
 

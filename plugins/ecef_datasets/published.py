@@ -1,4 +1,4 @@
-"""How a corpus at hand differs from what was published about it."""
+"""Compare counts of a corpus with published ones."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
 
 
 def differences(found: Mapping[str, int], published: Mapping[str, int], source: str) -> tuple[str, ...]:
-    """Return one line that lists the numbers that are not the published ones, or none where all are.
+    """Return one line that lists counts that differ from the published ones, or none if all agree.
 
     Args:
-        found: the numbers at hand, by what is counted; what is missing counts 0.
-        published: the numbers that there should be, by the same names.
-        source: where they were published.
+        found: the counts of the corpus, by name; a missing name counts 0.
+        published: the published counts, by the same names.
+        source: the publication.
     """
     other = [
-        f"{what} {found.get(what, 0):,} for {number:,}"
-        for what, number in published.items()
-        if found.get(what) != number
+        f"{name} {found.get(name, 0):,} instead of {number:,}"
+        for name, number in published.items()
+        if found.get(name) != number
     ]
-    return (f"numbers that are not those of {source}: {', '.join(other)}",) if other else ()
+    return (f"counts differ from {source}: {', '.join(other)}",) if other else ()

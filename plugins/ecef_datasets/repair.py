@@ -1,4 +1,4 @@
-"""Mends text whose encoding was misread on its way into a corpus."""
+"""Repair text that was decoded with the wrong encoding."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ def _windows_1252() -> dict[int, str]:
     for byte in range(0x80, _END_OF_LATIN_1):
         try:
             character = bytes([byte]).decode("cp1252")
-        except UnicodeDecodeError:  # five bytes mean nothing in Windows-1252
+        except UnicodeDecodeError:  # five bytes are undefined in Windows-1252
             continue
         table[_ESCAPED + byte] = character
-        if byte < _END_OF_C1:  # the control characters from U+0080 on, which no text holds
+        if byte < _END_OF_C1:  # control characters from U+0080 on, absent from normal text
             table[byte] = character
     return table
 
 
 _TABLE = _windows_1252()
 _DAMAGED = re.compile("[\\x80-\\x9f\\udc80-\\udcff]")
-# A lead byte and its continuation bytes, each as the character that Windows-1252 or Latin-1 makes of it.
+# A lead byte and its continuation bytes, each decoded as Windows-1252 or Latin-1.
 _TAIL = "[\\x80-\\xbf" + "".join(sorted({_TABLE[b] for b in range(0x80, _END_OF_C1) if b in _TABLE})) + "]"
 _MISREAD = re.compile(f"[\\xc2-\\xdf]{_TAIL}|[\\xe0-\\xef]{_TAIL}{{2}}|[\\xf0-\\xf4]{_TAIL}{{3}}")
 _CONTRACTION = re.compile(r"(?<=[A-Za-z])\?(?=(?:s|t|re|m|ll|ve|d)\b)")
 
 
 def decode(raw: bytes) -> str:
-    """Return UTF-8 text without its byte order mark; bytes that are no UTF-8 stay for `mend` to see."""
+    """Return UTF-8 text without its byte order mark; invalid UTF-8 stays for `mend` to repair."""
     return raw.decode("utf-8-sig", errors="surrogateescape")
 
 
 def mend(text: str) -> tuple[str, Counter[str]]:
-    """Return the text with broken characters mended, and 1 for each kind of damage that it had.
+    """Return the repaired text, and 1 for each kind of damage found.
 
-    Three kinds are known: a character of Windows-1252, such as byte 0x92 for an apostrophe, that stayed a
-    byte or became a control character; UTF-8 that was taken for Windows-1252 (`â€™`); and an apostrophe that
-    a conversion replaced by a question mark (`I?ve`), mended only before the ending of an English
+    It handles three kinds: a Windows-1252 character, such as byte 0x92 for an apostrophe, that stayed a
+    byte or became a control character; UTF-8 decoded as Windows-1252 (`â€™`); and an apostrophe that
+    a conversion replaced by a question mark (`I?ve`), repaired only before the ending of an English
     contraction.
     """
     repairs: Counter[str] = Counter()

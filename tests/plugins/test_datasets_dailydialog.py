@@ -76,21 +76,20 @@ def test_a_release_whose_splits_are_still_packed_is_explained(tmp_path: Path) ->
     with pytest.raises(DataError) as caught:
         read(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}: dialogues_train.txt is missing "
-        "(give the folder ijcnlp_dailydialog, with the train.zip in it unpacked)"
+        f"{tmp_path}: dialogues_train.txt is missing (pass the folder ijcnlp_dailydialog, and unpack train.zip in it)"
     )
 
 
 @pytest.mark.parametrize(
     ("dialogue", "problem"),
     [
-        (("Hi . __eou__ Ho . __eou__", "0"), "{texts}:2: 2 utterances, and 1 emotions at {emotions}:2 (there must be"),
+        (("Hi . __eou__ Ho . __eou__", "0"), "{texts}:2: 2 utterances, but 1 emotions at {emotions}:2 (each utterance"),
         (
             ("Hi . __eou__", "0 0"),
-            "{texts}:2: 1 utterances, and 2 emotions at {emotions}:2 (there must be one for each)",
+            "{texts}:2: 1 utterances, but 2 emotions at {emotions}:2 (each utterance needs one)",
         ),
-        (("", "0 0"), "{texts}:2: 0 utterances, and 2 emotions at {emotions}:2"),
-        (("Hi . __eou__", ""), "{texts}:2: 1 utterances, and 0 emotions at {emotions}:2"),
+        (("", "0 0"), "{texts}:2: 0 utterances, but 2 emotions at {emotions}:2"),
+        (("Hi . __eou__", ""), "{texts}:2: 1 utterances, but 0 emotions at {emotions}:2"),
         (("Hi . __eou__", "7"), "{emotions}:2: unknown emotion '7' (known: 0 no emotion, 1 anger, 2 disgust, 3 fear"),
         (("Hi . __eou__", "joy"), "{emotions}:2: unknown emotion 'joy'"),
     ],
@@ -102,7 +101,7 @@ def test_a_dialogue_whose_emotions_do_not_fit_is_left_out(
     corpus = check_dataset(reader(), [tmp_path])
     [dropped] = corpus.dropped
     uneven = dropped.reason == "a dialogue with more or fewer emotions than utterances"
-    assert uneven is ("utterances, and" in problem)
+    assert uneven is ("utterances, but" in problem)
     texts, emotions = (tmp_path / "train" / f"dialogues_{kind}train.txt" for kind in ("", "emotion_"))
     assert (dropped.split, dropped.item) == ("train", "train_2")
     assert str(dropped.error).startswith(problem.format(texts=texts, emotions=emotions))
@@ -124,7 +123,7 @@ def test_files_of_two_releases_are_not_laid_side_by_side(tmp_path: Path) -> None
     path.write_text("0 0 4\n")
     with pytest.raises(DataError) as caught:
         read(tmp_path)
-    assert str(caught.value).startswith(f"{path}: 1 lines, and dialogues_train.txt has 2 (a line holds the emotions")
+    assert str(caught.value).startswith(f"{path}: 1 lines, but dialogues_train.txt has 2 (each line has the emotions")
 
 
 def test_misread_characters_are_mended(tmp_path: Path) -> None:
@@ -133,7 +132,7 @@ def test_misread_characters_are_mended(tmp_path: Path) -> None:
     corpus = read(tmp_path)
     assert corpus.splits["train"][0].utterances[0].text == "Hello , it\u2019s\u2026 ."
     assert corpus.repaired == {"Windows-1252 punctuation": 1}
-    assert [d.reason for d in corpus.dropped] == ["utterance 3 holds U+0007, which is no character"]
+    assert [d.reason for d in corpus.dropped] == ["utterance 3 contains U+0007, which is not a character"]
 
 
 def test_dialogues_of_train_may_be_left_out_of_dev_and_test(tmp_path: Path) -> None:
@@ -185,7 +184,7 @@ def test_numbers_are_compared_with_those_of_the_release(tmp_path: Path) -> None:
     lost = published["train"].pop()[1].split()
     write(tmp_path, **published)
     [remark] = reader().published(read(tmp_path))
-    assert remark.startswith("numbers that are not those of the release: dialogues in train 11,117 for 11,118, ")
+    assert remark.startswith("counts differ from the release: dialogues in train 11,117 instead of 11,118, ")
     assert f"no emotion in train {72_143 - lost.count('0'):,} for 72,143" in remark
     assert "in dev" not in remark
 
@@ -199,7 +198,7 @@ def test_what_is_left_out_as_a_duplicate_counts_all_the_same(
     assert _run([*prepare, "dailydialog", "--source", str(source), "--option", "duplicates=drop"]) == 0
     said = capsys.readouterr().err
     assert "dropped 200: the same dialogue is in train" in said
-    assert "numbers that are not" not in said
+    assert "counts differ" not in said
     path = work / "dailydialog" / "dataset.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
     assert sum(len(item["emotions"]) for item in facts["dropped"]) > 200
@@ -212,7 +211,7 @@ def test_what_is_left_out_as_a_duplicate_counts_all_the_same(
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["status"] == "passed"
     path.write_text(json.dumps({**facts, "dropped": facts["dropped"][1:]}), encoding="utf-8")
     assert _run([*prepare, "--check", "dailydialog"]) == 0
-    assert "dialogues in dev 999 for 1,000" in capsys.readouterr().out
+    assert "dialogues in dev 999 instead of 1,000" in capsys.readouterr().out
 
 
 def test_prepare_reports_duplicates_and_drops_them_when_asked(

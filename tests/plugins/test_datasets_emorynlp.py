@@ -139,13 +139,13 @@ def test_files_that_are_missing_or_of_both_forms_are_named(tmp_path: Path) -> No
         read(tmp_path)
     assert str(caught.value) == (
         f"{tmp_path}: emotion-detection-trn.json is missing "
-        "(give the folder that holds it, or the one that holds emorynlp_train_final.csv)"
+        "(pass the folder that contains it, or the one that contains emorynlp_train_final.csv)"
     )
     write_csv(tmp_path)
     (tmp_path / CSV_FILES["dev"]).unlink()
     with pytest.raises(DataError, match=r"emorynlp_dev_final\.csv is missing"):
         read(tmp_path)
-    with pytest.raises(DataError, match=r"both the JSON and the CSV files are there \(give the files of one form\)"):
+    with pytest.raises(DataError, match=r"found both the JSON and the CSV files \(pass the files of one form\)"):
         read(write_json(tmp_path))
 
 
@@ -159,11 +159,14 @@ NAME = "s01_e02_c01"
         (utterance(NAME, 2, SCENE[0], emotion=...), "the utterance has no 'emotion'"),
         (utterance(NAME, 2, SCENE[0], transcript=3), "'transcript' must be a string, not 3"),
         (utterance(NAME, 2, SCENE[0], speakers="Ana"), "'speakers' must be a list of names, not \"Ana\""),
-        (utterance(NAME, 1, SCENE[0]), "s01_e02_c01, utterance 1 stands here again, first at {path}:10"),
-        (utterance(NAME, 2, (["Ana"], "a\x07b", "Sad")), "the text holds U+0007, which is no character (save the"),
+        (utterance(NAME, 1, SCENE[0]), "duplicate utterance 1 of s01_e02_c01, first at {path}:10"),
+        (
+            utterance(NAME, 2, (["Ana"], "a\x07b", "Sad")),
+            "the text contains U+0007, which is not a character (save the",
+        ),
         (
             utterance(NAME, 2, SCENE[0], utterance_id="u002"),
-            "'utterance_id' must read s01_e02_c03_u004, not 'u002'",
+            "'utterance_id' must look like s01_e02_c03_u004, not 'u002'",
         ),
     ],
 )
@@ -185,7 +188,7 @@ def test_an_utterance_without_an_id_is_placed_at_its_scene(tmp_path: Path) -> No
     write_json(tmp_path, train={"episodes": episodes("train", [good[0], bad, good[2], "text"])})
     assert [str(d.error) for d in read(tmp_path).dropped] == [
         f"{tmp_path / JSON_FILES['train']}:7: the utterance has no 'utterance_id'",
-        f"{tmp_path / JSON_FILES['train']}:7: an utterance that is no JSON object",
+        f"{tmp_path / JSON_FILES['train']}:7: the utterance is not a JSON object",
     ]
 
 
@@ -200,7 +203,7 @@ def test_an_utterance_without_an_id_is_placed_at_its_scene(tmp_path: Path) -> No
         ({"Speaker": "['Ana"}, "Speaker must be a list such as ['Joey Tribbiani'], not \"['Ana\""),
         ({"Speaker": "[1]"}, "Speaker must be a list such as ['Joey Tribbiani'], not '[1]'"),
         ({"Scene_ID": "c1"}, "Scene_ID must be a whole number, not 'c1'"),
-        ({"Utterance_ID": 1}, "s01_e02_c01, utterance 1 stands here again, first at {path}:2"),
+        ({"Utterance_ID": 1}, "duplicate utterance 1 of s01_e02_c01, first at {path}:2"),
     ],
 )
 def test_a_broken_row_is_left_out_with_its_line(tmp_path: Path, changed: dict[str, Any], problem: str) -> None:
@@ -229,9 +232,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
     header = ["SceneID" if name == "Scene_ID" else name for name in HEADER]
     with pytest.raises(DataError) as caught:
         read(write_csv(tmp_path, header))
-    assert "emorynlp_train_final.csv:1: the column 'Scene_ID' is missing (did you mean it by 'SceneID'?)" in str(
-        caught.value
-    )
+    assert "emorynlp_train_final.csv:1: no column named 'Scene_ID'; found" in str(caught.value)
 
 
 def test_what_is_no_json_or_holds_no_scene_is_an_error(tmp_path: Path) -> None:
@@ -240,7 +241,7 @@ def test_what_is_no_json_or_holds_no_scene_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"emotion-detection-dev\.json:2: not JSON: Expecting value"):
         read(tmp_path)
     path.write_text('{"episodes": []}')
-    with pytest.raises(DataError, match=r"emotion-detection-dev\.json: holds no scene"):
+    with pytest.raises(DataError, match=r"emotion-detection-dev\.json: contains no scene"):
         read(tmp_path)
 
 
@@ -249,7 +250,7 @@ def test_a_scene_in_two_splits_is_an_error_that_names_both_places(tmp_path: Path
     with pytest.raises(DataError) as caught:
         read(tmp_path)
     train, test = (tmp_path / JSON_FILES[split] for split in ("train", "test"))
-    assert str(caught.value).startswith(f"{test}:10: the scene s01_e02_c01 is in test here and in train at {train}:10")
+    assert str(caught.value).startswith(f"{test}:10: scene s01_e02_c01 is in test here, but in train at {train}:10")
 
 
 def test_misread_characters_are_mended_in_both_forms(tmp_path: Path) -> None:
@@ -278,7 +279,7 @@ def test_numbers_are_compared_with_those_published(tmp_path: Path) -> None:
     assert reader().published(read(write_json(tmp_path, **splits))) == ()
     splits["dev"]["episodes"][0]["scenes"].pop()
     [remark] = reader().published(read(write_json(tmp_path, **splits)))
-    assert remark.startswith("numbers that are not those of emorynlp/emotion-detection: scenes in dev 98 for 99, ")
+    assert remark.startswith("counts differ from emorynlp/emotion-detection: scenes in dev 98 instead of 99, ")
 
 
 def test_prepare_goes_through(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,4 +287,4 @@ def test_prepare_goes_through(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert _run(["--workspace", str(tmp_path / "work"), "prepare", "emorynlp", "--source", str(source)]) == 0
     said = capsys.readouterr()
     assert '"split": "dev", "dialogues": 1, "utterances": 3, "neutral": 1, "joyful": 1' in said.out
-    assert "numbers that are not those of emorynlp/emotion-detection: scenes in train 1 for 713" in said.err
+    assert "counts differ from emorynlp/emotion-detection: scenes in train 1 instead of 713" in said.err

@@ -64,9 +64,9 @@ def test_recordings_are_taken_where_they_are_and_the_rest_is_text(release: Path)
     wavs = release / "Session1/sentences/wav/Ses01F_impro01"
     assert [u.audio for u in heard] == [wavs / f"Ses01F_impro01_{u.utterance}.wav" for u in heard]
     assert all(u.start is u.end is None for u in heard), "each recording is of one utterance"
-    assert {u.row["audio_fault"] for u in silent} == {"there is no recording of it"}
+    assert {u.row["audio_fault"] for u in silent} == {"recording missing"}
     assert corpus.remarks[0] == (
-        "without a recording, text alone: 54 (Ses01M_impro01_F000, Ses01M_impro01_M000, Ses01M_impro01_F001, …)"
+        "without a recording, text only: 54 (Ses01M_impro01_F000, Ses01M_impro01_M000, Ses01M_impro01_F001, …)"
     )
 
 
@@ -75,7 +75,7 @@ def test_recordings_may_be_left_alone_or_be_missing_at_all(release: Path) -> Non
     assert all(u.audio is None and "audio_fault" not in u.row for u in utterances(without))
     assert not [line for line in without.remarks if "recording" in line]
     copy = read(release / "Session2", release / "Session3")
-    assert copy.remarks[0] == "no recording is there: text alone"
+    assert copy.remarks[0] == "no recordings: text only"
 
 
 def test_the_release_is_found_from_a_folder_above_and_a_session_by_itself(release: Path) -> None:
@@ -113,10 +113,10 @@ def test_a_place_without_the_release_is_explained(tmp_path: Path, release: Path)
         read(empty)
     assert str(caught.value) == (
         f"{empty}: no Session1 to Session5 with files in dialog/EmoEvaluation "
-        "(give the folder IEMOCAP_full_release, unpacked, or one above it)"
+        "(pass the unpacked folder IEMOCAP_full_release, or one above it)"
     )
     write_dialogue(tmp_path / "copy", "Ses03F_impro01")
-    with pytest.raises(DataError, match=r"Session3 is there twice: .*\(give one of the two\)"):
+    with pytest.raises(DataError, match=r"two folders are called Session3: .*\(pass only one of them\)"):
         read(tmp_path)
 
 
@@ -143,10 +143,10 @@ def test_lines_that_nobody_evaluated_are_left_out_and_are_no_fault(release: Path
         )
     corpus = check_dataset(reader(), [release])
     assert [(d.item, d.reason, d.where) for d in corpus.dropped] == [
-        ("Ses01F_impro01_MXX0", "overlapping speech, which nobody evaluated", f"{path}:7"),
-        ("Ses01F_impro01_FXX1", "overlapping speech, which nobody evaluated", f"{path}:8"),
-        ("Ses01F_impro01_M009", "transcribed, and evaluated by nobody", f"{path}:9"),
-        ("line 10", "a line of a transcription that names no utterance", f"{path}:10"),
+        ("Ses01F_impro01_MXX0", "overlapping speech without an evaluation", f"{path}:7"),
+        ("Ses01F_impro01_FXX1", "overlapping speech without an evaluation", f"{path}:8"),
+        ("Ses01F_impro01_M009", "transcribed but not evaluated", f"{path}:9"),
+        ("line 10", "a transcription line without an utterance id", f"{path}:10"),
     ]
     assert not any(d.error for d in corpus.dropped)
     assert len(utterances(corpus)) == 6
@@ -158,17 +158,17 @@ def test_lines_that_nobody_evaluated_are_left_out_and_are_no_fault(release: Path
         (
             "[6.2901 - 8.2357]\t",
             "6.2901 - 8.2357\t",
-            "not a turn's evaluation (such a line reads [START - END] TURN EMOTION [V, A, D])",
+            "not a turn's evaluation (expected [START - END] TURN EMOTION [V, A, D])",
         ),
         (
             "neu\t[2.5000, 3.0000, 1.5000]",
             "neu\t[2.5000, 3.0000",
-            "not a turn's evaluation (such a line reads [START - END] TURN EMOTION [V, A, D])",
+            "not a turn's evaluation (expected [START - END] TURN EMOTION [V, A, D])",
         ),
         ("\tneu\t", "\tnue\t", "unknown emotion 'nue' (did you mean 'neu'?)"),
-        ("Ses01F_impro01_F000", "Ses01F_impro02_F000", "'Ses01F_impro02_F000' is no turn of Ses01F_impro01"),
-        ("Ses01F_impro01_F000", "Ses01F_impro01_X000", "'Ses01F_impro01_X000' is no turn of Ses01F_impro01"),
-        ("- 8.2357]", "- 6.2901]", "the turn ends at 6.2901 s and starts at 6.2901 s"),
+        ("Ses01F_impro01_F000", "Ses01F_impro02_F000", "'Ses01F_impro02_F000' is not a turn of Ses01F_impro01"),
+        ("Ses01F_impro01_F000", "Ses01F_impro01_X000", "'Ses01F_impro01_X000' is not a turn of Ses01F_impro01"),
+        ("- 8.2357]", "- 6.2901]", "the turn ends at 6.2901 s but starts at 6.2901 s"),
     ],
 )
 def test_a_broken_evaluation_is_left_out_with_its_line(release: Path, old: str, new: str, problem: str) -> None:
@@ -180,7 +180,7 @@ def test_a_broken_evaluation_is_left_out_with_its_line(release: Path, old: str, 
     assert str(broken.error) == f"{path}:3: {problem}"
     assert [u.utterance for u in utterances(corpus)] == ["M000", "F001", "M001", "F002", "M002"]
     # What was said in it is left over.
-    assert [d.reason for d in corpus.dropped[1:]] == ["transcribed, and evaluated by nobody"]
+    assert [d.reason for d in corpus.dropped[1:]] == ["transcribed but not evaluated"]
 
 
 def test_a_turn_that_is_evaluated_or_transcribed_twice_counts_once(release: Path) -> None:
@@ -191,8 +191,8 @@ def test_a_turn_that_is_evaluated_or_transcribed_twice_counts_once(release: Path
             stream.write(lines[0] + "\n")
     corpus = read(release)
     assert [str(d.error) for d in corpus.dropped] == [
-        f"{heard}:39: Ses01F_impro01_F001 stands here again, first at {heard}:9",
-        f"{said}:7: the text of Ses01F_impro01_F001 stands here again",
+        f"{heard}:39: duplicate turn Ses01F_impro01_F001, first at {heard}:9",
+        f"{said}:7: duplicate text of Ses01F_impro01_F001",
     ]
     assert len(utterances(corpus)) == 6
 
@@ -203,8 +203,8 @@ def test_a_turn_without_a_text_lives_on_its_recording_alone(release: Path) -> No
     path = transcriptions(release, "Ses02F_impro01")
     corpus = check_dataset(reader(), [release])
     heard = utterances(corpus)[1]
-    assert (heard.utterance, heard.text, heard.row["text_fault"]) == ("M000", "", "there is no transcription of it")
-    assert "without a transcription, recording alone: 1 (Ses01F_impro01_M000)" in corpus.remarks
+    assert (heard.utterance, heard.text, heard.row["text_fault"]) == ("M000", "", "transcription missing")
+    assert "without a transcription, recording only: 1 (Ses01F_impro01_M000)" in corpus.remarks
     [dropped] = corpus.dropped
     where = f"{evaluations(release, 'Ses02F_impro01')}:21"
     assert (dropped.item, dropped.where) == ("Ses02F_impro01_M000", where)
@@ -217,7 +217,7 @@ def test_a_transcriptions_line_that_is_cut_off_is_broken(release: Path) -> None:
     path = transcriptions(release)
     replace(path, "F001 [020.5000-022.0000]: F001 says: yes.", "F001 [020.50")
     [broken] = [d for d in read(release).dropped if d.error]
-    assert str(broken.error) == f"{path}:3: not a turn's text (such a line reads TURN [START-END]: TEXT)"
+    assert str(broken.error) == f"{path}:3: not a turn's text (expected TURN [START-END]: TEXT)"
 
 
 def test_misread_characters_are_mended_and_the_unreadable_named(release: Path) -> None:
@@ -228,5 +228,5 @@ def test_misread_characters_are_mended_and_the_unreadable_named(release: Path) -
     assert utterances(corpus)[0].text == "I\u2019m here."
     assert corpus.repaired == {"Windows-1252 punctuation": 1}
     [broken] = [d for d in corpus.dropped if d.error]
-    assert broken.error.problem == "the text holds U+0007, which is no character"
+    assert broken.error.problem == "the text contains U+0007, which is not a character"
     assert broken.where == f"{path}:3"

@@ -76,24 +76,24 @@ def test_the_whole_release_is_compared_with_what_is_published(tmp_path: Path) ->
     assert published(release, audio=False) == ()
     [remark] = published(release, audio=False, labels="iemocap6")
     assert remark.startswith(
-        "numbers that are not those of the literature's six emotions by split "
-        "(7,433 utterances, 53 of them happy there alone): train "
+        "counts differ from the literature's six emotions by split "
+        "(7,433 utterances, 53 of them happy only there): train "
     ), "the release has 7,380 utterances of them"
     path = evaluations(release, "Ses01F_script04_3")
     path.write_text(path.read_text().replace("\thap\t", "\tsad\t", 1))
     every, four = published(release, audio=False)
     assert every == (
-        "numbers that are not those of the release (10,039 evaluated turns): hap 594 for 595, sad 1,085 for 1,084"
+        "counts differ from the release (10,039 evaluated turns): hap 594 instead of 595, sad 1,085 instead of 1,084"
     )
     assert four == (
-        "numbers that are not those of the literature on four emotions (5,531 utterances): "
-        "happy 1,635 for 1,636, sad 1,085 for 1,084"
+        "counts differ from the literature on four emotions (5,531 utterances): "
+        "happy 1,635 instead of 1,636, sad 1,085 instead of 1,084"
     )
 
 
 def test_a_part_of_the_release_is_said_to_be_one(release: Path) -> None:
     [line] = published(release / "Session1", release / "Session5")
-    assert line == "not the whole release: without Session2, Session3, Session4"
+    assert line == "incomplete release: missing Session2, Session3, Session4"
 
 
 @pytest.mark.parametrize("options", [["split=standard"], ["split=loso2", "seed=3"], ["labels=iemocap6"]])
@@ -130,5 +130,5 @@ def test_prepare_goes_through_and_says_what_it_found(release: Path, capsys: pyte
     assert _run([*work, "--tolerate", "1", "--option", "labels=iemocap6", "--option", "split=loso2"]) == 0
     said = capsys.readouterr()
     assert f"left with text alone 1: recording {wav}: is no audio that can be read (" in said.err
-    assert "numbers that are not those of the release" in said.err
+    assert "counts differ from the release" in said.err
     assert '"split": "test", "dialogues": 2, "utterances": 12, "unlabelled": 4' in said.out

@@ -59,7 +59,7 @@ def test_a_dialogue_in_two_splits_is_an_error_that_names_both_places(tmp_path: P
     write(tmp_path / "test.jsonl", {"dialogue": "d", "utterance": 2, "emotion": "joy"})
     with pytest.raises(DataError) as caught:
         read(tmp_path / "train.jsonl", tmp_path / "test.jsonl")
-    assert "test.jsonl:1: the dialogue 'd' is in test here and in train at" in str(caught.value)
+    assert "test.jsonl:1: dialogue 'd' is in test here, but in train at" in str(caught.value)
     assert "train.jsonl:1" in caught.value.problem
 
 
@@ -70,10 +70,10 @@ def test_a_dialogue_in_two_splits_is_an_error_that_names_both_places(tmp_path: P
         ({"emotion": " "}, "'emotion' is empty"),
         ({"split": "trian"}, "unknown split 'trian' (did you mean 'train'?)"),
         ({"split": 3}, "unknown split 3"),
-        ({"split": "test"}, "the row says 'test' and its file is train.jsonl"),
+        ({"split": "test"}, "the row says 'test', but its file is train.jsonl"),
         (
             {"dialogue": "train", "utterance": "1"},
-            "dialogue 'train', utterance '1' stands here again, first at",
+            "duplicate utterance '1' of dialogue 'train', first at",
         ),
         ({"text": None}, "'text' is null"),
         ({"start": 3, "end": 2}, "'end' (2 s) is not after 'start' (3 s)"),
@@ -122,7 +122,7 @@ def test_a_folder_gives_its_own_files_alone_each_once(tmp_path: Path) -> None:
     write(tmp_path / "work" / "b.jsonl", {"emotion": "joy"})
     (tmp_path / "notes.txt").write_text("no dialogue")
     assert read(tmp_path, path).sources == (path,)
-    with pytest.raises(DataError, match=r"holds no dialogue file \(.*subfolders are not searched"):
+    with pytest.raises(DataError, match=r"no dialogue file in the folder \(.*subfolders are not searched"):
         read(write(tmp_path / "up" / "down" / "c.jsonl").parents[1])
 
 

@@ -133,7 +133,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_there_twice_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train_sent_emo\.csv is there twice"):
+    with pytest.raises(DataError, match=r"two files are called train_sent_emo\.csv"):
         read_meld(write_meld(tmp_path / "a"), write_meld(tmp_path / "b"))
 
 
@@ -142,7 +142,7 @@ def test_a_missing_column_is_named_with_the_one_that_was_meant(tmp_path: Path) -
     with pytest.raises(DataError) as caught:
         read_meld(write_meld(tmp_path, header))
     assert caught.value.exit_code == 3
-    assert "train_sent_emo.csv:1: the column 'Utterance_ID' is missing" in str(caught.value)
+    assert "train_sent_emo.csv:1: no column named 'Utterance_ID'" in str(caught.value)
     assert "'UtteranceID'" in str(caught.value)
 
 
@@ -154,11 +154,11 @@ def test_a_missing_column_is_named_with_the_one_that_was_meant(tmp_path: Path) -
         (row("b", "x", 1), "Dialogue_ID must be a whole number, not 'x'"),
         (row("b", 0, "1.0"), "Utterance_ID must be a whole number, not '1.0'"),
         (row("b", 0, "-1"), "Utterance_ID must be a whole number"),
-        (row("b", 0, 0), "dialogue 0, utterance 0 stands here again"),
+        (row("b", 0, 0), "duplicate utterance 0 of dialogue 0"),
         (row("  ", 0, 1), "Utterance is empty"),
-        (row("b", 0, 1, StartTime="16:16"), "StartTime must read h:mm:ss,ms, not '16:16'"),
-        (row("b\x81", 0, 1), "Utterance holds U+0081"),
-        (row("b\x07", 0, 1), "Utterance holds U+0007"),
+        (row("b", 0, 1, StartTime="16:16"), "StartTime must be a time h:mm:ss,ms, not '16:16'"),
+        (row("b\x81", 0, 1), "Utterance contains U+0081"),
+        (row("b\x07", 0, 1), "Utterance contains U+0007"),
     ],
 )
 def test_a_broken_row_of_meld_is_left_out_with_its_line(tmp_path: Path, broken: dict[str, str], problem: str) -> None:

@@ -73,7 +73,7 @@ def test_a_recording_that_a_power_failure_has_damaged_is_made_again_with_a_note(
     code, said = prepare_meld("--source", archive)
     assert code == 0, said
     assert decoded == ["dev/dia2_utt0.flac"]
-    assert f"recordings in {path.parents[1]} that were damaged, and are made again: 1\n" in said
+    assert f"remaking damaged recordings in {path.parents[1]}: 1\n" in said
     assert ("nothing to do" in said) == finished
     assert path.read_bytes() == whole
 
@@ -197,7 +197,7 @@ def test_a_decoder_that_dies_is_one_line(prepare_meld, archive: Path, monkeypatc
     monkeypatch.setattr(clip_pool, "_as_child", _die)
     code, said = prepare_meld("--source", archive, "--workers", 2)
     assert code == 1
-    assert "a process that decodes recordings was ended from outside (what is done is kept" in said
+    assert "a decoding process was killed (finished recordings are kept" in said
 
 
 def _die() -> None:

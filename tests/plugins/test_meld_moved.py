@@ -15,7 +15,7 @@ from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.cli.main import _run
 from ecef_cli.corpus.manifest import load_prepared, manifest_texts, recording_name, text_checksum
-from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.scan import scan_recordings
 from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.features.audio import ensure_audio_features
 from ecef_cli.workspace import Workspace, checksum, read_json, write_json
@@ -65,7 +65,7 @@ def test_a_moved_workspace_is_whole_and_has_nothing_to_prepare_or_extract(
         code, printed, said = ecef("--workspace", given, "prepare", "--check", "meld")
         assert code == 0, said
         assert statuses(printed)["every recording can be read"] == "passed"
-        assert statuses(printed)["recordings are those that were prepared"] == "passed"
+        assert statuses(printed)["recordings are unchanged"] == "passed"
         code, _, said = ecef("--workspace", given, "prepare", "meld", "--source", archive)
         assert (code, "nothing to do" in said) == (0, True), said
         Energies.asked.clear()
@@ -97,7 +97,7 @@ def test_a_reason_in_a_row_does_not_hold_the_workspace_either(tmp_path: Path) ->
     (folder / "recordings" / "a.flac").write_text("no sound")
     (tmp_path / "b.flac").write_text("no sound")
     corpus = spoken(folder / "recordings" / "a.flac", tmp_path / "b.flac")
-    heard = listen(corpus, folder)
+    heard = scan_recordings(corpus, folder)
     faults = [u.row["audio_fault"] for u in heard.corpus.splits["train"][0].utterances]
     assert [fault.partition(": ")[0] for fault in faults] == [
         "recording ../recordings/a.flac",
@@ -128,7 +128,7 @@ def test_a_folder_of_recordings_that_is_a_link_is_in_the_workspace(tmp_path: Pat
     (tmp_path / "talk").mkdir()
     (tmp_path / "talk" / "recordings").symlink_to(tmp_path / "disk")
     record(tmp_path / "disk" / "a.flac", 0.3)
-    found = listen(spoken(tmp_path / "talk" / "recordings" / "a.flac"), tmp_path / "talk")
+    found = scan_recordings(spoken(tmp_path / "talk" / "recordings" / "a.flac"), tmp_path / "talk")
     assert '"../recordings/a.flac"' in manifest_texts(found.corpus, tmp_path / "talk")["train"]
 
 

@@ -125,10 +125,10 @@ def test_the_clips_known_to_be_bad_are_left_out_and_reported_without_any_toleran
     for line in (
         "the published clip is corrupt (train_sent_emo.csv:3)",
         "the clip was not published (dev_sent_emo.csv:3)",
-        "cut wrongly: the clip lasts 6.5 s, its row says 1.0 s (test_sent_emo.csv:5)",
-        "cut wrongly: five minutes for one sentence (test_sent_emo.csv:2)",
+        "badly cut: the clip lasts 6.5 s, its row states 1.0 s (test_sent_emo.csv:5)",
+        "badly cut: five minutes for one sentence (test_sent_emo.csv:2)",
         "its duration is not positive (test_sent_emo.csv:4)",
-        "cut wrongly: four minutes for one question, and of another scene (test_sent_emo.csv:3)",
+        "badly cut: four minutes for one question, from another scene (test_sent_emo.csv:3)",
     ):
         assert f"left with text alone 1: {line}\n" in said
     assert len(json.loads((work / "meld" / "dataset.json").read_text())["muted"]) == 6
@@ -155,7 +155,7 @@ def test_extras_and_strays_are_no_utterances(prepare_meld, tmp_path: Path, work:
     code, said = prepare_meld("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, CLIPS, extras=extras)))
     assert code == 0, said
     assert heard(work) == EVERY
-    assert "recordings that no row is of: 1" in said
+    assert "recordings without a row: 1" in said
 
 
 def test_a_split_without_any_recording_was_not_given(prepare_meld, tmp_path: Path, work: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_split_without_any_recording_was_not_given(prepare_meld, tmp_path: Pat
     code, said = prepare_meld("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, clips)))
     assert code == 0, said
     assert heard(work) == {**EVERY, "train": [None, None, None]}
-    assert "no recording of train was given" in said
+    assert "no recordings of train were given" in said
 
 
 def test_a_recording_that_is_there_twice_is_told(prepare_meld, archive: Path, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_recording_that_is_there_twice_is_told(prepare_meld, archive: Path, tm
     write(tmp_path / "more" / "train" / "dia0_utt0.wav", clip(form="wav"))
     code, said = prepare_meld("--source", tree, "--source", tmp_path / "more")
     assert code == 3
-    assert "the recording of train dia0_utt0 is there twice" in said
+    assert "two recordings of train dia0_utt0" in said
 
 
 def test_of_several_forms_in_one_folder_the_best_is_taken(
@@ -196,9 +196,9 @@ def test_a_workspace_within_the_source_is_no_source(archive: Path, tmp_path: Pat
     ("make", "problem"),
     [
         (lambda folder: folder / "none.tar.gz", "no such file or folder"),
-        (lambda folder: write(folder / "clips.zip", b"PK"), "is no table and no archive of MELD"),
+        (lambda folder: write(folder / "clips.zip", b"PK"), "neither a table nor an archive of MELD"),
         (lambda folder: write(folder / "clips.tar.gz", b"PK"), "is no tar archive"),
-        (lambda folder: write(folder / "wavs" / "dia0_utt0.wav", SOUND).parent, "does not tell its split"),
+        (lambda folder: write(folder / "wavs" / "dia0_utt0.wav", SOUND).parent, "cannot tell the split"),
         (
             lambda folder: write(folder / "a.tgz", packed({"a/train/dia0_utt0.mp4": SOUND})),
             "train_sent_emo.csv is missing",

@@ -246,10 +246,8 @@ def test_a_disk_that_is_full_leaves_the_old_dataset(tmp_path: Path, capsys, limi
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert ended.returncode == 1
-    problem = (
-        f"ecef: {work / NAME}: cannot be written: File too large (the dataset is as it was; mend that, or make room"
-    )
-    assert ended.stderr == f"{problem}, and run it again)\n"
+    problem = f"ecef: {work / NAME}: cannot be written: File too large (the dataset is unchanged; fix this, or free some space"
+    assert ended.stderr == f"{problem}, and run the command again)\n"
     assert case.load() == old
     assert {name: content for name, content in case.files().items() if "/." not in f"/{name}"} == before
     assert case.run(arguments)[0] == 0

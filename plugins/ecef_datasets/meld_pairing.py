@@ -1,4 +1,4 @@
-"""Which of MELD's recordings an utterance gets, and why some get none."""
+"""Pair MELD's utterances with their recordings."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ if TYPE_CHECKING:
     from ecef_datasets.meld_recordings import Recorded
 
 FAULT = "clip_fault"
-"""The key of a row that says why its recording is left out."""
+"""Key of a row with the reason for leaving out its recording."""
 
 
 def with_recordings(corpus: Corpus, recorded: Recorded) -> Corpus:
-    """Return the corpus with a recording for every utterance that has one of use.
+    """Return the corpus with a recording for every utterance that has a usable one.
 
-    What is known to be of no use is left out without further ado; what else is missing or broken counts as a broken
-    row. The text of either stays. A split of which there is no recording at all is one that was not given.
+    Recordings with known faults are always left out; others that are missing or broken count as invalid
+    rows. The text stays in both cases. A split without any recording counts as not given.
     """
-    hearing = _Hearing(recorded)
+    pairing = _Pairing(recorded)
     splits = {
         split: tuple(
-            replace(dialogue, utterances=tuple(hearing.heard(split, utterance) for utterance in dialogue.utterances))
+            replace(dialogue, utterances=tuple(pairing.paired(split, utterance) for utterance in dialogue.utterances))
             for dialogue in dialogues
         )
         for split, dialogues in corpus.splits.items()
     }
     return replace(
-        corpus, splits=splits, muted=tuple(hearing.muted), remarks=(*corpus.remarks, *hearing.remarks(corpus))
+        corpus, splits=splits, muted=tuple(pairing.muted), remarks=(*corpus.remarks, *pairing.remarks(corpus))
     )
 
 
-class _Hearing:
+class _Pairing:
     def __init__(self, recorded: Recorded) -> None:
         self._recorded = recorded
         self._given = {clip.split for clip in (*recorded.seconds, *recorded.faults)}
         self._rows: set[Clip] = set()
         self.muted: list[Dropped] = []
 
-    def heard(self, split: str, utterance: Utterance) -> Utterance:
-        """Return an utterance with its recording, or with why it has none."""
+    def paired(self, split: str, utterance: Utterance) -> Utterance:
+        """Return an utterance with its recording, or with the reason why it has none."""
         if split not in self._given:
             return utterance
         clip = Clip(split, int(utterance.dialogue.rpartition("dia")[2]), int(utterance.utterance))
@@ -74,13 +74,13 @@ class _Hearing:
         return self._recorded.faults.get(clip, "it is missing")
 
     def remarks(self, corpus: Corpus) -> Iterator[str]:
-        """Yield what is to be known of the recordings as a whole."""
+        """Yield remarks about the recordings as a whole."""
         for split in corpus.splits:
             if split not in self._given:
-                yield f"no recording of {split} was given"
+                yield f"no recordings of {split} were given"
         strays = sum(clip not in self._rows for clip in (*self._recorded.seconds, *self._recorded.faults))
         if strays:
-            yield f"recordings that no row is of: {strays:,}"
+            yield f"recordings without a row: {strays:,}"
         for split, dialogues in corpus.splits.items():
             rows = sum(len(dialogue.utterances) for dialogue in dialogues)
             if rows == PUBLISHED[split] and split in self._given:
