@@ -288,13 +288,13 @@ def save_voiced_dataset(workspace, folder: Path, *, train: int = 16) -> None:
     """Write a prepared dataset of toy dialogues with recordings, called `voiced`."""
     from ecef_cli.api.components import Corpus
     from ecef_cli.corpus.manifest import save_prepared
-    from ecef_cli.corpus.scan import listen
+    from ecef_cli.corpus.scan import scan_recordings
 
     splits = {
         split: tuple(voiced_dialogue(folder, f"{split}{n}", first + n) for n in range(count))
         for split, count, first in (("train", train, 0), ("dev", 4, 1000), ("test", 4, 2000))
     }
-    found = listen(Corpus(tuple(FEELINGS), splits, ()))
+    found = scan_recordings(Corpus(tuple(FEELINGS), splits, ()))
     save_prepared(workspace, "voiced", found.corpus, {"recordings": found.facts})
 
 

@@ -19,7 +19,7 @@ from conftest import save_voice, toy_dialogue, voiced_recipe
 from ecef_cli.api.components import AudioEncoder, Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.corpus.manifest import save_prepared
-from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.scan import scan_recordings
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.model import EcefNetwork
 from ecef_cli.plugin.manager import get_registry
@@ -124,7 +124,7 @@ def prepared(talks: Talks, tmp_path_factory: pytest.TempPathFactory) -> Workspac
     for talk in talks:
         workspace = Workspace(tmp_path_factory.mktemp("future"))
         splits = {"train": (Dialogue("d", talk), toy_dialogue("o", 1)), "dev": (toy_dialogue("dev", 99),)}
-        heard = listen(Corpus(LABELS, splits, ()))
+        heard = scan_recordings(Corpus(LABELS, splits, ()))
         save_prepared(workspace, "voiced", heard.corpus, {"recordings": heard.facts})
         found.append(workspace)
     return found[0], found[1]

@@ -19,7 +19,7 @@ from conftest import save_voice, toy_dialogue, voiced_recipe
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.corpus.manifest import save_prepared
-from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.scan import scan_recordings
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.evaluation.audit.audit import audit_recipe
 from ecef_cli.features.encoders import build_encoders
@@ -92,7 +92,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, talks) -> Mapping[tuple[s
     for kind, utterances in talks.items():
         workspace = found[kind] = Workspace(tmp_path_factory.mktemp("workspace"))
         splits = {"train": (Dialogue("d", utterances), toy_dialogue("o", 1)), "dev": (toy_dialogue("dev", 99),)}
-        heard = listen(Corpus(LABELS, splits, ()))
+        heard = scan_recordings(Corpus(LABELS, splits, ()))
         save_prepared(workspace, "voiced", heard.corpus, {"recordings": heard.facts})
     return found
 

@@ -177,7 +177,7 @@ def test_what_has_no_label_may_be_dropped_before_windows_are_made(workspace: Wor
 def test_a_dataset_without_any_of_the_labels_is_refused(workspace: Workspace) -> None:
     odd = LabelSet(name="odd", emotions={"bored": [], "curious": []})
     prepared = load_prepared(workspace, "calls")
-    with pytest.raises(DataError, match="calls has no emotion that odd has a label for: its own are happy, excited"):
+    with pytest.raises(DataError, match=r"no emotion of calls \(happy, excited"):
         relabel(prepared, odd)
     assert without_label(prepared, odd) == {"happy": 1, "excited": 1, "frustrated": 2, "sad": 2, "angry": 1}
 

@@ -12,7 +12,7 @@ from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.api.errors import DataError
 from ecef_cli.corpus.checks.dataset import check_folder
-from ecef_cli.corpus.manifest import counts, load_prepared, save_prepared, settle
+from ecef_cli.corpus.manifest import counts, load_prepared, place_manifests, save_prepared
 from ecef_cli.workspace import Workspace, checksum
 
 
@@ -118,9 +118,9 @@ def test_manifests_that_a_kill_has_left_beside_their_places_are_read_and_checked
             (folder / "train.jsonl").write_bytes(there)
         assert load_prepared(workspace, "mine") == before
         checks = {check.name: check.status for check in check_folder(folder.parent)}
-        assert checks["manifests are those that were prepared"] == "passed"
+        assert checks["manifests are unchanged"] == "passed"
         (folder / "train.jsonl").unlink(missing_ok=True)
-    settle(folder.parent, stated["manifests"])
+    place_manifests(folder.parent, stated["manifests"])
     assert not waiting.exists()
     assert load_prepared(workspace, "mine") == before
 
@@ -142,10 +142,10 @@ def test_a_changed_or_missing_manifest_is_refused(workspace: Workspace, corpus: 
     save_prepared(workspace, "mine", corpus, {})
     path = workspace.dataset("mine") / "manifest" / "train.jsonl"
     path.write_text(path.read_text(encoding="utf-8").replace("fear", "joy"), encoding="utf-8")
-    with pytest.raises(DataError, match=r"train\.jsonl: the manifest is not the one that was prepared"):
+    with pytest.raises(DataError, match=r"train\.jsonl: the manifest has changed since it was prepared"):
         load_prepared(workspace, "mine")
     path.unlink()
-    with pytest.raises(DataError, match="the manifest is not the one that was prepared"):
+    with pytest.raises(DataError, match="the manifest has changed since it was prepared"):
         load_prepared(workspace, "mine")
 
 
@@ -154,5 +154,5 @@ def test_a_dataset_that_is_not_prepared_or_not_whole_is_named(workspace: Workspa
     with pytest.raises(DataError, match=r"'cals' is not prepared .*did you mean 'calls'"):
         load_prepared(workspace, "cals")
     (workspace.dataset("calls") / "dataset.json").write_text("[]")
-    with pytest.raises(DataError, match=r"dataset\.json: describes no prepared dataset"):
+    with pytest.raises(DataError, match=r"dataset\.json: does not describe a prepared dataset"):
         load_prepared(workspace, "calls")

@@ -41,11 +41,11 @@ def write(path: Path, *lines: str) -> Path:
     [
         (
             (GOOD, GOOD, '{"speaker": "A", "text": '),
-            ":3: not JSON: Expecting value at column 25 (one JSON object a line)",
+            ":3: not JSON: Expecting value at column 25 (write one JSON object per line)",
         ),
         ((GOOD, '{"text": "hi"}'), ':2: the key \'speaker\' is missing (every row needs "text" and "speaker")'),
         ((GOOD, '{"speaker": "A"}'), ':2: the key \'text\' is missing (every row needs "text" and "speaker")'),
-        ((), ": the file holds no utterance (one JSON object a line)"),
+        ((), ": the file contains no utterance (write one JSON object per line)"),
     ],
     ids=["broken JSON", "no speaker", "no text", "empty"],
 )

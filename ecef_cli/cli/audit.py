@@ -34,12 +34,12 @@ def command(workspace: Workspace, subject: str, settings: tuple[str, ...], form:
 
     A name that is both a run and a recipe is taken for the run; `--set` is for recipes.
     """
-    from ecef_cli.corpus.checks.check import conclude
+    from ecef_cli.corpus.checks.check import raise_on_failure
     from ecef_cli.network.devices import resolve_device
 
     checks = _checks(workspace, subject, settings, resolve_device(device))
     console.records([check.as_dict() for check in checks], wanted=form)
-    conclude(checks, subject)
+    raise_on_failure(checks, subject)
 
 
 def _checks(workspace: Workspace, subject: str, settings: tuple[str, ...], device: str) -> list[Check]:

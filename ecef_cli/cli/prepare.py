@@ -105,7 +105,7 @@ def command(
 
 def _tell(made: Preparation) -> None:
     """Say what is to be known of a dataset, whether it was prepared just now or before."""
-    from ecef_cli.corpus.checks.check import SHOWN, told
+    from ecef_cli.corpus.checks.check import SHOWN, problem_lines
     from ecef_cli.corpus.summary import remarks, warnings
 
     if not made.changed:
@@ -115,7 +115,7 @@ def _tell(made: Preparation) -> None:
     for line in warnings(made.facts):
         console.warn(line)
     for check in made.checks:
-        for line in told(check) if check.status in {"failed", "noted"} else ():
+        for line in problem_lines(check) if check.status in {"failed", "noted"} else ():
             console.warn(line)
     if any(len(check.problems) > SHOWN for check in made.checks):
         console.note(f"`ecef prepare --check {made.folder}` lists all of these")
@@ -126,9 +126,9 @@ def _tell(made: Preparation) -> None:
 
 
 def _check(ctx: click.Context, subject: str, form: str | None) -> None:
-    from ecef_cli.corpus.checks.check import conclude, detailed
+    from ecef_cli.corpus.checks.check import check_rows, raise_on_failure
     from ecef_cli.corpus.checks.dataset import check_folder, find_dataset
-    from ecef_cli.corpus.checks.restoring import command_again
+    from ecef_cli.corpus.checks.restoring import command_to_repeat
     from ecef_cli.corpus.checks.sound import READABLE
 
     for parameter in ctx.command.params:
@@ -138,12 +138,12 @@ def _check(ctx: click.Context, subject: str, form: str | None) -> None:
     folder = find_dataset(ctx.obj, subject)
     checks = check_folder(folder)
     wanted = console.choose_format(form)
-    console.records(detailed(checks, wanted), wanted=wanted)
-    hint = f"prepare it again from its sources: `{command_again(folder)}`"
+    console.records(check_rows(checks, wanted), wanted=wanted)
+    hint = f"prepare it again from its sources: `{command_to_repeat(folder)}`"
     if any(check.name == READABLE and check.status == "failed" for check in checks):
         # What `prepare` reads of a recording was well when it was prepared, and may be well again.
         hint = f"put whole recordings in the place of those, or take them out of the sources, and {hint}"
-    conclude(checks, str(folder), hint=hint)
+    raise_on_failure(checks, str(folder), hint=hint)
 
 
 def _is_given(ctx: click.Context, parameter: click.Parameter) -> bool:

@@ -1,4 +1,4 @@
-"""Prepared datasets: manifests of dialogues and `dataset.json`, written by `prepare`, read by the rest."""
+"""Read and write prepared datasets: manifests of dialogues and `dataset.json`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A dataset as it lies in the workspace.
+    """A dataset of the workspace.
 
     Attributes:
         name: the folder's name.
         labels: the emotions in order.
         splits: dialogues by split.
-        key: hash of the manifests' bytes, and of which of their utterances are there.
-        recordings: hash of the paths and bytes of all recordings; empty where there is none.
-        rows: by split, where each utterance stands in the manifest, from 0; None where all are there.
+        key: hash of the manifests' bytes, and of the selection of utterances.
+        recordings: hash of the paths and bytes of all recordings; empty without recordings.
+        rows: by split, the index of each utterance in the manifest, from 0; None if all are selected.
     """
 
     name: str
@@ -41,17 +41,17 @@ class Prepared:
     rows: Mapping[str, Sequence[int]] | None = None
 
     def labelled(self, labels: Iterable[str]) -> Prepared:
-        """Return the dataset without the utterances whose emotion is none of `labels`; itself where all have one.
+        """Return the dataset with only the utterances whose emotion is in `labels`; itself if all are.
 
-        Dialogues and splits of which nothing is left are gone too.
+        Empty dialogues and splits are removed too.
         """
         known = set(labels)
         splits: dict[str, tuple[Dialogue, ...]] = {}
         rows: dict[str, tuple[int, ...]] = {}
         for split, dialogues in self.splits.items():
             every = [u for dialogue in dialogues for u in dialogue.utterances]
-            places = range(len(every)) if self.rows is None else self.rows[split]
-            kept = tuple(place for place, u in zip(places, every, strict=True) if u.emotion in known)
+            indices = range(len(every)) if self.rows is None else self.rows[split]
+            kept = tuple(index for index, u in zip(indices, every, strict=True) if u.emotion in known)
             if kept:
                 parts = (replace(d, utterances=tuple(u for u in d.utterances if u.emotion in known)) for d in dialogues)
                 splits[split], rows[split] = tuple(part for part in parts if part.utterances), kept
@@ -61,12 +61,12 @@ class Prepared:
 
     @property
     def longest(self) -> int:
-        """How many utterances the longest dialogue has."""
+        """Number of utterances of the longest dialogue."""
         return longest(dialogue for dialogues in self.splits.values() for dialogue in dialogues)
 
 
 def longest(dialogues: Iterable[Dialogue]) -> int:
-    """Return how many utterances the longest dialogue has, 1 where there is none."""
+    """Return the number of utterances of the longest dialogue, 1 if there are no dialogues."""
     return max((len(dialogue.utterances) for dialogue in dialogues), default=1)
 
 
@@ -78,7 +78,7 @@ def load_prepared(workspace: Workspace, name: str) -> Prepared:
     """Return a prepared dataset.
 
     Raises:
-        DataError: it is not prepared, or a manifest is broken or does not match `dataset.json`.
+        DataError: it is not prepared, or a manifest is invalid or does not match `dataset.json`.
     """
     folder = workspace.prepared(name)
     facts = read_facts(folder)
@@ -87,22 +87,22 @@ def load_prepared(workspace: Workspace, name: str) -> Prepared:
         path = manifest_path(folder, split, stated)
         if not path.is_file() or checksum(path) != stated:
             hint = "prepare it again with --force"
-            raise DataError("the manifest is not the one that was prepared", where=str(path), hint=hint)
+            raise DataError("the manifest has changed since it was prepared", where=str(path), hint=hint)
         splits[split] = read_dialogues(path)
     recordings = facts.get("recordings", {}).get("digest", "")
     return Prepared(name, tuple(facts["labels"]), splits, content_key(facts["manifests"]), recordings)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
-    """Return what the `dataset.json` of a dataset's folder says.
+    """Return the contents of `dataset.json` in a dataset's folder.
 
     Raises:
-        DataError: it is missing or broken.
+        DataError: it is missing or invalid.
     """
     path = folder / "dataset.json"
     facts = read_json(path)
     if not (isinstance(facts, dict) and _is_whole(facts)):
-        raise DataError("describes no prepared dataset", where=str(path), hint="prepare it again with --force")
+        raise DataError("does not describe a prepared dataset", where=str(path), hint="prepare it again with --force")
     return facts
 
 
@@ -130,17 +130,17 @@ _KINDS: Mapping[str, type] = {
     "repaired": dict,
     "recordings": dict,
 }
-"""What else a `dataset.json` says; an earlier version did not say everything."""
+"""Types of optional fields; earlier versions did not write all of them."""
 
 
 def manifest_path(folder: Path, split: str, digest: str = "") -> Path:
-    """Return where the manifest of a split lies in a dataset's folder.
+    """Return the path of a split's manifest in a dataset's folder.
 
     Args:
         folder: the dataset's folder.
         split: its split.
-        digest: the checksum that `dataset.json` states. Where a command was killed before that manifest was in its
-            place, it still lies where it was written.
+        digest: the checksum from `dataset.json`. If a command was killed before it renamed that manifest, the path is
+            the temporary one.
     """
     waiting = _waiting_path(folder, split, digest)
     return waiting if digest and waiting.is_file() else folder / "manifest" / f"{split}.jsonl"
@@ -151,11 +151,11 @@ def _waiting_path(folder: Path, split: str, digest: str) -> Path:
 
 
 def manifest_texts(corpus: Corpus, folder: Path | None = None) -> dict[str, str]:
-    """Return the manifest of each split that has a dialogue, as `save_prepared` writes it.
+    """Return the manifest text of each split with dialogues, as `save_prepared` writes it.
 
     Args:
         corpus: the dialogues.
-        folder: the dataset's folder; where None, every recording keeps the path that it has.
+        folder: the dataset's folder; if None, every recording keeps its path.
     """
     return {
         split: "".join(f"{to_json(_row(u, folder))}\n" for d in corpus.splits[split] for u in d.utterances)
@@ -170,44 +170,44 @@ def _row(utterance: Utterance, folder: Path | None) -> dict[str, Any]:
 
 
 def recording_name(path: Path, folder: Path | None) -> str:
-    """Return the path by which a manifest names a recording, and by which the recording is known.
+    """Return the path that a manifest uses for a recording.
 
-    One that lies in the dataset's folder is named relative to the manifests, so that a workspace can be moved and
-    copied; any other by the path that is given.
+    A recording in the dataset's folder has a path relative to the manifests, so a workspace can be moved and
+    copied; others keep their path.
 
     Args:
         path: the recording.
-        folder: the dataset's folder; where None, no recording lies in it.
+        folder: the dataset's folder; None if no recording is in it.
     """
     if folder is None:
         return str(path)
-    # Nothing is resolved: a folder of recordings that is a link to another disk is one of the dataset all the same.
+    # Do not resolve links: a folder of recordings may be a link to another disk.
     there, within = (Path(os.path.normpath(given.absolute())) for given in (path, folder))
     return f"../{there.relative_to(within).as_posix()}" if there.is_relative_to(within) else str(path)
 
 
 def text_checksum(text: str) -> str:
-    """Return the SHA-256, in hexadecimal, of the file that holds this text."""
+    """Return the SHA-256, in hexadecimal, of a file with this text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write manifests and `dataset.json`.
 
-    A process that is killed leaves the dataset as it was, or the new one: the manifests are written beside those of
-    before, the one rename of `dataset.json` decides, and then the manifests take their places (`manifest_path`).
+    A killed process leaves either the old dataset or the new one: it writes the manifests under temporary names,
+    commits them by renaming `dataset.json`, and then renames the manifests (`manifest_path`).
 
     Args:
         workspace: where to write.
         name: the dataset's name.
-        corpus: what a reader found.
-        facts: what else `dataset.json` is to say.
+        corpus: the corpus from a reader.
+        facts: further fields of `dataset.json`.
 
     Returns:
-        What `dataset.json` says.
+        The contents of `dataset.json`.
 
     Raises:
-        EcefError: the disk is full, or cannot be written to.
+        EcefError: the disk is full or not writable.
     """
     folder = workspace.dataset(name)
     texts = manifest_texts(corpus, folder)
@@ -218,37 +218,37 @@ def save_prepared(workspace: Workspace, name: str, corpus: Corpus, facts: Mappin
         "manifests": {split: text_checksum(text) for split, text in texts.items()},
         **facts,
     }
-    hint = "the dataset is as it was; mend that, or make room, and run it again"
+    hint = "the dataset is unchanged; fix this, or free some space, and run the command again"
     with refusals(EcefError, "cannot be written", folder, hint=hint):
         for split, text in texts.items():
             write_text(_waiting_path(folder, split, stated["manifests"][split]), text)
         write_json(folder / "dataset.json", stated)
-    settle(folder, stated["manifests"])
+    place_manifests(folder, stated["manifests"])
     return stated
 
 
-def settle(folder: Path, manifests: Mapping[str, str]) -> None:
-    """Bring the manifests of a dataset to their places, and remove what killed commands have left.
+def place_manifests(folder: Path, manifests: Mapping[str, str]) -> None:
+    """Rename the manifests of a dataset to their final names, and remove files of killed commands.
 
     Args:
-        folder: the dataset's folder, of which no other process is at work.
-        manifests: by split the checksum that `dataset.json` states.
+        folder: the dataset's folder; no other process may be working on it.
+        manifests: by split, the checksum from `dataset.json`.
     """
-    places = {split: manifest_path(folder, split) for split in manifests}
+    targets = {split: manifest_path(folder, split) for split in manifests}
     for split, digest in manifests.items():
         waiting = _waiting_path(folder, split, digest)
         if waiting.is_file():
-            waiting.replace(places[split])
+            waiting.replace(targets[split])
     left = (*folder.glob("manifest/*.jsonl"), *folder.glob("manifest/.*.part"), *folder.glob(".dataset.json.*.part"))
     for path in left:
-        if path not in places.values():
+        if path not in targets.values():
             path.unlink()
 
 
 def counts(corpus: Corpus) -> dict[str, dict[str, Any]]:
     """Return, by split, the numbers of dialogues, utterances, utterances of each emotion, and without one.
 
-    Where any utterance has a recording, the number of those that have one is there too.
+    If any utterance has a recording, also the number of utterances with one.
     """
     found = {}
     heard = {split: sum(u.audio is not None for d in ds for u in d.utterances) for split, ds in corpus.splits.items()}

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 from ecef_cli import console
 from ecef_cli.api.components import PrepareContext
 from ecef_cli.api.errors import DataError, EcefError, PluginError, UsageProblem, did_you_mean
-from ecef_cli.corpus.checks.contract import breach
+from ecef_cli.corpus.checks.contract import contract_violation
 from ecef_cli.corpus.checks.dataset import check_corpus, check_published
 from ecef_cli.corpus.checks.differences import origin_differences, row_differences
-from ecef_cli.corpus.manifest import counts, manifest_path, read_facts, save_prepared, settle
-from ecef_cli.corpus.scan import listen
-from ecef_cli.corpus.summary import findings, split_dialogues
+from ecef_cli.corpus.manifest import counts, manifest_path, place_manifests, read_facts, save_prepared
+from ecef_cli.corpus.scan import scan_recordings
+from ecef_cli.corpus.summary import split_dialogues, summarize
 from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.plugin.boundary import calling, identity, of_the_machine, origin
 from ecef_cli.plugin.manager import get_registry
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.api.components import Corpus, Dataset, Dropped
     from ecef_cli.corpus.checks.check import Check
-    from ecef_cli.corpus.scan import Listening
+    from ecef_cli.corpus.scan import Scan
     from ecef_cli.workspace import Workspace
 
 
@@ -94,10 +94,10 @@ def prepare(
             with calling(component, "download"):
                 sources = (*sources, *component.download(context))
         corpus = _collect(component, sources, context)
-        if broken := breach(corpus):
+        if broken := contract_violation(corpus):
             raise PluginError(f"{origin(component)} breaks its contract: {broken}")
         _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
-        heard = listen(corpus, folder)
+        heard = scan_recordings(corpus, folder)
         corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
         _check_tolerance(corpus, tolerance, heard.muted)
         published = check_published(component, corpus)
@@ -105,12 +105,12 @@ def prepare(
         made_by = _made_by(component, reader, names)
         recordings = {} if heard.facts is None else {"recordings": heard.facts}
         unlike = {"published": [str(problem) for problem in published.problems]} if published.problems else {}
-        found = {**made_by, **findings(corpus, names, heard.muted), **unlike, **recordings}
+        found = {**made_by, **summarize(corpus, names, heard.muted), **unlike, **recordings}
         stated = None if force else _kept(folder, name, made_by, heard)
         if stated is None:
             facts = save_prepared(workspace, name, corpus, found)
         else:
-            settle(folder, stated["manifests"])
+            place_manifests(folder, stated["manifests"])
             # What is said of it is what has just been read, whatever has become of its dataset.json.
             facts = {"name": name, "labels": list(corpus.labels), "counts": counts(corpus), **found}
         checks = (*check_corpus(folder, facts if stated is None else stated, corpus, heard.files), published)
@@ -155,7 +155,7 @@ def _checksums(names: Mapping[Path, str]) -> dict[str, str]:
     return found
 
 
-def _kept(folder: Path, name: str, origin: Mapping[str, Any], heard: Listening) -> dict[str, Any] | None:
+def _kept(folder: Path, name: str, origin: Mapping[str, Any], heard: Scan) -> dict[str, Any] | None:
     """Return what the `dataset.json` of the same dataset says, or None where it is to be written.
 
     Raises:

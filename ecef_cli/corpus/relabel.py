@@ -1,4 +1,4 @@
-"""Give a prepared dataset the labels of a set."""
+"""Apply a label set to a prepared dataset."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ if TYPE_CHECKING:
 
 
 def relabel(prepared: Prepared, labels: LabelSet) -> Prepared:
-    """Return a dataset with the labels of a set; an utterance whose emotion has none becomes one without an emotion.
+    """Return a dataset with the labels of a set; utterances with other emotions become unlabelled.
 
     Raises:
-        DataError: none of its emotions has a label.
+        DataError: none of its emotions has a label in the set.
     """
 
-    def said(utterance: Utterance) -> Utterance:
+    def relabelled(utterance: Utterance) -> Utterance:
         label = labels.label_of(utterance)
         return utterance if label == utterance.emotion else replace(utterance, emotion=label)
 
     splits = {
-        split: tuple(replace(d, utterances=tuple(map(said, d.utterances))) for d in dialogues)
+        split: tuple(replace(d, utterances=tuple(map(relabelled, d.utterances))) for d in dialogues)
         for split, dialogues in prepared.splits.items()
     }
     if not any(u.emotion for dialogues in splits.values() for d in dialogues for u in d.utterances):
         raise DataError(
-            f"{prepared.name} has no emotion that {labels.name} has a label for: its own are "
-            f"{', '.join(prepared.labels)}",
-            hint=f"the labels are {', '.join(labels.labels)}; a set of your own may name others",
+            f"no emotion of {prepared.name} ({', '.join(prepared.labels)}) has a label in {labels.name}",
+            hint=f"its labels are {', '.join(labels.labels)}; write a label set of your own to name others",
         )
     return replace(prepared, labels=labels.labels, splits=splits)
 
 
 def without_label(prepared: Prepared, labels: LabelSet) -> dict[str, int]:
-    """Return the emotions of a dataset that have no label in a set, each with the number of its utterances."""
+    """Count the utterances of each emotion of a dataset without a label in a set."""
     every = (u for dialogues in prepared.splits.values() for d in dialogues for u in d.utterances)
     found = Counter(u.emotion for u in every if u.emotion is not None and labels.label_of(u) is None)
     return {emotion: found[emotion] for emotion in prepared.labels if found[emotion]}

@@ -1,4 +1,4 @@
-"""The recordings of a corpus: each file is looked at once, by several threads."""
+"""Inspect the recordings of a corpus in several threads, each file once."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from ecef_cli.audio.reading import Recording
 
 READERS = 4
-"""Threads that read: decoding and checksums run outside Python's lock, and disks answer several at a time."""
+"""Reading threads: decoding and checksums release the global interpreter lock, and disks serve several reads."""
 
 Found = TypeVar("Found")
 
 
 def each_file(paths: Iterable[Path], look: Callable[[Path], Found], label: str) -> dict[Path, Found | DataError]:
-    """Return what `look` finds in each file, or the error that it raises.
+    """Return the result of `look` for each file, or the error that it raises.
 
     Args:
-        paths: the files; one that stands several times is looked at once.
-        look: is called with a path, in a thread.
-        label: what is being done, for the progress bar.
+        paths: the files; duplicates are read once.
+        look: called with each path in a thread.
+        label: label of the progress bar.
     """
 
     def found_or_error(path: Path) -> Found | DataError:
@@ -53,15 +53,15 @@ def each_file(paths: Iterable[Path], look: Callable[[Path], Found], label: str) 
                 found[path] = answer
                 progress.advance()
     finally:
-        pool.shutdown(cancel_futures=True)  # an interruption does not wait for thousands of files
+        pool.shutdown(cancel_futures=True)  # do not wait for thousands of files after an interrupt
     return found
 
 
 def segment_seconds(recording: Recording, utterance: Utterance) -> float:
-    """Return the seconds that an utterance takes of its recording.
+    """Return the duration of an utterance within its recording, seconds.
 
     Raises:
-        DataError: it starts or ends outside of it.
+        DataError: it starts or ends outside the recording.
     """
     reading.check_segment(recording, utterance.start, utterance.end)
     end = recording.seconds if utterance.end is None else min(utterance.end, recording.seconds)
@@ -70,10 +70,10 @@ def segment_seconds(recording: Recording, utterance: Utterance) -> float:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A recording that was looked at.
+    """An inspected recording.
 
     Attributes:
-        recording: what its header says.
+        recording: the contents of its header.
         checksum: its SHA-256, in hexadecimal.
     """
 
@@ -82,14 +82,14 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
-    """What became of a corpus when its recordings were looked at.
+class Scan:
+    """Results of inspecting the recordings of a corpus.
 
     Attributes:
-        corpus: the corpus; every recording that it names can be opened and is long enough.
-        muted: the utterances that are left with their text alone, each with what is wrong with its recording.
-        facts: `files`, `utterances`, `seconds` and `digest` of the recordings; None where there is none.
-        files: what was found of each recording, by its absolute path.
+        corpus: the corpus; all its recordings can be opened and are long enough.
+        muted: utterances that keep only their text, with the problem of the recording.
+        facts: `files`, `utterances`, `seconds` and `digest` of the recordings; None without recordings.
+        files: the inspected recordings, by absolute path.
     """
 
     corpus: Corpus
@@ -98,28 +98,28 @@ class Listening:
     files: Mapping[Path, File] = field(default_factory=dict)
 
 
-def listen(corpus: Corpus, folder: Path | None = None) -> Listening:
-    """Look at every recording of a corpus, and take out those that are missing, broken or too short.
+def scan_recordings(corpus: Corpus, folder: Path | None = None) -> Scan:
+    """Inspect every recording of a corpus, and remove those that are missing, invalid or too short.
 
-    An utterance that loses its recording keeps its row, with the reason under `audio_fault`; one that has no text
-    either is dropped.
+    An utterance that loses its recording keeps its row, with the reason under `audio_fault`; without text it is
+    dropped.
 
     Args:
         corpus: the corpus.
-        folder: the dataset's folder, which recordings that lie in it are named relative to.
+        folder: the dataset's folder; names of recordings inside it are relative.
     """
     utterances = [u for ds in corpus.splits.values() for d in ds for u in d.utterances if u.audio is not None]
     if not utterances:
-        return Listening(corpus)
+        return Scan(corpus)
     files = each_file((u.audio for u in utterances if u.audio is not None), _look, "recordings")
-    listener = _Listener(files, folder)
-    splits = {split: tuple(listener.dialogues(split, dialogues)) for split, dialogues in corpus.splits.items()}
-    heard = replace(corpus, splits=splits, dropped=(*corpus.dropped, *listener.dropped))
-    return Listening(heard, tuple(listener.muted), listener.facts(), listener.files)
+    scanner = _Scanner(files, folder)
+    splits = {split: tuple(scanner.dialogues(split, dialogues)) for split, dialogues in corpus.splits.items()}
+    usable = replace(corpus, splits=splits, dropped=(*corpus.dropped, *scanner.dropped))
+    return Scan(usable, tuple(scanner.muted), scanner.facts(), scanner.files)
 
 
 def decode(paths: Iterable[Path]) -> dict[Path, File | DataError]:
-    """Return what is found of each recording when it is decoded to its end, or what is wrong with it."""
+    """Decode each recording to its end and return it, or its error."""
     return each_file(paths, lambda path: _file(reading.decode(path)), "decoding")
 
 
@@ -128,7 +128,7 @@ def digest(files: Mapping[Path, File], folder: Path | None = None) -> str:
 
     Args:
         files: the recordings, by path.
-        folder: the dataset's folder: paths are as its manifests name them.
+        folder: the dataset's folder, to name paths as its manifests do.
     """
     pairs = json.dumps(sorted((recording_name(path, folder), file.checksum) for path, file in files.items()))
     return hashlib.sha256(pairs.encode()).hexdigest()
@@ -145,7 +145,7 @@ def _file(recording: Recording) -> File:
         raise DataError(f"cannot be read: {error.strerror}", where=str(recording.path)) from None
 
 
-class _Listener:
+class _Scanner:
     def __init__(self, found: Mapping[Path, File | DataError], folder: Path | None) -> None:
         self.dropped: list[Dropped] = []
         self.muted: list[Dropped] = []
@@ -155,14 +155,14 @@ class _Listener:
         self._seconds: list[float] = []
 
     def dialogues(self, split: str, dialogues: Iterable[Dialogue]) -> Iterator[Dialogue]:
-        """Yield what is left of the dialogues of a split."""
+        """Yield the dialogues of a split with their remaining utterances."""
         for dialogue in dialogues:
-            kept = tuple(u for u in (self._heard(split, u) for u in dialogue.utterances) if u is not None)
+            kept = tuple(u for u in (self._usable(split, u) for u in dialogue.utterances) if u is not None)
             if kept:
                 yield replace(dialogue, utterances=kept)
 
     def facts(self) -> dict[str, Any] | None:
-        """Return what `dataset.json` says about the recordings that are left."""
+        """Return the fields of `dataset.json` about the remaining recordings."""
         if not self.files:
             return None
         return {
@@ -172,7 +172,7 @@ class _Listener:
             "digest": digest(self.files, self._folder),
         }
 
-    def _heard(self, split: str, utterance: Utterance) -> Utterance | None:
+    def _usable(self, split: str, utterance: Utterance) -> Utterance | None:
         if utterance.audio is None:
             return utterance
         try:
@@ -180,7 +180,7 @@ class _Listener:
             self._seconds.append(segment_seconds(file.recording, utterance))
         except DataError as error:
             return self._muted(split, utterance, utterance.audio, error)
-        # The manifest lies elsewhere, so that a path in it must not depend on where the command was given.
+        # The manifest is in another folder, so its paths must not depend on the current one.
         path = utterance.audio.absolute()
         self.files[path] = file
         return replace(utterance, audio=path)
@@ -200,7 +200,7 @@ class _Listener:
             self.dropped.append(lost)
             return None
         self.muted.append(lost)
-        # The row is known by its bytes, which the place of the workspace must not change.
+        # The row's bytes must not depend on the location of the workspace.
         named = recording_name(path, self._folder)
         row = {**utterance.row, "audio_fault": f"recording {named}: {error.problem}"}
         return replace(utterance, audio=None, start=None, end=None, row=row)

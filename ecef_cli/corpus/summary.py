@@ -1,4 +1,4 @@
-"""What is to be known about a corpus before anyone trains on it: what `prepare` writes down and says."""
+"""Summarize a corpus for `dataset.json` and for the output of `prepare`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ecef_cli.api.dialogue import Dialogue
 
 _LACKING = {
-    "train": "no run can be trained on the dataset, only measured on its other splits",
-    "dev": "no run can be trained on the dataset, whose dev split says when to stop",
-    "test": "`ecef eval` measures on it only with `--split dev`",
+    "train": "you cannot train on this dataset, only measure on its other splits",
+    "dev": "you cannot train on this dataset, because dev decides when to stop",
+    "test": "use `ecef eval --split dev`",
 }
-"""What cannot be done without a split."""
+"""Consequence of an empty split."""
 
 _RECORDING = re.compile("^recording .+?: ")
 _SECONDS = re.compile(r"\d[\d.,]* s\b")
@@ -29,19 +29,19 @@ _REASONS = 8
 
 
 def split_dialogues(corpus: Corpus) -> Iterator[tuple[str, Dialogue]]:
-    """Yield every dialogue with the split it is in."""
+    """Yield every dialogue with its split."""
     for split, dialogues in corpus.splits.items():
         for dialogue in dialogues:
             yield split, dialogue
 
 
-def findings(corpus: Corpus, names: Mapping[Path, str], muted: Sequence[Dropped] = ()) -> dict[str, Any]:
-    """Return what `dataset.json` says about a corpus besides its counts.
+def summarize(corpus: Corpus, names: Mapping[Path, str], muted: Sequence[Dropped] = ()) -> dict[str, Any]:
+    """Return the fields of `dataset.json` about a corpus, except its counts.
 
     Args:
-        corpus: what a reader found.
-        names: what each source is called, in place of its path.
-        muted: the utterances that are left without their recordings, and why.
+        corpus: the corpus from a reader.
+        names: short names to replace the paths of sources.
+        muted: utterances that lost their recordings, with reasons.
     """
 
     def shortened(text: str) -> str:
@@ -73,9 +73,9 @@ def findings(corpus: Corpus, names: Mapping[Path, str], muted: Sequence[Dropped]
 
 
 def duplicates(corpus: Corpus) -> list[dict[str, list[str]]]:
-    """Return the ids, by split, of dialogues of different splits whose utterances read the same.
+    """Return the ids, by split, of dialogues of different splits with the same text.
 
-    Case, spacing and the shape of quotation marks make no difference; speakers make none either.
+    Ignores case, spacing, the shape of quotation marks, and speakers.
     """
     found: defaultdict[tuple[str, ...], defaultdict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for split, dialogue in split_dialogues(corpus):
@@ -85,9 +85,9 @@ def duplicates(corpus: Corpus) -> list[dict[str, list[str]]]:
 
 
 def count_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each split: the numbers of dialogues, of utterances, and of those of each emotion.
+    """Return a row per split with the numbers of dialogues, utterances and utterances of each emotion.
 
-    Where any utterance has a recording, the number of those that have one is there too.
+    If any utterance has a recording, a row also has the number of utterances with one.
     """
     rows = []
     for split, numbers in facts["counts"].items():
@@ -103,48 +103,48 @@ def count_rows(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def remarks(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield, line by line, what was dropped and repaired and what is odd about a dataset."""
+    """Yield lines about dropped rows, repairs and other remarks of a dataset."""
     yield from _reason_lines("dropped", facts["dropped"])
     yield from _reason_lines("left with text alone", facts.get("muted", ()))
     known = facts.get("recordings")
     if known:
         files = "1 file" if known["files"] == 1 else f"{known['files']:,} files"
         yield f"recordings: {files}, {known['seconds'] / 3600:,.2f} h in {known['utterances']:,} utterances"
-    for what, number in facts["repaired"].items():
-        yield f"repaired: {what}, in {number:,} utterance{'s' if number != 1 else ''}"
+    for kind, number in facts["repaired"].items():
+        yield f"repaired: {kind}, in {number:,} utterance{'s' if number != 1 else ''}"
     yield from facts.get("remarks", ())
     for splits in facts["duplicates"][:_EXAMPLES]:
-        # One of each split comes first; a sentence that is said in every dialogue may stand for hundreds.
+        # One id per split first: a common sentence may have hundreds of duplicates.
         ids = [found[0] for found in splits.values()] + [i for found in splits.values() for i in found[1:]]
         yield "the same dialogue in several splits: " + _shown(ids)
     if len(facts["duplicates"]) > _EXAMPLES:
         yield f"… and {len(facts['duplicates']) - _EXAMPLES:,} more of these; dataset.json lists all"
     singles = {split: number for split, number in facts["single_utterance"].items() if number}
     if singles:
-        yield "dialogues of a single utterance: " + _listed(singles)
+        yield "dialogues with a single utterance: " + _listed(singles)
     unlabelled = {s: n["unlabelled"] for s, n in facts["counts"].items() if n["unlabelled"]}
     if unlabelled:
-        yield "utterances without an emotion, which are context alone: " + _listed(unlabelled)
+        yield "utterances without an emotion, used as context: " + _listed(unlabelled)
 
 
 def warnings(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what will trouble training or evaluation on a dataset."""
+    """Yield problems that a dataset causes in training or evaluation."""
     counts = facts["counts"]
     for split in SPLITS:
         if not counts[split]["utterances"]:
-            yield f"nothing is in {split}: {_LACKING[split]}"
+            yield f"the {split} split is empty; {_LACKING[split]}"
         elif not counts[split].get("recordings", 1):
-            yield f"no utterance of {split} has a recording, and those of other splits have"
+            yield f"no utterance of {split} has a recording, but other splits have recordings"
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for label in facts["labels"]:
         alike[label.strip().casefold()].append(label)
     for labels in alike.values():
         if len(labels) > 1:
-            yield f"labels that look like one: {', '.join(map(repr, labels))}"
+            yield f"labels that differ only in case or spacing: {', '.join(map(repr, labels))}"
 
 
 def _reason_lines(fate: str, lost: Sequence[Mapping[str, str]]) -> Iterator[str]:
-    """Yield a line for each kind of reason, the most frequent first, with the first places."""
+    """Yield a line per kind of reason, the most frequent first, with the first locations."""
     kinds: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
     for item in lost:
         kinds[_kind(item["reason"])].append(item)
@@ -159,12 +159,12 @@ def _reason_lines(fate: str, lost: Sequence[Mapping[str, str]]) -> Iterator[str]
 
 
 def _kind(reason: str) -> str:
-    """Return a reason without what is its own alone: the name of its recording, and times."""
+    """Return a reason without recording names and times, to group similar ones."""
     return _SECONDS.sub("… s", _RECORDING.sub("recording …: ", reason))
 
 
-def _shown(places: Sequence[str]) -> str:
-    return ", ".join(places[:_EXAMPLES]) + (", …" if len(places) > _EXAMPLES else "")
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:_EXAMPLES]) + (", …" if len(names) > _EXAMPLES else "")
 
 
 def _listed(numbers: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""How much broken data is put up with."""
+"""Tolerance for invalid rows."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ecef_cli.api.errors import DataError, UsageProblem
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many broken rows may be left out: a number of them, or a share of all rows."""
+    """Maximum of invalid rows to skip: a number, or a share of all rows."""
 
     limit: float
     relative: bool
 
     @classmethod
     def parse(cls, text: str) -> Tolerance:
-        """Return the tolerance that `1%` or `5` spells.
+        """Parse a tolerance such as `1%` or `5`.
 
         Raises:
-            UsageProblem: the text spells none.
+            UsageProblem: the text is not a tolerance.
         """
         number = text.strip().removesuffix("%")
         relative = number != text.strip()
@@ -30,20 +30,20 @@ class Tolerance:
         except ValueError:
             limit = math.nan
         if not 0 <= limit <= (100 if relative else math.inf):
-            raise UsageProblem(f"--tolerate {text}: write a share such as 1%, or a number of rows such as 5")
+            raise UsageProblem(f"--tolerate {text}: pass a share such as 1%, or a number of rows such as 5")
         return cls(limit, relative)
 
     def allows(self, broken: int, total: int) -> bool:
-        """Return whether `broken` of `total` rows may be left out."""
+        """Return whether `broken` of `total` rows may be skipped."""
         return broken <= (self.limit * total / 100 if self.relative else self.limit)
 
 
 class RowCount:
-    """Counts the rows of a stream, whole and broken, against a tolerance.
+    """Counter of the valid and invalid rows of a stream, with a tolerance.
 
     Args:
-        tolerance: what is put up with.
-        name: what is read, for errors.
+        tolerance: the maximum of invalid rows.
+        name: the stream's name, for errors.
     """
 
     def __init__(self, tolerance: Tolerance, name: str) -> None:
@@ -53,37 +53,41 @@ class RowCount:
         self._whole = 0
 
     def accept(self) -> None:
-        """Count a whole row."""
+        """Count a valid row."""
         self._whole += 1
 
     def refuse(self, error: DataError, outcome: str = "left out") -> None:
-        """Count a broken row and say what becomes of it: that it is left out, where nothing else is said.
+        """Count an invalid row and warn about it.
+
+        Args:
+            error: the row's error.
+            outcome: the treatment of the row, for the warning.
 
         Raises:
-            DataError: it is one too many. A share can only be judged when the stream has ended, unless it is none.
+            DataError: the row exceeds the tolerance. A share other than zero is checked only by `close`.
         """
         self._broken += 1
         if not self._tolerance.limit:
             raise error
         console.warn(f"{outcome}: {error}")
         if not self._tolerance.relative:
-            self._judge()
+            self._check()
 
     def close(self) -> None:
-        """Judge the broken rows, now that the stream has ended.
+        """Check the tolerance at the end of the stream.
 
         Raises:
-            DataError: there are too many, or there was no row at all.
+            DataError: too many invalid rows, or no rows at all.
         """
         if not self._broken + self._whole:
-            raise DataError("the file holds no utterance", where=self._name, hint="one JSON object a line")
-        self._judge()
+            raise DataError("the file contains no utterance", where=self._name, hint="write one JSON object per line")
+        self._check()
 
-    def _judge(self) -> None:
+    def _check(self) -> None:
         total = self._broken + self._whole
         if not self._tolerance.allows(self._broken, total):
             raise DataError(
-                f"{self._broken} of {total} rows are broken, more than is tolerated",
+                f"{self._broken} of {total} rows are invalid, more than tolerated",
                 where=self._name,
-                hint="mend them, or raise --tolerate",
+                hint="fix them, or raise --tolerate",
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecef_cli.api.dialogue import Utterance, read_utterances
-from ecef_cli.corpus.checks.contract import breach
+from ecef_cli.corpus.checks.contract import contract_violation
 from ecef_cli.corpus.checks.restoring import restored_corpus
 from ecef_cli.corpus.manifest import manifest_texts
-from ecef_cli.corpus.summary import findings
+from ecef_cli.corpus.summary import summarize
 from ecef_cli.testing.requirements import check_identity, require
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def check_dataset(dataset: Dataset, sources: Sequence[Path]) -> Corpus:
     """
     check_identity(dataset)
     corpus = dataset.read(sources)
-    broken = breach(corpus)
+    broken = contract_violation(corpus)
     require(broken is None, f"read(): {broken}")
     require(corpus == dataset.read(sources), "read() gives something else the second time")
     require(corpus.sources and all(p.is_file() for p in corpus.sources), "sources must list the files read")
@@ -59,7 +59,7 @@ def _check_published(dataset: Dataset, corpus: Corpus) -> None:
         split: [u for u in read_utterances(lines, name=split, dialogue=split) if isinstance(u, Utterance)]
         for split, lines in manifests.items()
     }
-    facts = {"labels": list(corpus.labels), **findings(corpus, {})}
+    facts = {"labels": list(corpus.labels), **summarize(corpus, {})}
     require(
         dataset.published(restored_corpus(facts, rows)) == told,
         "published() tells something else of the corpus when it is made of its manifests and dataset.json",

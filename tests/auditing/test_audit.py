@@ -23,11 +23,11 @@ from ecef_cli.runs.run import Run, open_run
 from ecef_cli.samples.inputs import recipe_features, stored_features
 from ecef_cli.workspace import Workspace
 
-TRAINING, LABELS = "training: batches of windows up to n", "labels and further columns do not reach an answer"
+TRAINING, LABELS = "training: batches of windows up to n", "no prediction depends on labels and other columns"
 ALONE, TOGETHER = "prediction: windows one at a time", "prediction: all windows at once"
 STORED, TWICE, CHOSEN = (
-    "stored features are of the recipe's windows",
-    "no dialogue stands in two splits",
+    "stored features match the recipe's windows",
+    "no dialogue is in two splits",
     "the epoch is chosen on dev",
 )
 

@@ -71,7 +71,7 @@ def test_own_files_are_prepared(prepare: Prepare, work: Path, calls: Path) -> No
         {"split": "dev", "dialogues": 1, "utterances": 1, "unlabelled": 0, "calm": 1, "angry": 0},
         {"split": "test", "dialogues": 1, "utterances": 1, "unlabelled": 0, "calm": 0, "angry": 1},
     ]
-    assert "without an emotion, which are context alone: 1 in train" in done.err
+    assert "without an emotion, used as context: 1 in train" in done.err
     stated = facts(work, "calls")
     assert (stated["reader"], stated["reader_version"]) == ("jsonl", "1")
     assert stated["options"] == {"labels": None, "dev": 0.1, "test": 0.1, "seed": 0}
@@ -163,7 +163,7 @@ def test_a_manifest_changed_by_hand_is_replaced_by_force_alone_and_a_lost_one_is
     path.write_bytes(whole.replace(b"calm", b"glad"))
     refused = prepare("jsonl", "--source", calls)
     assert refused.code == 2
-    assert "its manifest of dev was changed by hand" in refused.err
+    assert "its manifest of dev was edited" in refused.err
     path.unlink()
     assert "prepared" in prepare("jsonl", "--source", calls).err
     assert path.read_bytes() == whole
@@ -228,17 +228,17 @@ def test_what_will_trouble_training_is_warned_of(prepare: Prepare, calls: Path) 
     add(calls / "train.jsonl", '{"speaker": "A", "text": "y", "emotion": "Calm"}')
     done = prepare("jsonl", "--source", calls)
     assert done.code == 0
-    nothing = "warning: nothing is in dev: no run can be trained on the dataset, whose dev split says when to stop\n"
+    nothing = "warning: the dev split is empty; you cannot train on this dataset, because dev decides when to stop\n"
     assert nothing in done.err
-    assert "warning: the emotion 'smug' is in test and not in train" in done.err
-    assert "warning: labels that look like one: 'calm', 'Calm'" in done.err
+    assert "warning: the emotion 'smug' is in test, but not in train" in done.err
+    assert "warning: labels that differ only in case or spacing: 'calm', 'Calm'" in done.err
 
 
 @pytest.mark.parametrize(
     ("split", "said"),
     [
-        ("train", "no run can be trained on the dataset, only measured on its other splits"),
-        ("test", "`ecef eval` measures on it only with `--split dev`"),
+        ("train", "you cannot train on this dataset, only measure on its other splits"),
+        ("test", "use `ecef eval --split dev`"),
     ],
 )
 def test_a_split_without_anything_is_warned_of_with_what_it_rules_out(
@@ -247,7 +247,7 @@ def test_a_split_without_anything_is_warned_of_with_what_it_rules_out(
     (calls / f"{split}.jsonl").unlink()
     done = prepare("jsonl", "--source", calls)
     assert done.code == 0
-    assert f"warning: nothing is in {split}: {said}\n" in done.err
+    assert f"warning: the {split} split is empty; {said}\n" in done.err
 
 
 def test_the_examples_prepare_once_they_have_labels(prepare: Prepare, work: Path, tmp_path: Path) -> None:

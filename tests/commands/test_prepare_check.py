@@ -14,18 +14,18 @@ from prepared import Outcome, Prepare, write_dialogue
 from recorded import record
 
 MANIFESTS, READABLE, COUNTS = (
-    "manifests are those that were prepared",
+    "manifests are unchanged",
     "every row can be read",
-    "dataset.json counts what the manifests hold",
+    "counts match dataset.json",
 )
-IDS, ORDER = "dialogues and utterances stand once and together", "rows do not go back in time"
-KNOWN, OCCUR = "every emotion is a label", "every label occurs, in train too"
+IDS, ORDER = "dialogues and utterances are unique and contiguous", "rows are ordered by start"
+KNOWN, OCCUR = "every emotion is a label", "every label occurs, also in train"
 HEARD, SAME, LONG = (
     "every recording can be read",
-    "recordings are those that were prepared",
-    "recordings last as long as the corpus says",
+    "recordings are unchanged",
+    "durations match the corpus",
 )
-NUMBERS = "numbers are those that are published"
+NUMBERS = "counts match the published ones"
 EVERY = (MANIFESTS, READABLE, COUNTS, IDS, ORDER, KNOWN, OCCUR, HEARD, SAME, LONG, NUMBERS)
 
 ROWS = [
@@ -99,10 +99,10 @@ def test_a_row_changed_by_hand_fails_with_all_that_follows_from_it(prepare: Prep
     assert done.code == 3
     assert done.err.startswith(f"ecef: {dataset}: 3 of 11 checks failed: {MANIFESTS}; {COUNTS}; {KNOWN}")
     assert len(done.err.splitlines()) == 1
-    assert problems(done, MANIFESTS) == [f"{path}: the manifest has been changed"]
-    assert problems(done, COUNTS) == ["angry in train: dataset.json says 1, and there are 0"]
-    assert problems(done, KNOWN) == [f"{path}:2: train/2 has the emotion 'angy', which is no label"]
-    assert problems(done, ORDER) == [f"{path}:2: train/2 has start 0 s, the row before it 0.5 s"]
+    assert problems(done, MANIFESTS) == [f"{path}: the manifest has changed"]
+    assert problems(done, COUNTS) == ["angry in train: 1 in dataset.json, 0 found"]
+    assert problems(done, KNOWN) == [f"{path}:2: train/2 has the emotion 'angy', which is not a label"]
+    assert problems(done, ORDER) == [f"{path}:2: train/2 has start 0 s, the previous row 0.5 s"]
     assert problems(done, OCCUR) == ["no utterance is 'angry'"]
     assert status(done, "noted") == {ORDER, OCCUR}
 
@@ -144,9 +144,9 @@ def test_ids_that_stand_twice_in_two_splits_or_apart_are_all_listed(prepare: Pre
     done = prepare("--check", "jsonl")
     assert done.code == 3
     assert problems(done, IDS) == [
-        f"{path}:5: the dialogue 'train' goes on here, after another has begun",
-        f"{path}:5: dialogue 'train', utterance 1 stands here again, first at {path}:1",
-        f"{manifest(dataset, 'dev')}:1: the dialogue 'dev' is in dev here and in train at {path}:4",
+        f"{path}:5: dialogue 'train' continues after another one started",
+        f"{path}:5: duplicate utterance 1 of dialogue 'train', first at {path}:1",
+        f"{manifest(dataset, 'dev')}:1: dialogue 'dev' is in dev here, but in train at {path}:4",
     ]
 
 
@@ -158,9 +158,9 @@ def test_manifests_that_are_missing_stray_or_broken_are_named(prepare: Prepare, 
     done = prepare("--check", "jsonl")
     assert done.code == 3
     assert problems(done, MANIFESTS) == [
-        f"{manifest(dataset)}: the manifest has been changed",
+        f"{manifest(dataset)}: the manifest has changed",
         f"{manifest(dataset, 'dev')}: the manifest is missing",
-        f"{manifest(dataset, 'valid')}: dataset.json knows of no such manifest; `ecef prepare` removes it",
+        f"{manifest(dataset, 'valid')}: dataset.json does not list this manifest; `ecef prepare` removes it",
     ]
     assert problems(done, READABLE) == [
         f"{manifest(dataset)}:4: not JSON: Expecting value at column 9",
@@ -218,8 +218,8 @@ def test_a_recording_that_was_replaced_is_another_one_and_too_long(
     os.utime(path, (2e9 + 5, 2e9 + 5))
     done = prepare("--check", "jsonl")
     assert (done.code, status(done, "failed"), status(done, "noted")) == (3, {SAME}, {LONG})
-    assert problems(done, SAME) == [f"{manifest(dataset)}:3: recording {path}: was written after dataset.json"]
-    assert problems(done, LONG) == [f"{manifest(dataset)}:3: recording {path}: lasts 2.50 s, the corpus says 1.00 s"]
+    assert problems(done, SAME) == [f"{manifest(dataset)}:3: recording {path}: written after dataset.json"]
+    assert problems(done, LONG) == [f"{manifest(dataset)}:3: recording {path}: lasts 2.50 s, corpus states 1.00 s"]
 
 
 def test_a_segment_that_reaches_beyond_its_recording_fails(prepare: Prepare, dataset: Path, calls: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_table_shows_the_first_few_problems_in_rows_of_their_own(prepare: Prep
     lines = prepare("--check", "jsonl", "--format", "table").out.splitlines()
     at = next(n for n, line in enumerate(lines) if line.startswith(KNOWN))
     assert "failed" in lines[at]
-    assert lines[at].endswith("5 rows have an emotion that is no label")
+    assert lines[at].endswith("5 rows have an unknown emotion")
     assert [line.strip().partition(": ")[0] for line in lines[at + 1 : at + 5]] == [
         *(f"- {manifest(dataset)}:{n}" for n in (4, 5, 6)),
         "- … and 2 more; --format json lists all",
@@ -253,7 +253,7 @@ def test_a_dataset_of_an_earlier_version_is_checked_for_what_it_says(prepare: Pr
     path.write_text(json.dumps(kept))
     done = prepare("--check", "jsonl")
     assert (done.code, done.err) == (0, "")
-    assert checks(done)[SAME]["found"].startswith("dataset.json keeps no checksum of them")
+    assert checks(done)[SAME]["found"].startswith("dataset.json has no checksum of them")
     assert checks(done)[NUMBERS]["found"] == "dataset.json names no reader"
     assert status(done, "not measured") == {SAME, NUMBERS}
 
@@ -287,11 +287,11 @@ def test_what_is_no_dataset_is_said_in_one_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     for subject, code, said in (
-        ("empty", 3, "empty: is no prepared dataset"),
-        ("calls", 3, "calls: is no prepared dataset"),
+        ("empty", 3, "empty: not a prepared dataset"),
+        ("calls", 3, "calls: not a prepared dataset"),
         ("./nowhere", 3, "nowhere: no such folder"),
         ("jsonI", 3, "did you mean 'jsonl'?"),
-        (calls / "dev.jsonl", 3, "dev.jsonl: is no folder (name the folder of a prepared dataset)"),
+        (calls / "dev.jsonl", 3, "dev.jsonl: not a folder (pass the folder of a prepared dataset)"),
         ("a b", 2, "cannot be the name of a dataset"),
     ):
         done = prepare("--check", subject)

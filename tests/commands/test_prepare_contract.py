@@ -10,7 +10,7 @@ from prepared import READER, Prepare, facts, write_dialogue
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance, parse_row, to_json, to_row
-from ecef_cli.corpus.checks.contract import breach
+from ecef_cli.corpus.checks.contract import contract_violation
 
 CALLS = """
 from dataclasses import replace
@@ -61,12 +61,12 @@ def prepare_changed(prepare: Prepare, calls: Path, install: Callable[..., None])
         ("audio=Path('a.wav'), end=-1.0", "'start' and 'end' must be finite and not negative"),
         (
             "audio='a.wav'",
-            "'audio' is 'a.wav', and PosixPath('a.wav') once it was written to a manifest and read again",
+            "'audio' is 'a.wav', but PosixPath('a.wav') after writing and reading a manifest",
         ),
         ("row=[1]", "row must be a mapping, not list"),
         ("row={'length': float('nan')}", "'length' holds a number that is not finite"),
         ("row={'file': Path('x')}", "cannot be written as JSON: Object of type PosixPath is not JSON serializable"),
-        ("dialogue='other'", "says that it belongs to 'other'"),
+        ("dialogue='other'", "its dialogue is 'other'"),
         ("emotion='clam'", "the emotion 'clam' is not among the labels (did you mean 'calm'?)"),
         ("emotion=0", "the emotion 0 is not among the labels (known: calm)"),
     ],
@@ -85,36 +85,36 @@ def test_an_utterance_that_no_command_could_read_again_is_the_plugins_fault(
     ("changed", "said"),
     [
         ("None", "it must return a Corpus, not NoneType"),
-        ("replace(corpus, labels=(*corpus.labels, 3))", "labels holds 3, which is no str"),
+        ("replace(corpus, labels=(*corpus.labels, 3))", "labels contains 3, which is not a str"),
         ("replace(corpus, labels=None)", "labels must be a tuple, not NoneType"),
         ("replace(corpus, splits=None)", "splits must be a mapping, not NoneType"),
         ("replace(corpus, splits={'dev': None})", "the dialogues of dev must be a tuple, not NoneType"),
         ("replace(corpus, splits={'dev': dialogue})", "the dialogues of dev must be a tuple, not Dialogue"),
         ("replace(corpus, sources=None)", "sources must be a tuple, not NoneType"),
-        ("replace(corpus, sources=('train.jsonl',))", "sources holds 'train.jsonl', which is no Path"),
-        ("replace(corpus, sources=(Path(),))", "sources must list the files that were read, not the folder ."),
+        ("replace(corpus, sources=('train.jsonl',))", "sources contains 'train.jsonl', which is not a Path"),
+        ("replace(corpus, sources=(Path(),))", "sources must list files, not the folder ."),
         ("replace(corpus, dropped=None)", "dropped must be a tuple, not NoneType"),
-        ("replace(corpus, dropped=('row 3',))", "dropped holds 'row 3', which is no Dropped"),
+        ("replace(corpus, dropped=('row 3',))", "dropped contains 'row 3', which is not a Dropped"),
         ("replace(corpus, repaired=['x'])", "repaired must be a mapping, not list"),
         (
             "replace(corpus, muted=(Dropped('dev', 'd/1', 'odd', 'x:1', KeyError('a')),))",
-            "the error of what was dropped must be a DataError, not KeyError",
+            "the error of a dropped row must be a DataError, not KeyError",
         ),
         (
             "replace(corpus, splits={'dev': (replace(dialogue, utterances=iter(dialogue.utterances)),)})",
             "the utterances of dialogue dev must be a tuple, not tuple_iterator",
         ),
-        ("replace(corpus, labels=corpus.labels * 2)", "a label stands twice in labels: calm"),
+        ("replace(corpus, labels=corpus.labels * 2)", "duplicate labels: calm"),
         ("replace(corpus, splits={'tset': (dialogue,)})", "not tset (did you mean 'test'?)"),
         (
             "replace(corpus, splits={'dev': (dialogue,), 'test': (dialogue,)})",
-            "two dialogues have the same id, 'dev', in dev and in test",
+            "duplicate dialogue id 'dev', in dev and in test",
         ),
         ("replace(corpus, splits={'dev': (replace(dialogue, utterances=()),)})", "dialogue dev is empty"),
-        ("replace(corpus, splits={'dev': (dialogue.utterances,)})", "dev must hold dialogues, not tuple"),
+        ("replace(corpus, splits={'dev': (dialogue.utterances,)})", "dev must contain dialogues, not tuple"),
         (
             "replace(corpus, splits={'dev': (replace(dialogue, utterances=(first, first)),)})",
-            "dialogue dev, utterance 1: two utterances have the same id",
+            "dialogue dev, utterance 1: duplicate utterance id",
         ),
     ],
 )
@@ -146,5 +146,5 @@ def test_no_utterance_that_changes_on_its_way_through_a_manifest_is_let_through(
         values[key] = {"mine": value}
     utterance = Utterance(**values)  # type: ignore[arg-type]
     corpus = Corpus(("a", "na\u00efve"), {"train": (Dialogue("d", (utterance,)),)}, ())
-    if breach(corpus) is None:
+    if contract_violation(corpus) is None:
         assert parse_row(to_json(to_row(utterance)), where="", dialogue="", number=-1) == utterance

@@ -41,9 +41,9 @@ def test_after_prepare_the_same_is_said_without_looking_at_a_recording_again(
     assert first.code == 0
     assert sorted(looked) == [calls / "a.flac", calls / "b.flac"], "each file once, for its checksum"
     warnings = [
-        "warning: 1 row begins before the row before it (train.jsonl:2)",
+        "warning: 1 row starts before the previous row (train.jsonl:2)",
         "warning: no utterance is 'sad'",
-        "warning: 1 recording is more than 0.5 s and 10% off what the corpus says (train.jsonl:3)",
+        "warning: 1 recording is off by more than 0.5 s and 10% (train.jsonl:3)",
     ]
     assert [line for line in first.err.splitlines() if line.startswith("warning")] == warnings
     again = prepare("jsonl", "--source", calls, "--option", "labels=calm,angry,sad")
@@ -69,9 +69,9 @@ def test_a_run_that_has_nothing_to_do_says_all_that_the_first_one_said(prepare: 
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
-        ("emotions", {"calm": 7, "angry": 1}, "calm in train: dataset.json says 7, and there are 2"),
-        ("utterances", 30, "utterances in train: dataset.json says 30, and there are 3"),
-        ("recordings", "x", "recordings in train: dataset.json says x, and there are 3"),
+        ("emotions", {"calm": 7, "angry": 1}, "calm in train: 7 in dataset.json, 2 found"),
+        ("utterances", 30, "utterances in train: 30 in dataset.json, 3 found"),
+        ("recordings", "x", "recordings in train: x in dataset.json, 3 found"),
     ],
 )
 def test_numbers_of_a_dataset_that_were_changed_by_hand_are_told_and_not_repeated(
@@ -99,7 +99,7 @@ def test_where_more_is_wrong_than_is_said_it_is_said_how_to_see_it(
     (calls / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = prepare("jsonl", "--source", calls)
     where = "train.jsonl:2, train.jsonl:3, train.jsonl:4, …"
-    assert f"warning: 5 rows begin before the row before them ({where})" in done.err
+    assert f"warning: 5 rows start before the previous row ({where})" in done.err
     assert f"`ecef prepare --check {tmp_path / 'work' / 'jsonl'}` lists all of these" in done.err
 
 
@@ -109,17 +109,17 @@ def test_meld_is_as_published_but_for_rows_that_go_back_in_time(
     done = prepare("meld", "--source", shared_data / "meld")
     warnings = [line for line in done.err.splitlines() if line.startswith("warning")]
     assert len(warnings) == 1
-    assert warnings[0].startswith("warning: 31 rows begin before the row before them (train_sent_emo.csv:")
+    assert warnings[0].startswith("warning: 31 rows start before the previous row (train_sent_emo.csv:")
     checks = {row["check"]: row for row in map(json.loads, prepare("--check", "meld").out.splitlines())}
     assert [name for name, row in checks.items() if row["status"] in {"failed", "noted"}] == [
-        "rows do not go back in time"
+        "rows are ordered by start"
     ]
-    assert checks["numbers are those that are published"]["status"] == "passed"
+    assert checks["counts match the published ones"]["status"] == "passed"
     less = shutil.copytree(shared_data / "meld", tmp_path / "less")
     lines = (less / "dev_sent_emo.csv").read_bytes().splitlines(keepends=True)
     (less / "dev_sent_emo.csv").write_bytes(b"".join(lines[:-1]))
     done = prepare("meld", "--source", less, "--name", "less")
-    assert "warning: numbers that are not those of the official tables: utterances in dev 1,108 for 1,109, " in done.err
+    assert "warning: counts differ from the official tables: utterances in dev 1,108 instead of 1,109, " in done.err
     facts = json.loads((tmp_path / "work" / "less" / "dataset.json").read_text(encoding="utf-8"))
     assert len(facts["published"]) == 1
 
@@ -141,7 +141,7 @@ class Calls(JsonLines):
         ("tuple(f'no {word}' for word in 'abcde')", "no a\nwarning: no b\nwarning: no c\nwarning: … and 2 more"),
         (
             "1 / 0",
-            "the reader fails to compare its numbers with those published: calls_at_test.py:6: dataset 'calls' of",
+            "the reader failed to compare its counts: calls_at_test.py:6: dataset 'calls' of",
         ),
     ],
 )

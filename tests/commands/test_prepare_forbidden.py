@@ -152,8 +152,8 @@ def test_a_workspace_that_cannot_be_written_is_named(
     ("mode", "more", "problem"),
     [
         (0, (), "cannot be read or written: Permission denied"),
-        (0, ("--force",), "cannot be written: Permission denied (the dataset is as it was; "),
-        (0o500, ("--force",), "cannot be written: Permission denied (the dataset is as it was; "),
+        (0, ("--force",), "cannot be written: Permission denied (the dataset is unchanged; "),
+        (0o500, ("--force",), "cannot be written: Permission denied (the dataset is unchanged; "),
     ],
 )
 def test_a_dataset_that_cannot_be_read_or_written_is_named(

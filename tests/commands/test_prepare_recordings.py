@@ -13,7 +13,7 @@ from recorded import record
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.corpus.manifest import load_prepared
-from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.scan import scan_recordings
 from ecef_cli.workspace import Workspace, checksum
 
 ROWS = [
@@ -71,7 +71,7 @@ def test_a_path_is_relative_to_its_dialogue_file_and_absolute_in_the_manifest(
     calls.rename("elsewhere")
     moved = prepare_calls(source=Path("elsewhere"))
     assert moved.code == 2
-    assert "its recordings lay elsewhere" in moved.err
+    assert "the paths of its recordings differ" in moved.err
 
 
 def test_where_there_are_none_nothing_is_said_of_them(prepare_calls: Prepare, work: Path, calls: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_recording_that_was_mended_makes_another_dataset(prepare_calls: Prepar
     path.write_bytes(whole)
     mended = prepare_calls()
     assert mended.code == 2
-    assert "1 of its recordings could not be used, not 0" in mended.err
+    assert "1 of its recordings were unusable, now 0" in mended.err
     assert prepare_calls("--force").code == 0
     assert "muted" not in facts(work)
 
@@ -223,14 +223,14 @@ def test_broken_rows_are_said_before_recordings_are_looked_at(
 
 def test_a_split_that_alone_has_no_recording_is_warned_of(prepare_calls: Prepare, calls: Path) -> None:
     write_dialogue(calls, "test", [ROWS[2]])
-    assert "warning: no utterance of test has a recording, and those of other splits have" in prepare_calls().err
+    assert "warning: no utterance of test has a recording, but other splits have recordings" in prepare_calls().err
 
 
 def test_a_dialogue_that_loses_all_utterances_goes(tmp_path: Path) -> None:
     lost = Utterance("", "A", "lost", 1, audio=tmp_path / "gone.wav", where="x:1")
     kept = Utterance("text", "A", "kept", 1)
     corpus = Corpus(("calm",), {"train": (Dialogue("lost", (lost,)), Dialogue("kept", (kept,)))}, ())
-    found = listen(corpus)
+    found = scan_recordings(corpus)
     assert [dialogue.id for dialogue in found.corpus.splits["train"]] == ["kept"]
     assert [str(dropped.error) for dropped in found.corpus.dropped] == [
         f"x:1: recording {tmp_path}/gone.wav: there is no such file (check the path of the recording)"
@@ -248,7 +248,7 @@ def test_each_file_is_looked_at_once(calls: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("ecef_cli.corpus.scan.checksum", counting)
     path = calls / "sound" / "a.flac"
     said = tuple(Utterance("x", "A", "d", n, audio=path, start=n / 100) for n in range(50))
-    found = listen(Corpus(("calm",), {"train": (Dialogue("d", said),)}, ()))
+    found = scan_recordings(Corpus(("calm",), {"train": (Dialogue("d", said),)}, ()))
     assert seen == [path]
     assert found.facts["seconds"] == pytest.approx(sum(3 - n / 100 for n in range(50)))
 
@@ -256,5 +256,5 @@ def test_each_file_is_looked_at_once(calls: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_relative_path_of_a_reader_is_made_absolute(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(calls)
     said = Utterance("x", "A", "d", 1, audio=Path("sound/b.wav"))
-    found = listen(Corpus(("calm",), {"train": (Dialogue("d", (said,)),)}, ()))
+    found = scan_recordings(Corpus(("calm",), {"train": (Dialogue("d", (said,)),)}, ()))
     assert found.corpus.splits["train"][0].utterances[0].audio == calls / "sound" / "b.wav"

@@ -25,19 +25,19 @@ from ecef_cli.corpus.tolerance import Tolerance
         (
             ["iemocap", "--source", ".", "--option", "dev=0.2"],
             2,
-            "dataset 'iemocap'\n  dev: for loso1 to loso5; the dev",
+            "dataset 'iemocap'\n  dev: only for loso1 to loso5; standard",
         ),
         (
             ["csv", "--source", ".", "--option", "dev=0.5", "--option", "test=0.9"],
             2,
-            "\n  test: must leave train its share: below 0.5 where dev is 0.5, not 0.9\n",
+            "\n  test: must leave a share for train: below 0.5 if dev is 0.5, not 0.9\n",
         ),
         (
             ["csv", "--source", ".", "--option", "delimiter='\"'"],
             2,
-            "\n  delimiter: must be a character that can stand between values, not '\"'\n",
+            "\n  delimiter: must be a character that can separate values, not '\"'\n",
         ),
-        (["jsonl", "--source", ".", "--tolerate", "some"], 2, "write a share such as 1%"),
+        (["jsonl", "--source", ".", "--tolerate", "some"], 2, "pass a share such as 1%"),
         (["jsonl", "--source", ".", "--name", "runs"], 2, "cannot be the name of a dataset"),
     ],
 )

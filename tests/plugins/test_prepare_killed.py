@@ -246,8 +246,9 @@ def test_a_disk_that_is_full_leaves_the_old_dataset(tmp_path: Path, capsys, limi
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert ended.returncode == 1
-    problem = f"ecef: {work / NAME}: cannot be written: File too large (the dataset is unchanged; fix this, or free some space"
-    assert ended.stderr == f"{problem}, and run the command again)\n"
+    problem = f"ecef: {work / NAME}: cannot be written: File too large"
+    cure = "the dataset is unchanged; fix this, or free some space, and run the command again"
+    assert ended.stderr == f"{problem} ({cure})\n"
     assert case.load() == old
     assert {name: content for name, content in case.files().items() if "/." not in f"/{name}"} == before
     assert case.run(arguments)[0] == 0

@@ -14,7 +14,7 @@ from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue
 from ecef_cli.cli.main import main
 from ecef_cli.corpus.manifest import save_prepared
-from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.scan import scan_recordings
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.run import open_run
@@ -50,7 +50,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
             split: tuple(gappy(f"{split}{n}", first + n, folder) for n in range(count))
             for split, count, first in (("train", 12, 0), ("dev", 3, 1000), ("test", 3, 2000))
         }
-        heard = listen(Corpus(LABELS, splits, ()))
+        heard = scan_recordings(Corpus(LABELS, splits, ()))
         save_prepared(found, dataset, heard.corpus, {"recordings": heard.facts} if folder else {})
     return found
 

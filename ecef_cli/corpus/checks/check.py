@@ -1,4 +1,4 @@
-"""What a check found, of a run, a recipe or a dataset."""
+"""Results of the checks of a run, a recipe or a dataset."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 Status = Literal["passed", "failed", "noted", "not measured"]
 
 SHOWN = 3
-"""Problems of a check that are shown where not all are."""
+"""Number of problems per check to show in a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is not well.
+    """One problem.
 
     Attributes:
-        text: what it is.
-        where: `file:line`, where it has a place.
+        text: its description.
+        where: `file:line`, if it has a location.
     """
 
     text: str
@@ -39,11 +39,10 @@ class Check:
     """One check.
 
     Attributes:
-        name: what is checked, in a few words.
-        status: `noted` is something to know that is no fault of the run or the dataset; `not measured` says why in
-            `found`.
-        found: what was found, with the figure that decided.
-        problems: everything that is not well, one by one, where it can be told one by one.
+        name: the checked property, in a few words.
+        status: `noted` is not a fault of the run or the dataset; `not measured` has its reason in `found`.
+        found: the result, with the deciding figure.
+        problems: the problems, if they can be listed.
     """
 
     name: str
@@ -52,26 +51,26 @@ class Check:
     problems: tuple[Problem, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the check as plain values, without its problems."""
+        """Return the check as a dict, without its problems."""
         return {"check": self.name, "status": self.status, "found": self.found}
 
 
-def judged(name: str, found: str, *, passed: bool) -> Check:
+def check_result(name: str, found: str, *, passed: bool) -> Check:
     """Return a check that passed or failed."""
     return Check(name, "passed" if passed else "failed", found)
 
 
-def searched(
+def check_problems(
     name: str, problems: Iterable[Problem], *, well: str, wrong: tuple[str, str], status: Status = "failed"
 ) -> Check:
-    """Return a check that passed where no problem was found.
+    """Return a check that passes if there are no problems.
 
     Args:
-        name: what is checked.
-        problems: what was found.
-        well: what to say where nothing was.
-        wrong: what to say of one problem, and of several, after their number.
-        status: what the check is where something was.
+        name: the checked property.
+        problems: the problems.
+        well: the text if there are none.
+        wrong: the text after the number of problems, singular and plural.
+        status: the status if there are any.
     """
     found = tuple(problems)
     if not found:
@@ -79,12 +78,12 @@ def searched(
     return Check(name, status, f"{len(found):,} {wrong[len(found) > 1]}", found)
 
 
-def detailed(checks: Iterable[Check], form: str) -> list[dict[str, Any]]:
-    """Return the rows that show checks with their problems: all of them, or of a table the first few in rows of theirs.
+def check_rows(checks: Iterable[Check], form: str) -> list[dict[str, Any]]:
+    """Return output rows of checks with their problems; a table shows the first few, each in its own row.
 
     Args:
         checks: the checks.
-        form: how the rows will be written, one of `ecef_cli.console.FORMATS`.
+        form: the output format, one of `ecef_cli.console.FORMATS`.
     """
     if form != "table":
         return [{**check.as_dict(), "problems": [str(problem) for problem in check.problems]} for check in checks]
@@ -98,27 +97,27 @@ def detailed(checks: Iterable[Check], form: str) -> list[dict[str, Any]]:
     return rows
 
 
-def told(check: Check) -> Iterator[str]:
-    """Yield what a check found as lines: one with the places of the first few problems, or one for each of these."""
+def problem_lines(check: Check) -> Iterator[str]:
+    """Yield lines about a check: one with the locations of the first few problems, or one per problem."""
     first, more = check.problems[:SHOWN], len(check.problems) - SHOWN
-    places = [Path(problem.where).name for problem in first if problem.where]
+    locations = [Path(problem.where).name for problem in first if problem.where]
     if not first:
         yield check.found
-    elif places:
-        yield f"{check.found} ({', '.join(places)}{', …' if more > 0 else ''})"
+    elif locations:
+        yield f"{check.found} ({', '.join(locations)}{', …' if more > 0 else ''})"
     else:
         yield from (problem.text for problem in first)
         if more > 0:
             yield f"… and {more:,} more of these"
 
 
-def conclude(checks: Sequence[Check], where: str, *, hint: str | None = None) -> None:
-    """Raise a DataError that names the checks that failed, where any did.
+def raise_on_failure(checks: Sequence[Check], where: str, *, hint: str | None = None) -> None:
+    """Raise a DataError that names the failed checks, if any.
 
     Args:
         checks: the checks.
-        where: what was checked.
-        hint: what to do about it.
+        where: the checked run, recipe or dataset.
+        hint: how to fix it.
     """
     failed = [check.name for check in checks if check.status == "failed"]
     if failed:

@@ -1,4 +1,4 @@
-"""What a reader of a corpus has to keep to, whoever wrote it: `prepare` and `ecef_cli.testing` ask the same."""
+"""Contract of corpus readers, for `prepare` and `ecef_cli.testing`."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def breach(corpus: object) -> str | None:
-    """Return the first thing in which what a reader found breaks the contract of readers, or None.
+def contract_violation(corpus: object) -> str | None:
+    """Return the first violation of the contract in the result of a reader, or None.
 
     Args:
-        corpus: what the reader returned.
+        corpus: the return value of the reader.
     """
     if not isinstance(corpus, Corpus):
         return f"it must return a Corpus, not {type(corpus).__name__}"
-    return next(_breaches(corpus), None)
+    return next(_violations(corpus), None)
 
 
-def _misshapen(corpus: Corpus) -> Iterator[str]:
-    """Yield what is of another type than it must be, down to the dialogues."""
+def _wrong_types(corpus: Corpus) -> Iterator[str]:
+    """Yield members of the wrong type, down to the dialogues."""
     members = {"labels": str, "sources": Path, "dropped": Dropped, "remarks": str, "muted": Dropped}
     for name, kind in members.items():
         yield from _other_members(name, getattr(corpus, name), kind)
     for lost in (*corpus.dropped, *corpus.muted):
         if not isinstance(lost.error, DataError | None):
-            yield f"the error of what was dropped must be a DataError, not {type(lost.error).__name__}"
+            yield f"the error of a dropped row must be a DataError, not {type(lost.error).__name__}"
     folders = [path for path in corpus.sources if path.is_dir()]
     if folders:
-        yield f"sources must list the files that were read, not the folder {folders[0]}"
+        yield f"sources must list files, not the folder {folders[0]}"
     for name in ("splits", "repaired"):
         if not isinstance(getattr(corpus, name), Mapping):
             yield f"{name} must be a mapping, not {type(getattr(corpus, name)).__name__}"
@@ -54,26 +54,26 @@ def _other_members(name: str, found: object, kind: type) -> Iterator[str]:
         return
     odd = [member for member in found if not isinstance(member, kind)]
     if odd:
-        yield f"{name} holds {odd[0]!r}, which is no {kind.__name__}"
+        yield f"{name} contains {odd[0]!r}, which is not a {kind.__name__}"
 
 
-def _breaches(corpus: Corpus) -> Iterator[str]:
-    yield from _misshapen(corpus)
+def _violations(corpus: Corpus) -> Iterator[str]:
+    yield from _wrong_types(corpus)
     odd = [split for split in corpus.splits if split not in SPLITS]
     if odd:
         near = did_you_mean(str(odd[0]), SPLITS)
         yield f"splits must be {', '.join(SPLITS)}, not {', '.join(map(str, odd))} ({near})"
     twice = [str(label) for label, count in Counter(corpus.labels).items() if count > 1]
     if twice:
-        yield f"a label stands twice in labels: {', '.join(twice)}"
+        yield f"duplicate labels: {', '.join(twice)}"
     if not corpus.labels and any(corpus.splits.values()):
         yield "labels is empty"
     homes: dict[str, str] = {}
     for split, dialogue in split_dialogues(corpus):
         if not isinstance(dialogue, Dialogue):
-            yield f"{split} must hold dialogues, not {type(dialogue).__name__}"
+            yield f"{split} must contain dialogues, not {type(dialogue).__name__}"
         if dialogue.id in homes:
-            yield f"two dialogues have the same id, {dialogue.id!r}, in {homes[dialogue.id]} and in {split}"
+            yield f"duplicate dialogue id {dialogue.id!r}, in {homes[dialogue.id]} and in {split}"
         homes[dialogue.id] = split
         yield from _in_dialogue(dialogue, corpus.labels)
 
@@ -91,20 +91,20 @@ def _in_dialogue(dialogue: Dialogue, labels: tuple[str, ...]) -> Iterator[str]:
         if not isinstance(utterance.row, Mapping):
             yield f"{label}: row must be a mapping, not {type(utterance.row).__name__}"
         if str(utterance.utterance) in ids:
-            yield f"{label}: two utterances have the same id"
+            yield f"{label}: duplicate utterance id"
         ids.add(str(utterance.utterance))
         if utterance.dialogue != dialogue.id:
-            yield f"{label}: says that it belongs to {utterance.dialogue!r}"
+            yield f"{label}: its dialogue is {utterance.dialogue!r}"
         if utterance.emotion is not None and utterance.emotion not in labels:
             near = did_you_mean(str(utterance.emotion), labels)
             yield f"{label}: the emotion {utterance.emotion!r} is not among the labels ({near})"
-        # What is plain comes back as it was written. To write and read it to find that out takes longer than all else.
+        # Plain values survive a round trip; writing and reading every utterance would dominate the run time.
         if not _is_plain(utterance):
             yield from _lost_in_manifest(utterance, label)
 
 
 def _is_plain(utterance: Utterance) -> bool:
-    """Tell at a glance whether an utterance certainly comes back from a manifest; False is no more than a doubt."""
+    """Return True if an utterance certainly survives a round trip through a manifest; False if unsure."""
     text, speaker, audio = utterance.text, utterance.speaker, utterance.audio
     return (
         type(text) is type(speaker) is type(utterance.dialogue) is str
@@ -138,7 +138,7 @@ def _is_text(text: str) -> bool:
 
 
 def _lost_in_manifest(utterance: Utterance, label: str) -> Iterator[str]:
-    """Yield how an utterance differs once it was written to a manifest and read again, or why it cannot be."""
+    """Yield differences of an utterance after a round trip through a manifest, or why it cannot be written."""
     try:
         again = parse_row(to_json(to_row(utterance)), where=label, dialogue="", number=-1)
     except DataError as error:
@@ -149,4 +149,4 @@ def _lost_in_manifest(utterance: Utterance, label: str) -> Iterator[str]:
         for key in ("dialogue", "utterance", "speaker", "text", "emotion", "audio", "start", "end"):
             before, now = getattr(utterance, key), getattr(again, key)
             if before != now:
-                yield f"{label}: {key!r} is {before!r}, and {now!r} once it was written to a manifest and read again"
+                yield f"{label}: {key!r} is {before!r}, but {now!r} after writing and reading a manifest"

@@ -1,4 +1,4 @@
-"""Why a dataset that is prepared is not the one that its sources give now."""
+"""Differences between a prepared dataset and its sources."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from ecef_cli.corpus.scan import Listening
+    from ecef_cli.corpus.scan import Scan
 
 
 def origin_differences(stated: Mapping[str, Any], origin: Mapping[str, Any]) -> Iterator[str]:
-    """Yield in what a dataset was made of other things: the reader, its options, the files.
+    """Yield differences in the reader, its options and the source files.
 
     Args:
-        stated: what its `dataset.json` says.
-        origin: what it would say now.
+        stated: the contents of its `dataset.json`.
+        origin: the corresponding fields now.
     """
     for key, label in (("reader", "reader"), ("reader_version", "version"), ("reader_identity", "identity")):
         if stated.get(key) != origin.get(key):
@@ -38,29 +38,29 @@ def origin_differences(stated: Mapping[str, Any], origin: Mapping[str, Any]) -> 
                 yield f"{label} sources: {files}"
 
 
-def row_differences(folder: Path, stated: Mapping[str, Any], heard: Listening) -> Iterator[str]:
-    """Yield in what the rows of a dataset or its recordings differ from those that were read.
+def row_differences(folder: Path, stated: Mapping[str, Any], scan: Scan) -> Iterator[str]:
+    """Yield differences between the rows and recordings of a dataset and those just read.
 
     Args:
         folder: the dataset's folder.
-        stated: what its `dataset.json` says.
-        heard: what was read, once its recordings had been looked at.
+        stated: the contents of its `dataset.json`.
+        scan: the corpus as read, with its inspected recordings.
     """
     for split, digest in stated["manifests"].items():
         path = manifest_path(folder, split, digest)
         if path.exists() and checksum(path) != digest:
-            yield f"its manifest of {split} was changed by hand"
-    now = {split: text_checksum(text) for split, text in manifest_texts(heard.corpus, folder).items()}
+            yield f"its manifest of {split} was edited"
+    now = {split: text_checksum(text) for split, text in manifest_texts(scan.corpus, folder).items()}
     before = stated.get("recordings")
     silent = len(stated.get("muted", ()))
-    if silent != len(heard.muted):
-        yield f"{silent} of its recordings could not be used, not {len(heard.muted)}"
+    if silent != len(scan.muted):
+        yield f"{silent} of its recordings were unusable, now {len(scan.muted)}"
     elif now != stated["manifests"]:
-        if {split: text_checksum(text) for split, text in manifest_texts(heard.corpus).items()} == stated["manifests"]:
+        if {split: text_checksum(text) for split, text in manifest_texts(scan.corpus).items()} == stated["manifests"]:
             yield "it was prepared by an earlier version, which named recordings in its folder by absolute paths"
             return
-        yield "its rows were others, or its recordings lay elsewhere"
-    elif before and heard.facts and before["digest"] != heard.facts["digest"]:
+        yield "its rows or the paths of its recordings differ"
+    elif before and scan.facts and before["digest"] != scan.facts["digest"]:
         yield "changed recordings"
 
 

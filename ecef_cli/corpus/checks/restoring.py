@@ -1,4 +1,4 @@
-"""A corpus, and the reader that made it, from what a dataset's folder says of them."""
+"""Restore a corpus and its reader from a dataset's folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def restored_corpus(facts: Mapping[str, Any], rows: Rows) -> Corpus:
-    """Return the corpus that the rows of the manifests and `dataset.json` describe; its sources are not known."""
+    """Return the corpus described by the manifests and `dataset.json`, without its sources."""
     repaired, remarks = facts.get("repaired"), facts.get("remarks")
     return Corpus(
         tuple(facts["labels"]),
@@ -45,14 +45,14 @@ def _dropped(stated: object) -> Iterator[Dropped]:
             yield Dropped(split, name, reason, where, emotions=tuple(emotions) if isinstance(emotions, list) else ())
 
 
-def command_again(folder: Path) -> str:
-    """Return the command that prepares a dataset once more; where its sources lie, `dataset.json` does not say.
+def command_to_repeat(folder: Path) -> str:
+    """Return the command that prepares a dataset again; `dataset.json` does not contain the path of its sources.
 
     Args:
         folder: the dataset's folder.
 
     Raises:
-        DataError: its `dataset.json` is missing or broken.
+        DataError: its `dataset.json` is missing or invalid.
     """
     facts = read_facts(folder)
     whole = Path(os.path.normpath(folder.absolute()))  # `.` has no name of its own
@@ -62,18 +62,18 @@ def command_again(folder: Path) -> str:
     try:
         options = _options(facts)
     except EcefError:
-        options = {}  # its reader is not installed, and nobody knows which of them to give
+        options = {}  # the reader is not installed, so its options are unknown
     for key, value in options.items():
         command += ["--option", f"{key}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"]
     return " ".join(part if part == "…" else shlex.quote(part) for part in (*command, "--force"))
 
 
 def restored_reader(facts: Mapping[str, Any]) -> Dataset:
-    """Return the reader that made a dataset, with the options that it had.
+    """Return the reader that made a dataset, with the same options.
 
     Raises:
-        DataError: `dataset.json` names none.
-        PluginError: no plugin brings it, or it cannot be loaded.
+        DataError: `dataset.json` names no reader.
+        PluginError: no plugin has it, or it cannot be loaded.
         RecipeError: it no longer has one of the options.
     """
     options = _options(facts)
@@ -81,12 +81,12 @@ def restored_reader(facts: Mapping[str, Any]) -> Dataset:
 
 
 def _options(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options that the reader of a dataset had, without those that have their defaults."""
+    """Return the options of a dataset's reader that differ from the defaults."""
     name, stated = facts.get("reader"), facts.get("options")
     if not isinstance(name, str):
         raise DataError("dataset.json names no reader")
     known = get_registry().find("dataset", name).load().Options.model_fields
-    # One that has its default may be one that may not be given beside the others.
+    # Some options may not be combined with others, not even with their defaults.
     return {
         key: value
         for key, value in (stated if isinstance(stated, dict) else {}).items()

@@ -1,1 +1,1 @@
-"""Does a run, or a recipe, keep to its protocol? Checks of leakage on the real components and the real data."""
+"""Check a run or a recipe for leakage, on the real components and data."""

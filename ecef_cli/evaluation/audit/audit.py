@@ -1,4 +1,4 @@
-"""The audit of a run, or of a recipe that is not trained yet."""
+"""Audit a run, or a recipe before training."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 def audit_run(workspace: Workspace, run: Run, answers: WindowProbabilities, *, device: str) -> list[Check]:
-    """Return every check of a run on the dataset it was trained on.
+    """Run every check of a run on its training dataset.
 
     Args:
         workspace: where the dataset is.
         run: the run.
-        answers: the path of prediction.
+        answers: the prediction function.
         device: where to compute.
 
     Raises:
@@ -51,7 +51,7 @@ def audit_run(workspace: Workspace, run: Run, answers: WindowProbabilities, *, d
 
 
 def audit_recipe(workspace: Workspace, recipe: Recipe, answers: WindowProbabilities, *, device: str) -> list[Check]:
-    """Return every check of a recipe, with weights that nobody has trained.
+    """Run every check of a recipe, with untrained weights.
 
     Raises:
         DataError: the dataset is not prepared.
@@ -63,7 +63,7 @@ def audit_recipe(workspace: Workspace, recipe: Recipe, answers: WindowProbabilit
 
 
 def _untrained(folder: Path, recipe: Recipe, prepared: Prepared) -> Run:
-    """Return a run with weights at random, which leak what trained ones would."""
+    """Return a run with random weights, which leak like trained ones."""
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"start": None, "freeze": []})})
     encoders = build_encoders(recipe, device="cpu")
     identities = dict(encoders.identities)
@@ -76,8 +76,8 @@ def _untrained(folder: Path, recipe: Recipe, prepared: Prepared) -> Run:
     network = build_network(recipe, encoders, len(prepared.labels))
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.add_(0.02 * torch.randn_like(parameter))  # nothing stays hidden behind a zero
+            parameter.add_(0.02 * torch.randn_like(parameter))  # zero weights could hide a leak
     save_weights(run.weights, network)
-    # It counts as finished, so that nobody is warned of a training that has not been.
+    # Mark it as finished, to avoid a warning about unfinished training.
     write_json(folder / "metrics.json", {"finished": True})
     return run

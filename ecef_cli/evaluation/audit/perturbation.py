@@ -1,8 +1,8 @@
-"""Future perturbation: change all that comes after utterance n, and ask for the same answers up to n.
+"""Future perturbation: change everything after utterance n, and require the same predictions up to n.
 
-The test of Wen, Zhang and Tan ("leakage audit" of emotion forecasting, 2026), carried out twice on the components that
-a run names: along the path of training (tags and features of whole dialogues, then batches) and along the path of
-prediction (rows as they arrive).
+This is the test of Wen, Zhang and Tan ("leakage audit" of emotion forecasting, 2026). It runs twice on a run's
+components: along the training path (tags and features of whole dialogues, then batches) and along the prediction path
+(rows as they arrive).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import torch
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue
-from ecef_cli.corpus.checks.check import Check, judged
+from ecef_cli.corpus.checks.check import Check, check_result
 from ecef_cli.corpus.manifest import save_prepared
-from ecef_cli.corpus.scan import listen
+from ecef_cli.corpus.scan import scan_recordings
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.workspace import Workspace
 
@@ -38,28 +38,28 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float32]
 
 CLOSE = 1e-5
-"""How far probabilities may lie apart that are computed beside other windows."""
+"""Maximum difference of probabilities computed in different batches."""
 
-_LONGEST = 12  # utterances of a dialogue that is perturbed
-_TELLING = 1e-4  # by how much answers after n must differ for the test to say anything
+_LONGEST = 12  # maximum utterances of the perturbed dialogue
+_SENSITIVE = 1e-4  # minimum change of predictions after n for a meaningful test
 
 
 class WindowProbabilities(Protocol):
-    """How prediction answers the windows that end at each utterance, as `prediction.stream.window_probabilities`."""
+    """Type of `prediction.stream.window_probabilities`: predict the window that ends at each utterance."""
 
     def __call__(self, run: Run, said: Sequence[Utterance], *, device: str, together: bool) -> list[Array]:
         """Return the probabilities of each window, computed together or one by one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Talk:
+class Perturbed:
     """A dialogue, and the same one with another end.
 
     Attributes:
-        before: as it is.
-        after: with everything after utterance `last` replaced, and a longer end.
-        relabelled: as it is, with the labels and further columns of every row replaced.
-        last: number of the last utterance that is not changed.
+        before: the original.
+        after: the original with everything after utterance `last` replaced, and a longer end.
+        relabelled: the original with the labels and other columns of every row replaced.
+        last: number of the last unchanged utterance.
     """
 
     before: tuple[Utterance, ...]
@@ -71,49 +71,49 @@ class Talk:
 def check_future(
     run: Run, prepared: Prepared, encoders: Encoders, answers: WindowProbabilities, *, device: str
 ) -> list[Check]:
-    """Return what changing the future of a dialogue of a dataset does to a run's answers.
+    """Check that changing the future of a dialogue does not change a run's predictions.
 
     Args:
         run: the run; its weights may be untrained.
-        prepared: the dataset, which lends the dialogues.
-        encoders: the run's, on the device; prediction loads its own, as it does for a user.
-        answers: the path of prediction.
+        prepared: the dataset to take dialogues from.
+        encoders: the run's encoders, on the device; prediction loads its own, as for a user.
+        answers: the prediction function.
         device: where to compute.
     """
-    talk = _talk(run, prepared)
-    if talk is None:
+    dialogue = _perturbed(run, prepared)
+    if dialogue is None:
         problem = "no dialogue of the dataset has three utterances"
-        return [Check("nothing of the future reaches an answer", "not measured", problem)]
+        return [Check("no prediction depends on the future", "not measured", problem)]
     with TemporaryDirectory(prefix="ecef-audit-") as folder, redirect_stderr(StringIO()):
         compute = _training_path(run, prepared, encoders, Path(folder), device)
-        before, after = compute(talk.before), compute(talk.after)
-        moved = _apart(before, compute(talk.relabelled), len(before))
+        before, after = compute(dialogue.before), compute(dialogue.after)
+        moved = _apart(before, compute(dialogue.relabelled), len(before))
     return [
-        _compared("training: batches of windows up to n", before, after, talk.last, CLOSE),
-        judged(
-            "labels and further columns do not reach an answer",
+        _compared("training: batches of windows up to n", before, after, dialogue.last, CLOSE),
+        check_result(
+            "no prediction depends on labels and other columns",
             f"largest change of a probability {moved:.1e}",
             passed=moved <= CLOSE,
         ),
-        *_along_prediction(run, talk, answers, device),
+        *_prediction_path(run, dialogue, answers, device),
     ]
 
 
-def _along_prediction(run: Run, talk: Talk, answers: WindowProbabilities, device: str) -> list[Check]:
-    # One at a time, what comes after n cannot be asked for without having arrived.
-    so_far = answers(run, talk.before[: talk.last + 1], device=device, together=False)
-    alone = answers(run, talk.after, device=device, together=False)
-    before, after = (answers(run, said, device=device, together=True) for said in (talk.before, talk.after))
+def _prediction_path(run: Run, dialogue: Perturbed, answers: WindowProbabilities, device: str) -> list[Check]:
+    # Computed one at a time, a window cannot contain rows that have not arrived.
+    so_far = answers(run, dialogue.before[: dialogue.last + 1], device=device, together=False)
+    alone = answers(run, dialogue.after, device=device, together=False)
+    before, after = (answers(run, said, device=device, together=True) for said in (dialogue.before, dialogue.after))
     return [
-        _compared("prediction: windows one at a time", so_far, alone, talk.last, 0.0, later=False),
-        _compared("prediction: all windows at once", before, after, talk.last, CLOSE),
+        _compared("prediction: windows one at a time", so_far, alone, dialogue.last, 0.0, later=False),
+        _compared("prediction: all windows at once", before, after, dialogue.last, CLOSE),
     ]
 
 
-def _talk(run: Run, prepared: Prepared) -> Talk | None:
-    """Return the longest dialogue that is not too long, of those with most recordings where audio is read."""
+def _perturbed(run: Run, prepared: Prepared) -> Perturbed | None:
+    """Return the longest dialogue up to `_LONGEST`, with most recordings if the run reads audio."""
     found = [d.utterances[:_LONGEST] for dialogues in prepared.splits.values() for d in dialogues]
-    found = [said for said in found if len(said) > 2]  # noqa: PLR2004 - something before n, n, something after
+    found = [said for said in found if len(said) > 2]  # noqa: PLR2004 - an utterance before n, n, and one after
     if not found:
         return None
     heard = run.recipe.reads("audio")
@@ -121,7 +121,7 @@ def _talk(run: Run, prepared: Prepared) -> Talk | None:
     said, others = ordered[0], [u for other in ordered[1:20] for u in other] or list(ordered[0])
     last = len(said) // 2 - 1 if len(said) > 3 else 0  # noqa: PLR2004
     labels = run.labels
-    # Who speaks next is no secret where the recipe tells it: everything else changes.
+    # Keep the next speaker if the recipe gives it to the model; change everything else.
     speakers = [u.speaker for u in said[last + 1 :]] if run.recipe.epc.next_speaker else ["stranger 0", "stranger 1"]
     ending = [
         replace(
@@ -141,19 +141,19 @@ def _talk(run: Run, prepared: Prepared) -> Talk | None:
         )
         for u in said
     )
-    return Talk(said, (*said[: last + 1], *ending), relabelled, last)
+    return Perturbed(said, (*said[: last + 1], *ending), relabelled, last)
 
 
 def _training_path(
     run: Run, prepared: Prepared, encoders: Encoders, folder: Path, device: str
 ) -> Callable[[Sequence[Utterance]], list[Array]]:
-    """Return what gives the probabilities of each window of a dialogue, prepared, tagged and extracted anew."""
+    """Return a function that prepares, tags and extracts a dialogue, and predicts each of its windows."""
     network = run.network(encoders).to(device)
 
     def compute(said: Sequence[Utterance]) -> list[Array]:
         workspace = Workspace(folder / str(len(list(folder.iterdir()))))
         corpus = Corpus(prepared.labels, {"train": (Dialogue(said[0].dialogue, tuple(said)),)}, ())
-        found = listen(corpus, workspace.dataset(prepared.name))
+        found = scan_recordings(corpus, workspace.dataset(prepared.name))
         save_prepared(workspace, prepared.name, found.corpus, {"recordings": found.facts} if found.facts else {})
         recipe = run.recipe.model_copy(update={"dataset": prepared.name})
         inputs = load_inputs(workspace, recipe, encoders, labels=run.labels)
@@ -172,14 +172,14 @@ def _apart(before: Sequence[Array], after: Sequence[Array], count: int) -> float
 def _compared(
     name: str, before: Sequence[Array], after: Sequence[Array], last: int, close: float, *, later: bool = True
 ) -> Check:
-    """Return whether answers up to `last` are the same, and those after it, where they are asked for, are not."""
+    """Check that predictions up to `last` are the same, and later ones, if compared, are not."""
     apart = _apart(before, after, last + 1)
     bound = "bit for bit" if not close else f"at most {close:.0e} apart"
-    found = f"{last + 1} answers before the change, {bound}: largest change of a probability {apart:.1e}"
+    found = f"{last + 1} predictions before the change, {bound}: largest change of a probability {apart:.1e}"
     if later and apart <= close:
         shared = range(last + 1, min(len(before), len(after)))
         moved = max((float(np.abs(before[n] - after[n]).max()) for n in shared), default=0.0)
-        if moved < _TELLING:
-            return Check(name, "not measured", f"the answers after the change hardly differ either, by {moved:.1e}")
+        if moved < _SENSITIVE:
+            return Check(name, "not measured", f"the predictions after the change hardly differ either, by {moved:.1e}")
         found += f"; after it {moved:.1e}"
-    return judged(name, found, passed=apart <= close)
+    return check_result(name, found, passed=apart <= close)
