@@ -1,4 +1,4 @@
-"""Which tagger tags, and how far it looks back: from a recipe, from options, or both."""
+"""Choose a tagger and its history from a recipe, from options, or both, and tag datasets."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ DEFAULT_HISTORY = 8
 
 @dataclass(frozen=True, slots=True)
 class TaggerChoice:
-    """A tagger, ready to use.
+    """A tagger with its history and labels.
 
     Attributes:
         name: its name.
         tagger: the component.
         history: utterances in a window; None for all from the start of a dialogue.
-        dataset: the recipe's dataset, where there is a recipe.
-        labelled: whether a dataset is tagged without the utterances that have no emotion.
-        labels: the recipe's set of labels, which decides who has one; None for the dataset's own.
+        dataset: the recipe's dataset, if there is a recipe.
+        labelled: whether to drop utterances without an emotion before tagging.
+        labels: the recipe's label set; None for the dataset's own labels.
     """
 
     name: str
@@ -52,7 +52,7 @@ class TaggerChoice:
     labels: LabelSet | None = None
 
     def reach(self, dialogue: Dialogue) -> int:
-        """Return how many utterances of a dialogue a window can hold."""
+        """Return the maximum number of utterances of a dialogue in a window."""
         return self.history or longest([dialogue])
 
 
@@ -64,11 +64,11 @@ def choose_tagger(
     recipe: str | None,
     settings: Sequence[str] = (),
 ) -> TaggerChoice:
-    """Return the tagger that is asked for; what is left open comes from the recipe, else from the defaults.
+    """Return the requested tagger; unset arguments come from the recipe, else from the defaults.
 
     Args:
         name: the tagger's name.
-        relations: names of relations, parted by commas.
+        relations: names of relations, separated by commas.
         history: utterances in a window.
         recipe: name or path of a recipe.
         settings: options of the tagger as `key=value`.
@@ -101,7 +101,7 @@ def choose_tagger(
 def _block(name: str | None, recipe: Recipe | None) -> tuple[str, dict[str, Any]]:
     block = recipe.tagger if recipe else None
     if recipe and block is None and name is None:
-        raise UsageProblem(f"recipe {recipe.name} has no tagger", hint="add --tagger, or leave out --recipe")
+        raise UsageProblem(f"recipe {recipe.name} has no tagger", hint="add --tagger, or omit --recipe")
     if block is not None and name in {None, block.name}:
         return block.name, block.options
     return name or default_tagger(), {}
@@ -123,15 +123,15 @@ def default_tagger() -> str:
 
 
 def download(choice: TaggerChoice) -> None:
-    """Fetch what the tagger's source is made of, with a progress bar.
+    """Download the data of the tagger's source, with a progress bar.
 
     Raises:
-        UsageProblem: there is nothing to fetch.
+        UsageProblem: there is nothing to download.
     """
     watch = console.Stopwatch()
     with console.Progress(None, "download", "bytes") as bar, calling(choice.tagger, "download"):
         path = choice.tagger.download(bar.reach)
-    console.note(f"{path}: there, after {watch.seconds:.1f} s")
+    console.note(f"{path}: downloaded in {watch.seconds:.1f} s")
 
 
 def list_relations(choice: TaggerChoice) -> list[dict[str, Any]]:
@@ -146,17 +146,17 @@ def list_relations(choice: TaggerChoice) -> list[dict[str, Any]]:
 def tag_datasets(
     workspace: Workspace, choice: TaggerChoice, names: Sequence[str], *, force: bool = False
 ) -> list[dict[str, Any]]:
-    """Tag prepared datasets and return what was found, one row a dataset.
+    """Tag prepared datasets and return the counts, one row per dataset.
 
     Args:
         workspace: where the datasets are.
         choice: the tagger.
-        names: the datasets; where empty, the recipe's, or else all.
-        force: make the tags anew.
+        names: the datasets; if empty, the recipe's, or else all.
+        force: tag again, even if tags exist.
 
     Raises:
-        DataError: a dataset is not prepared, or there is none.
-        PluginError: the tagger does not keep its contract.
+        DataError: a dataset is not prepared, or there are no datasets.
+        PluginError: the tagger violates its contract.
     """
     rows = []
     for prepared, store in _tagged(workspace, choice, names, force=force):
@@ -177,7 +177,7 @@ def tag_datasets(
 def dataset_stats(
     workspace: Workspace, choice: TaggerChoice, names: Sequence[str], *, force: bool = False
 ) -> list[dict[str, Any]]:
-    """Tag prepared datasets and return how far the source covers them, one row a dataset.
+    """Tag prepared datasets and return the coverage of the source, one row per dataset.
 
     Arguments and errors as for `tag_datasets`.
     """
@@ -193,8 +193,8 @@ def _tagged(
     wanted = tuple(names) or ((choice.dataset,) if choice.dataset else workspace.datasets())
     if not wanted:
         raise DataError(
-            f"the workspace {workspace.root} holds no prepared dataset",
-            hint="run `ecef prepare` first, or give a dialogue file: `ecef tag FILE.jsonl`",
+            f"no prepared dataset in the workspace {workspace.root}",
+            hint="run `ecef prepare` first, or pass a dialogue file: `ecef tag FILE.jsonl`",
         )
     for name in wanted:
         prepared = load_prepared(workspace, name)

@@ -1,4 +1,4 @@
-"""Content words: which words of an utterance count, and by what they are compared."""
+"""Find the content words of an utterance, with their keys and lemmas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.dialogue import Word
 
 RULES = f"1 simplemma-{simplemma.__version__}"
-"""Names the rules of this module; tags made under other rules are made anew."""
+"""Version of the rules of this module; a new version makes all tags again."""
 
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u02bc": "'"})
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
@@ -30,7 +30,7 @@ class ContentWord:
 
     Attributes:
         key: the word in lower case, without possessive or clitic; words with one key are "identical".
-        lemma: its base form, by which relations are looked up.
+        lemma: its base form, for looking up relations.
     """
 
     key: str
@@ -38,16 +38,16 @@ class ContentWord:
 
 
 def analyse(found: Sequence[Word]) -> list[ContentWord | None]:
-    """Return for each word what it counts as, or None for function words, punctuation and numbers."""
+    """Return the content word for each word, or None for function words, punctuation and numbers."""
     return [content_word(word.text) for word in found]
 
 
 @lru_cache(maxsize=1 << 16)
 def content_word(text: str) -> ContentWord | None:
-    """Return what a word counts as, or None where it is no content word.
+    """Return the content word for a word, or None.
 
-    None are: function words, also contracted (don't, they're) or drawn out (sooo); what holds no letter or
-    begins with a digit (42, 3rd, ...); single letters.
+    Not content words: function words, also contracted (don't, they're) or drawn out (sooo); tokens without a letter
+    or with a leading digit (42, 3rd, ...); single letters.
     """
     key = word_key(text)
     if not any(c.isalpha() for c in key) or key[0].isdigit() or (len(key) == 1 and key.isascii()):
@@ -60,7 +60,7 @@ def content_word(text: str) -> ContentWord | None:
 def word_key(text: str) -> str:
     """Return a word in lower case, with straight apostrophes, without possessive and clitics.
 
-    A contraction that is itself listed as a function word (y'all, c'mon) keeps its form.
+    A contraction in the list of function words (y'all, c'mon) stays unchanged.
     """
     key = straight(text).casefold()
     while key not in FUNCTION_WORDS:
@@ -82,7 +82,7 @@ def name_keys(speaker: str) -> frozenset[str]:
 
 
 def _is_function_word(key: str) -> bool:
-    # Only auxiliaries take n't, so whatever precedes it (ca, wo, sha) needs no list.
+    # Only auxiliaries take n't, so its stems (ca, wo, sha) need no list.
     if key in FUNCTION_WORDS or key.endswith("n't"):
         return True
     if not _DRAWN_OUT.search(key):

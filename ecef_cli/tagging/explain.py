@@ -1,4 +1,4 @@
-"""Why two words are tagged: the statements of the source that stand behind each pair."""
+"""Explain tagged pairs by statements of the source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Reason:
     Attributes:
         pair: the pair.
         relation: the relation.
-        edge: the statement; None where the source keeps no record of it.
+        edge: the statement; None if the source has no record of it.
     """
 
     pair: TaggedPair
@@ -35,17 +35,17 @@ class Reason:
     edge: Edge | None
 
     def row(self, *, flat: bool) -> dict[str, Any]:
-        """Return the reason as a row; where `flat`, with one value a cell."""
-        places: dict[str, Any] = {"words": list(self.pair.words), "utterances": list(self.pair.utterances)}
+        """Return the reason as a row; if `flat`, with one value per cell."""
+        words: dict[str, Any] = {"words": list(self.pair.words), "utterances": list(self.pair.utterances)}
         if flat:
-            places = {
+            words = {
                 f"{when}_{name[:-1]}": values[side]
                 for side, when in enumerate(("earlier", "later"))
-                for name, values in places.items()
+                for name, values in words.items()
             }
         return {
             "dialogue": self.pair.dialogue,
-            **places,
+            **words,
             "relation": self.relation,
             "start": self.edge and self.edge.start,
             "end": self.edge and self.edge.end,
@@ -55,10 +55,10 @@ class Reason:
 
 
 def explain_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> list[Reason]:
-    """Return the statements behind the tagged pairs of a dialogue; what only recurs needs none.
+    """Return the statements for the tagged pairs of a dialogue; pairs that only recur have none.
 
     Raises:
-        PluginError: the tagger does not keep its contract.
+        PluginError: the tagger violates its contract.
     """
     sequence = read_for(tagger, dialogue.utterances)
     words = word_terms(sequence, tagger)
@@ -85,7 +85,7 @@ def show_reasons(reasons: Sequence[Reason], *, wanted: str | None) -> None:
 
     Args:
         reasons: the reasons.
-        wanted: one of `console.FORMATS`, or None to decide by where stdout goes.
+        wanted: one of `console.FORMATS`, or None to choose by stdout.
     """
     flat = console.choose_format(wanted) in {"table", "csv"}
     console.records([reason.row(flat=flat) for reason in reasons], wanted=wanted, columns=_COLUMNS if flat else None)

@@ -1,7 +1,7 @@
-"""English function words: the closed classes, and the sounds that only keep a conversation going.
+"""English function words: closed classes, fillers and backchannels.
 
-Words are lower-case, with straight apostrophes. Contractions need no entry where their parts have one
-(`they're`, `who'd've`): `content.py` takes them apart.
+Words are lower-case, with straight apostrophes. Contractions of listed words (`they're`, `who'd've`) need no entry:
+`content.py` splits them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ADVERBS = """
     somewhat sometimes still then there together too twice very anymore anyhow anyway anyways kinda
     sorta apart aside instead
 """
-"""Closed-class adverbs: of place, time and degree that point or count, negation, particles of verbs."""
+"""Closed-class adverbs: deictic and counting adverbs of place, time and degree, negation, verb particles."""
 
 FILLERS = """
     ah aha ahem ahh alright aw aww c'mon eh er erm hah ha haha heh hey hi hm hmm huh mhm mm mmm
@@ -75,7 +75,7 @@ _CLASSES = (
 )
 
 FUNCTION_WORDS = frozenset(word for words in _CLASSES for word in words.split())
-"""All of them."""
+"""All function words."""
 
 CLITICS = ("'s", "'re", "'ve", "'ll", "'d", "'m")
-"""What may hang on a word behind an apostrophe, as the possessive or a contracted auxiliary; `n't` apart."""
+"""Clitics after an apostrophe: the possessive and contracted auxiliaries, except `n't`."""

@@ -1,4 +1,4 @@
-"""The letters of relations in a printed tag, as in the paper's Figure 2: `0/I`, `0/IH`, `1/N`, `0/N`."""
+"""Letters of relations in printed tags, as in the paper's Figure 2: `0/I`, `0/IH`, `1/N`, `0/N`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import Tagger
 
 NO_RELATION = "N"
-"""Stands for no relation; no relation has this letter."""
+"""Letter for no relation; no relation has this letter."""
 
 
 def relation_letters(tagger: Tagger, relations: Iterable[str]) -> dict[str, str]:

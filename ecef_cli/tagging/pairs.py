@@ -1,4 +1,4 @@
-"""Tags of word pairs: recurrence and relations, and what they add up to (paper section 2.3)."""
+"""Tag word pairs with recurrence and relations, and compute importance (paper section 2.3)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from ecef_cli.api.dialogue import Utterance
 
 RELATIONS_CAP = 3
-"""How many relations of one pair count at most."""
+"""Maximum number of relations of a pair that count."""
 
-_BLOCK_PAIRS = 1 << 20  # pairs that are looked at together
-_BLOCK_WORDS = 1024  # later words of such pairs
-_VOCABULARY = 2048  # a dialogue of at most so many lemmas is looked up at once: 32 MiB of masks
+_BLOCK_PAIRS = 1 << 20  # pairs per block
+_BLOCK_WORDS = 1024  # later words per block
+_VOCABULARY = 2048  # maximum lemmas to look up at once: 32 MiB of masks
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,16 +33,16 @@ class DialogueTags:
     """The P tagged pairs among the content words of U utterances, by later word, then by earlier word.
 
     Attributes:
-        bounds: (U+1,) int32, position at which each utterance starts. An utterance has one position for its
+        bounds: (U+1,) int32, position of the start of each utterance. An utterance has one position for its
             speaker, then one for each of its words.
         left: (P,) int32, position of the earlier word.
         right: (P,) int32, position of the later word.
-        recurrence: (P,) uint8, 1 where the two words are identical.
-        relations: (P,) uint64, bit r is set where the tagger's r-th relation holds between the two.
-        left_name: (P,) int32, the speaker's name that the earlier word is, or -1.
-        right_name: (P,) int32, the same of the later word.
-        speakers: who speaks when.
-        history: the two utterances of a pair are less than so many apart; None for no limit.
+        recurrence: (P,) uint8, 1 if the two words are identical.
+        relations: (P,) uint64, bit r is set if the tagger's r-th relation holds between the two.
+        left_name: (P,) int32, the name number if the earlier word is a speaker's name, or -1.
+        right_name: (P,) int32, the same for the later word.
+        speakers: the speakers' names by utterance.
+        history: the two utterances of a pair are fewer than this apart; None for no limit.
     """
 
     bounds: npt.NDArray[np.int32]
@@ -66,7 +66,7 @@ class DialogueTags:
             (K,) for the window's K positions.
 
         Raises:
-            IndexError: there are no such utterances.
+            IndexError: the utterances do not exist.
             ValueError: the window is longer than the tags' history.
         """
         left, right, values, size = self._window(first, last)
@@ -91,7 +91,7 @@ class DialogueTags:
     def seen(self) -> npt.NDArray[np.bool_]:
         """Return (P,) which pairs hold in the window that ends at the later word's utterance.
 
-        The others have a word that names somebody who speaks in that window.
+        The others contain the name of a speaker in that window.
         """
         end = self.utterance(self.right)
         hidden = [self.speakers.known(name, end, self.history) for name in (self.left_name, self.right_name)]
@@ -126,11 +126,11 @@ def tag_utterances(utterances: Sequence[Utterance], tagger: Tagger, history: int
 
     Args:
         utterances: the utterances, in the order of speech.
-        tagger: knows the relations.
-        history: words are paired where their utterances are less than so many apart; None for no limit.
+        tagger: the source of relations.
+        history: words are paired if their utterances are fewer than this apart; None for no limit.
 
     Raises:
-        PluginError: the tagger does not keep its contract.
+        PluginError: the tagger violates its contract.
     """
     return tag_sequence(read_for(tagger, utterances), tagger, history)
 
@@ -138,7 +138,7 @@ def tag_utterances(utterances: Sequence[Utterance], tagger: Tagger, history: int
 def tag_sequence(sequence: ContentSequence, tagger: Tagger, history: int | None) -> DialogueTags:
     """Return the tagged pairs of a sequence; arguments and errors as for `tag_utterances`.
 
-    Terms of several words count as far as the sequence was read for them.
+    Multi-word terms count up to the length for which the sequence was read.
     """
     blocks = list(_tagged_blocks(sequence, tagger, history))
     left, right = (np.concatenate([np.zeros(0, np.int64), *(b[i] for b in blocks)]) for i in (0, 1))
@@ -200,7 +200,7 @@ def _cuts(ends: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> Iterat
 
 
 class _Relations:
-    """Relations among the words `start` … `stop` - 1 of a sequence, as one table of their distinct lemmas."""
+    """Relations among the words `start` … `stop` - 1 of a sequence, in a table of their distinct lemmas."""
 
     def __init__(self, sequence: ContentSequence, start: int, stop: int, tagger: Tagger) -> None:
         chosen, self._place = np.unique(sequence.lemma[start:stop], return_inverse=True)
@@ -214,10 +214,10 @@ class _Relations:
 
 
 class _TermRelations(_Relations):
-    """The same where words stand for several terms, as a table of the distinct groups of terms.
+    """Relations among words with several terms, in a table of the distinct groups of terms.
 
-    Two words are related where a term of the one and a term of the other are. Words of one phrase are related
-    by their lemmas alone, and forms of one lemma not at all.
+    Two words are related if any of their terms are. Words of one phrase are related only by their lemmas, and forms
+    of one lemma not at all.
     """
 
     def __init__(self, words: WordTerms, start: int, stop: int, tagger: Tagger) -> None:

@@ -1,4 +1,4 @@
-"""Terms of several words, such as `fall_asleep`: where they may stand, and which words are part of them."""
+"""Find multi-word terms, such as `fall_asleep`, and the words that are part of them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Phrase:
     """Consecutive words of an utterance that may be a term.
 
     Attributes:
-        terms: what they may be called: as they were said, and with each word in its base form.
-        first: number of the first content word among them.
-        last: number of the last one.
+        terms: candidate terms: as written, and with each word in its base form.
+        first: number of its first content word.
+        last: number of its last content word.
     """
 
     terms: tuple[str, ...]
@@ -41,13 +41,13 @@ class Phrase:
 def phrases(
     words: Sequence[Word], contents: Sequence[ContentWord | None], start: int, longest: int
 ) -> Iterator[Phrase]:
-    """Yield the phrases of an utterance that hold a content word; none goes past punctuation.
+    """Yield the phrases of an utterance with at least one content word; punctuation ends a phrase.
 
     Args:
         words: the words of the utterance.
-        contents: for each word what it counts as.
+        contents: the content word for each word, or None.
         start: number of the utterance's first content word.
-        longest: words in the longest phrase; there are at least two in each.
+        longest: words in the longest phrase; the minimum is two.
     """
     forms = [_forms(word.text) for word in words]
     before = [start]  # content words before each word
@@ -66,7 +66,7 @@ def phrases(
 
 @lru_cache(maxsize=1 << 16)
 def _forms(text: str) -> tuple[str, str] | None:
-    """Return a word as it was said and its base form; None for punctuation."""
+    """Return a word as written and its base form; None for punctuation."""
     if not any(c.isalnum() for c in text):
         return None
     return straight(text).casefold(), simplemma.lemmatize(word_key(text), lang="en").lower()
@@ -74,14 +74,14 @@ def _forms(text: str) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordTerms:
-    """The terms that each of C content words stands for: its lemma, and the terms of several words around it.
+    """Terms of each of C content words: its lemma, and the multi-word terms around it.
 
     Attributes:
         terms: all terms.
         kinds: distinct groups of terms, as numbers in `terms`; the first of a group is the lemma.
         kind: (C,) int64, the group of each word.
-        together: (C,) int64, the first word that stands with this one in a term of several words; itself where
-            there is none.
+        together: (C,) int64, the first word that shares a multi-word term with this one; the word itself if there
+            are none.
     """
 
     terms: tuple[str, ...]
@@ -91,11 +91,11 @@ class WordTerms:
 
     @property
     def single(self) -> bool:
-        """Whether every word stands for its lemma alone."""
+        """Whether every word has only its lemma."""
         return all(len(group) == 1 for group in self.kinds)
 
     def between(self, left: int, right: int) -> Iterator[tuple[str, str]]:
-        """Yield the pairs of terms by which a word and a later one may be related."""
+        """Yield the pairs of terms that can relate a word to a later one."""
         one, two = self.kinds[self.kind[left]], self.kinds[self.kind[right]]
         if one[0] == two[0]:
             return
@@ -115,7 +115,7 @@ def known_terms(tagger: Tagger, terms: Sequence[str]) -> set[str]:
 
 
 def word_terms(sequence: ContentSequence, tagger: Tagger) -> WordTerms:
-    """Return the terms of the words of a sequence, those of several words as far as the tagger knows them."""
+    """Return the terms of the words of a sequence, with the multi-word terms that the tagger knows."""
     asked = list(dict.fromkeys(term for phrase in sequence.phrases for term in phrase.terms))
     known = known_terms(tagger, asked) if asked else set()
     numbers = {term: number for number, term in enumerate(sequence.lemmas)}

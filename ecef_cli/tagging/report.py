@@ -1,4 +1,4 @@
-"""Tags for reading: one row a tagged pair, and the figure of the paper (Figure 2)."""
+"""Print tags: one row per tagged pair, or the figure of the paper (Figure 2)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.dialogue import Dialogue
 
 FIGURE_WORDS = 60
-"""A dialogue of more content words is shown by its last window alone."""
+"""Maximum number of content words in a figure; longer dialogues show only their last window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class TaggedWord:
     """A content word of a dialogue.
 
     Attributes:
-        text: as it was said.
+        text: the word as written.
         utterance: number of its utterance in the dialogue, from 0.
-        named: whether it names somebody who speaks in the window that ends at its utterance.
+        named: whether it names a speaker of the window that ends at its utterance.
     """
 
     text: str
@@ -41,16 +41,16 @@ class TaggedWord:
 
 @dataclass(frozen=True, slots=True)
 class TaggedPair:
-    """A pair with a recurrence or a relation, as the window that ends at its later word's utterance has it.
+    """A pair with a recurrence or a relation, as in the window that ends at its later word's utterance.
 
     Attributes:
         dialogue: id of the dialogue.
-        words: the two words as they were said, the earlier one first.
-        positions: their places among the dialogue's content words, from 0. Names count too, so that no place
-            depends on who speaks later.
+        words: the two words as written, the earlier one first.
+        positions: their indices among the dialogue's content words, from 0. Names count too, so that no index
+            depends on later speakers.
         utterances: the ids of their utterances.
-        recurrence: 1 where they are identical.
-        relations: the relations that hold between them.
+        recurrence: 1 if they are identical.
+        relations: the relations between them.
         tag: as in the paper's figure.
         importance: the pair's entry in M.
     """
@@ -78,7 +78,7 @@ class TaggedPair:
         }
 
     def flat_row(self) -> dict[str, Any]:
-        """Return the pair as a row of CSV, one value a cell; relations are parted by spaces."""
+        """Return the pair as a row of CSV, one value per cell; relations are separated by spaces."""
         row = self.row()
         for name in ("words", "positions", "utterances"):
             row[f"earlier_{name[:-1]}"], row[f"later_{name[:-1]}"] = row.pop(name)
@@ -90,11 +90,11 @@ class TaggedDialogue:
     """The content words and tagged pairs of a dialogue.
 
     Attributes:
-        id: of the dialogue.
+        id: id of the dialogue.
         words: its content words, in order.
         pairs: its tagged pairs, by later word.
         history: utterances in a window.
-        utterances: how many utterances the dialogue has.
+        utterances: number of utterances in the dialogue.
     """
 
     id: str
@@ -107,11 +107,11 @@ class TaggedDialogue:
 def tag_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> TaggedDialogue:
     """Return the tags of a dialogue.
 
-    The tags of a pair are those of the window that ends at the later word's utterance, so that nothing said
-    later changes them.
+    The tags of a pair are those of the window that ends at the later word's utterance, so later utterances do not
+    change them.
 
     Raises:
-        PluginError: the tagger does not keep its contract.
+        PluginError: the tagger violates its contract.
     """
     sequence = read_for(tagger, dialogue.utterances)
     tags = tag_sequence(sequence, tagger, history)
@@ -150,13 +150,13 @@ def tag_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> TaggedDial
 def figure(tagged: TaggedDialogue, *, paired_only: bool = False) -> str:
     """Return the paper's Figure 2: a table of the tags of all pairs of content words.
 
-    Columns are the content words in order, a row's word stands at its right, and only the upper triangle is
-    filled. The names of those who speak are left out. A dialogue of more than `FIGURE_WORDS` content words is
-    shown by the window of its last utterances.
+    Columns are the content words in order, each row ends with its word, and only the upper triangle is
+    filled. Speakers' names are left out. For a dialogue of more than `FIGURE_WORDS` content words, the table shows
+    only the window of its last utterances.
 
     Args:
         tagged: the dialogue.
-        paired_only: leave out the words that are in no tagged pair.
+        paired_only: leave out words without a tagged pair.
     """
     start = max(0, tagged.utterances - tagged.history) if is_shortened(tagged) else 0
     paired = {position for pair in tagged.pairs for position in pair.positions}
@@ -177,16 +177,16 @@ def figure(tagged: TaggedDialogue, *, paired_only: bool = False) -> str:
 
 
 def is_shortened(tagged: TaggedDialogue) -> bool:
-    """Return whether the figure shows the dialogue's last window alone."""
+    """Return whether the figure shows only the dialogue's last window."""
     return len(tagged.words) > FIGURE_WORDS
 
 
 def show(found: Sequence[TaggedDialogue], *, wanted: str | None) -> None:
-    """Write tagged dialogues: figures as a table, else one row a pair.
+    """Write tagged dialogues: figures as a table, else one row per pair.
 
     Args:
         found: the dialogues.
-        wanted: one of `console.FORMATS`, or None to decide by where stdout goes.
+        wanted: one of `console.FORMATS`, or None to choose by stdout.
     """
     form = console.choose_format(wanted)
     if form != "table":
@@ -208,9 +208,9 @@ def show(found: Sequence[TaggedDialogue], *, wanted: str | None) -> None:
 
 
 def _fitting(tagged: TaggedDialogue, width: int) -> tuple[str, str | None]:
-    """Return the largest of figure, figure of the words in a pair, and list of pairs that is no wider than `width`.
+    """Return the largest of figure, figure of paired words, and list of pairs that fits into `width` columns.
 
-    The second value says what was left out, if anything.
+    The second value describes what was left out, if anything.
     """
     part = f"the last {tagged.history} of {tagged.utterances} utterances; " if is_shortened(tagged) else ""
     everything = f"{part}--format jsonl lists every pair"
@@ -219,12 +219,12 @@ def _fitting(tagged: TaggedDialogue, width: int) -> tuple[str, str | None]:
         return text, everything if part else None
     text = figure(tagged, paired_only=True)
     if _width(text) <= width:
-        return text, f"only words that are in a pair are shown, to fit {width} columns; {everything}"
+        return text, f"shows only paired words, to fit {width} columns; {everything}"
     rows = [[pair.tag, *pair.words, *pair.utterances] for pair in tagged.pairs]
     text = console.table(rows, ["tag", "word", "and word", "utterance", "and utterance"])
     return (
         text,
-        f"the figure is wider than {width} columns (COLUMNS sets another width), so the tagged pairs are listed",
+        f"the figure is wider than {width} columns, so the pairs are listed; set COLUMNS to change the width",
     )
 
 

@@ -1,4 +1,4 @@
-"""Dialogues as sequences: positions, content words, and whose names they are."""
+"""Read dialogues as sequences of content words with positions and speakers' names."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from ecef_cli.api.dialogue import Utterance
 
 NO_NAME = -1
-"""The name number of a word that is part of no speaker's name."""
+"""Name number of a word that is not part of a speaker's name."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerNames:
-    """The names by which the speakers of U utterances go; every word of a name is numbered apart.
+    """Names of the speakers of U utterances; every word of a name has its own number.
 
     Attributes:
-        bounds: (U+1,) int32, where each utterance's part of `names` starts.
+        bounds: (U+1,) int32, start of each utterance's part of `names`.
         names: (N,) int32, the numbers of the names of the utterances' speakers.
     """
 
@@ -37,13 +37,13 @@ class SpeakerNames:
     names: npt.NDArray[np.int32]
 
     def within(self, first: int, last: int) -> npt.NDArray[np.int32]:
-        """Return the names of those who speak in utterances `first` … `last`."""
+        """Return the names of the speakers of utterances `first` … `last`."""
         return self.names[self.bounds[first] : self.bounds[last + 1]]
 
     def known(
         self, name: npt.NDArray[np.int32], utterance: npt.NDArray[np.int32], history: int | None
     ) -> npt.NDArray[np.bool_]:
-        """Return for each of Q names whether its bearer speaks in the window that ends at an utterance.
+        """Return for each of Q names whether that person speaks in the window that ends at an utterance.
 
         Args:
             name: (Q,) name numbers; `NO_NAME` is never known.
@@ -56,7 +56,7 @@ class SpeakerNames:
         if not len(keys):
             return np.zeros(len(name), dtype=np.bool_)
         asked = name.astype(np.int64) * count
-        # The latest utterance of the bearer up to the window's end.
+        # The person's latest utterance up to the window's end.
         latest = keys[np.maximum(np.searchsorted(keys, asked + utterance, side="right") - 1, 0)]
         start = np.zeros_like(asked) if history is None else np.maximum(utterance - history + 1, 0)
         known: npt.NDArray[np.bool_] = (name != NO_NAME) & (latest >= asked + start) & (latest <= asked + utterance)
@@ -70,16 +70,16 @@ class ContentSequence:
     An utterance has one position for its speaker, then one for each of its words.
 
     Attributes:
-        bounds: (U+1,) int32, position at which each utterance starts.
-        texts: the C words as they were said.
+        bounds: (U+1,) int32, position of the start of each utterance.
+        texts: the C words as written.
         position: (C,) int32, position of each.
         utterance: (C,) int32, number of its utterance.
-        key: (C,) int32, equal where words are identical.
+        key: (C,) int32, equal if words are identical.
         lemma: (C,) int32, index into `lemmas`.
         lemmas: the distinct lemmas.
-        name: (C,) int32, the number of the speaker's name that the word is, or `NO_NAME`.
-        speakers: who speaks when.
-        phrases: where terms of several words may stand.
+        name: (C,) int32, the name number if the word is a speaker's name, or `NO_NAME`.
+        speakers: the speakers' names by utterance.
+        phrases: candidates for multi-word terms.
     """
 
     bounds: npt.NDArray[np.int32]
@@ -96,7 +96,7 @@ class ContentSequence:
     def counted(self, history: int | None) -> npt.NDArray[np.bool_]:
         """Return (C,) which words are content words in the window that ends at their own utterance.
 
-        Not so are the names of those who speak in it.
+        Names of speakers in that window are not.
         """
         return ~self.speakers.known(self.name, self.utterance, history)
 
@@ -106,7 +106,7 @@ def read_sequence(utterances: Sequence[Utterance], longest_term: int = 1) -> Con
 
     Args:
         utterances: the utterances, in the order of speech.
-        longest_term: words in the longest term that may be looked up.
+        longest_term: words in the longest term to look up.
     """
     names, speakers = _speakers(utterances)
     keys: dict[str, int] = {}

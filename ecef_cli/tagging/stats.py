@@ -1,4 +1,4 @@
-"""How far a source of relations covers a dataset."""
+"""Coverage of a dataset by a source of relations."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def coverage(prepared: Prepared, store: TagStore, tagger: Tagger) -> dict[str, A
     """Return the coverage of a tagged dataset.
 
     Returns:
-        content_words: how many there are; names of those who speak do not count.
-        known_percent: of these, by lemma or as part of a term of several words that the source knows.
-        distinct, distinct_known_percent: the same of distinct lemmas.
-        pairs, recurrences, and each relation: as `ecef tag` counts them.
+        content_words: their number; speakers' names do not count.
+        known_percent: share of these that the source knows, by lemma or as part of a multi-word term.
+        distinct, distinct_known_percent: the same for distinct lemmas.
+        pairs, recurrences, and each relation: as counted by `ecef tag`.
         M=1 … M=4: pairs by their entry in M, each pair once.
     """
     words: Counter[str] = Counter()

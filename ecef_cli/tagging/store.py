@@ -1,4 +1,4 @@
-"""Tags of a prepared dataset on disk: one safetensors file a split, and an index that vouches for them."""
+"""Store tags of a prepared dataset: one safetensors file per split, and an index with checksums."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
     from ecef_cli.corpus.manifest import Prepared
     from ecef_cli.workspace import Workspace
 
-_LAYOUT = 1  # raise it when the files change
+_LAYOUT = 1  # raise when the file layout changes
 _INDEX = "index.json"
 _PAIR_ARRAYS = ("left", "right", "recurrence", "relations", "left_name", "right_name")
 
 
 @dataclass(frozen=True, slots=True)
 class TagCounts:
-    """What was found in a split or dataset, each pair as the window that ends at its later word has it.
+    """Counts of a split or dataset, each pair as in the window that ends at its later word.
 
     Attributes:
         dialogues: number of dialogues.
@@ -69,12 +69,12 @@ class TagCounts:
 
 @dataclass(frozen=True)
 class TagStore:
-    """Stored tags; each split is read when it is first asked for.
+    """Stored tags; each split is read at its first use.
 
     Attributes:
-        folder: where the files are.
-        history: utterances of the longest window that can be asked for.
-        counts: what each split holds.
+        folder: the folder of the files.
+        history: utterances in the longest supported window.
+        counts: the counts of each split.
     """
 
     folder: Path
@@ -85,7 +85,7 @@ class TagStore:
         """Return the tags of a dialogue, by its number in the split's manifest, from 0.
 
         Raises:
-            DataError: the split's file is missing or broken.
+            DataError: the split's file is missing or corrupt.
             IndexError: the split has no such dialogue.
         """
         if split not in self._loaded:
@@ -112,18 +112,18 @@ def ensure_tags(
     history: int,
     force: bool = False,
 ) -> TagStore:
-    """Return the tags of a prepared dataset; what is not there is made first. Says on stderr what it did.
+    """Return the tags of a prepared dataset; make missing ones first. Reports to stderr.
 
     Args:
         workspace: where the dataset is.
         prepared: the dataset.
         name: the tagger's name.
         tagger: the tagger.
-        history: utterances in the longest window that will be asked for.
-        force: make all anew.
+        history: utterances in the longest window to support.
+        force: make all tags again.
 
     Raises:
-        PluginError: the tagger does not keep its contract.
+        PluginError: the tagger violates its contract.
     """
     with calling(tagger, "decisive"):
         options = tagger.options.decisive()
@@ -139,7 +139,7 @@ def ensure_tags(
     }
     every = workspace.dataset(prepared.name) / "tags"
     if not force:
-        history = facts["history"] = _history_at_hand(every, facts)
+        history = facts["history"] = _stored_history(every, facts)
     key = content_key(facts)
     folder = every / key
     stated = _stated(folder)
@@ -160,18 +160,18 @@ def ensure_tags(
         write_json(folder / _INDEX, {"facts": facts, "splits": sums})
     if made:
         rest = [split for split in counts if split not in made]
-        before = f"; {', '.join(rest)} had been tagged before" if rest else ""
+        before = f"; {', '.join(rest)} already tagged" if rest else ""
         console.note(
             f"{prepared.name}: tagged {', '.join(made)} in {watch.seconds:.1f} s, "
-            f"{store.total().pairs:,} pairs in all{before}"
+            f"{store.total().pairs:,} pairs in total{before}"
         )
     else:
-        console.note(f"{prepared.name}: the tags are there already ({key}), nothing to do")
+        console.note(f"{prepared.name}: already tagged ({key}), nothing to do")
     return store
 
 
-def _history_at_hand(every: Path, wanted: Mapping[str, Any]) -> int:
-    """Return the history of tags that serve for what is wanted: longer ones hold the pairs of shorter windows too."""
+def _stored_history(every: Path, wanted: Mapping[str, Any]) -> int:
+    """Return the history of stored tags to use: tags of longer windows contain the pairs of shorter ones."""
     found = [int(wanted["history"])]
     for path in every.glob(f"*/{_INDEX}"):
         try:
@@ -180,34 +180,34 @@ def _history_at_hand(every: Path, wanted: Mapping[str, Any]) -> int:
                 found.append(int(facts["history"]))
         except (DataError, KeyError, TypeError):
             continue
-    # The very ones come first; otherwise the shortest that are long enough.
+    # Prefer an exact match, then the shortest that is long enough.
     return found[0] if (every / content_key(wanted)).is_dir() or len(found) == 1 else min(found[1:])
 
 
 def _stated(folder: Path) -> dict[str, str] | None:
-    """Return the checksum of each split's file: none without an index, None where the index is broken."""
+    """Return the checksum of each split's file: empty without an index, None if the index is corrupt."""
     if not (folder / _INDEX).exists():
         return {}
     try:
         sums = read_json(folder / _INDEX)["splits"]
         return {str(split): str(value) for split, value in sums.items()}
     except (DataError, KeyError, TypeError, AttributeError):
-        console.warn(f"{folder / _INDEX} is broken, so the tags are made anew")
+        console.warn(f"{folder / _INDEX} is corrupt; making the tags again")
         return None
 
 
 def _kept(path: Path, stated: str | None) -> TagCounts | None:
-    """Return what the file of a split holds, or None where it is missing or broken."""
+    """Return the counts of a split's file, or None if it is missing or corrupt."""
     if not path.is_file():
         return None
     try:
-        # A file without an index was written whole before its command was stopped.
+        # A file without an index is complete: its command was stopped later.
         if stated is None or checksum(path) == stated:
             with safe_open(path, framework="numpy") as stored:
                 return TagCounts(**json.loads(stored.metadata()["counts"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         pass
-    console.warn(f"{path} is broken and is made again")
+    console.warn(f"{path} is corrupt; making it again")
     return None
 
 
@@ -242,7 +242,7 @@ def _make(path: Path, dialogues: Sequence[Dialogue], tagger: Tagger, history: in
 
 
 def _join(found: Sequence[DialogueTags]) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of all dialogues end to end, each kind with the offsets of the dialogues."""
+    """Concatenate the arrays of all dialogues, with offsets."""
     arrays: dict[str, npt.NDArray[Any]] = {
         "pair_offsets": _offsets(len(tags.left) for tags in found),
         "bound_offsets": _offsets(len(tags.bounds) for tags in found),
@@ -275,6 +275,6 @@ def _slice(arrays: Mapping[str, npt.NDArray[Any]], number: int, history: int) ->
 def _load(path: Path) -> Mapping[str, npt.NDArray[Any]]:
     try:
         with safe_open(path, framework="numpy") as stored:
-            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - it is no mapping
+            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
-        raise DataError(f"the tags are broken: {error}", where=str(path), hint="run `ecef tag --force`") from None
+        raise DataError(f"the tags are corrupt: {error}", where=str(path), hint="run `ecef tag --force`") from None

@@ -164,7 +164,7 @@ def test_a_figure_that_is_too_wide_shows_the_words_in_a_pair_and_else_the_pairs(
     assert said[4000] == ""
     assert "kicked" not in widths[70]
     assert max(map(len, widths[70].splitlines())) <= 70
-    assert "only words that are in a pair are shown, to fit 70 columns" in said[70]
+    assert "shows only paired words, to fit 70 columns" in said[70]
     assert widths[20].splitlines()[1].split()[:2] == ["tag", "word"]
     assert "wider than 20 columns" in said[20]
 
@@ -184,7 +184,7 @@ def test_a_long_dialogue_is_shown_by_its_last_window(
     ("content", "message"),
     [
         ('{"speaker": "A", "text": "fine"}\n{"speaker": \n', "bad.jsonl:2: not JSON"),
-        ("", "bad.jsonl: the file holds no utterance"),
+        ("", "bad.jsonl: the file contains no utterance"),
         ('{"speaker": "A"}\n', "bad.jsonl:1: the key 'text' is missing"),
     ],
 )

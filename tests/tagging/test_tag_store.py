@@ -138,7 +138,7 @@ def test_a_stopped_run_goes_on_with_the_splits_that_are_missing(
     after = stamps(make(workspace))
     assert after["train.safetensors"] == before["train.safetensors"]
     assert after["test.safetensors"][1] == before["test.safetensors"][1]
-    assert "train had been tagged before" in capsys.readouterr().err
+    assert "train already tagged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "index", "index_shape"])
