@@ -1,4 +1,4 @@
-"""Forecasts that need no model of the dialogue; a model that does not beat them has not shown that it has one."""
+"""Model-free baselines."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from ecef_cli.evaluation.targets import Targets
 
 BACKOFF = 10.0
-"""How many observations a distribution that is backed off to weighs as much as."""
+"""Weight of the backoff distribution, in observations."""
 
 _CONDITIONS = 1 + max(FIRST, SAME, OTHER)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forecast:
-    """What a model or a baseline says of targets.
+    """Forecast of a model or a baseline for targets.
 
     Attributes:
         probabilities: (N, labels) float64.
-        deployable: (N,) scores of a change of emotion that need no gold label, or None.
-        oracle: (N,) such scores that know the gold label of the present, or None where the task has no change.
-        missing: why a score is None.
+        deployable: (N,) scores of a change of emotion without gold labels, or None.
+        oracle: (N,) scores of a change that use the gold label of utterance n, or None for recognition (ERC).
+        missing: the reason why a score is None.
     """
 
     probabilities: npt.NDArray[np.float64]
@@ -42,7 +42,7 @@ class Forecast:
 
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
-        """The most probable label of each target, (N,); the first of several that are."""
+        """The most probable label of each target, (N,); the first if several are equal."""
         best: npt.NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
         return best
 
@@ -54,23 +54,23 @@ def forecast(
     *,
     gold: bool = False,
 ) -> Forecast:
-    """Return probabilities with the scores of a change that follow from them.
+    """Return probabilities with the scores of a change derived from them.
 
-    Deployable: 1 - sum over c of p_erc(c) p(c), which is the probability that the two differ where they are
-    independent. Oracle: 1 - p(y_n).
+    Deployable: 1 - sum over c of p_erc(c) p(c), the probability that the two differ if they are independent.
+    Oracle: 1 - p(y_n).
 
     Args:
-        targets: what they are of.
+        targets: the targets.
         probabilities: (N, labels) of the targets.
-        recognised: (N, labels) of the present, from a model that recognises it; None where there is none.
-        gold: whether `probabilities` know the gold label of the present, so that nothing of them is deployable.
+        recognised: (N, labels) of utterance n, from a model with recognition; None without one.
+        gold: whether `probabilities` use the gold label of utterance n, and so are not deployable.
     """
     found = np.asarray(probabilities, dtype=np.float64)
     if targets.task == "erc":
         return Forecast(found)
     oracle = 1 - np.take_along_axis(found, np.maximum(targets.current, 0)[:, None], axis=1)[:, 0]
     if gold:
-        return Forecast(found, None, oracle, "it knows the gold label of the present")
+        return Forecast(found, None, oracle, "it uses the gold label of the current utterance")
     if recognised is None:
         return Forecast(found, None, oracle, "the run has no recognition (ERC)")
     return Forecast(found, 1 - (np.asarray(recognised, dtype=np.float64) * found).sum(axis=1), oracle)
@@ -78,16 +78,16 @@ def forecast(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Transitions:
-    """How often one emotion follows another in training, with backoff to what is less particular.
+    """Transition probabilities between emotions in training, with backoff.
 
-    P(y' | y, k) = (n(k, y, y') + a P(y' | y)) / (n(k, y) + a), where P(y' | y) is backed off to P(y') in the same way
-    and P(y') is smoothed by one observation of each label; k is what is known of the speakers and a is `BACKOFF`.
+    P(y' | y, k) = (n(k, y, y') + a P(y' | y)) / (n(k, y) + a). P(y' | y) backs off to P(y') in the same way, and P(y')
+    is smoothed by one observation of each label. k describes the speakers, and a is `BACKOFF`.
 
     Attributes:
         base: (labels,) P(y').
         plain: (labels, labels) P(y' | y), y by row.
         rows: (conditions, labels, labels) P(y' | y, k).
-        following: whether k is about whose the target is rather than about who spoke before.
+        following: whether k describes the speaker of the target instead of the previous speaker.
     """
 
     base: npt.NDArray[np.float64]
@@ -97,12 +97,12 @@ class Transitions:
 
     @classmethod
     def fit(cls, train: Targets, *, following: bool = False) -> Self:
-        """Return the transitions of the training targets whose present has a gold label.
+        """Return the transitions of the training targets whose utterance n has a gold label.
 
         Args:
             train: the targets of the train split.
-            following: whether to condition on whose the target is, which only a task that is told may do, rather than
-                on whether the present speaker also spoke before.
+            following: whether to condition on the speaker of the target, if the protocol gives it, instead of on
+                whether the current speaker also spoke before.
         """
         count = len(train.labels)
         frequencies = np.bincount(train.gold, minlength=count) + 1.0
@@ -118,8 +118,8 @@ class Transitions:
         """Return (N, labels) probabilities of the targets.
 
         Args:
-            targets: the targets; of them, only what `following` allows to know is read.
-            current: (N,) the label of the present, gold or predicted; where it is `NO_TARGET`, P(y') answers.
+            targets: the targets; only their speaker information is used.
+            current: (N,) the label of utterance n, gold or predicted; P(y') is used for `NO_TARGET`.
         """
         known = current != NO_TARGET
         found = self._of(targets)[np.arange(len(current)), np.maximum(current, 0)]
@@ -128,11 +128,11 @@ class Transitions:
     def marginal(
         self, targets: Targets, recognised: npt.NDArray[np.float64]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return what follows where the present is only known as a distribution.
+        """Return the forecast from a distribution over the emotion of utterance n.
 
         Args:
-            targets: as of `forecast`.
-            recognised: (N, labels) of the present.
+            targets: as in `forecast`.
+            recognised: (N, labels) of utterance n.
 
         Returns:
             (N, labels) probabilities, sum over c of p_erc(c) P(y' | c, k), and the (N,) probability of a change,
@@ -143,7 +143,7 @@ class Transitions:
         return np.einsum("nc,ncd->nd", recognised, rows), recognised.sum(axis=1) - stays
 
     def _of(self, targets: Targets) -> npt.NDArray[np.float64]:
-        """Return (N, labels, labels), the matrix of each target's speakers."""
+        """Return (N, labels, labels), the transition matrix for each target's speakers."""
         found: npt.NDArray[np.float64] = self.rows[targets.following if self.following else targets.before]
         return found
 
@@ -153,8 +153,8 @@ def _backed_off(seen: npt.NDArray[np.float64], to: npt.NDArray[np.float64]) -> n
     return found
 
 
-def certain(labels: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.float64]:
-    """Return (N, count) probabilities that say each label for sure."""
+def one_hot(labels: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.float64]:
+    """Return (N, count) probabilities of 1 for each label."""
     found: npt.NDArray[np.float64] = np.eye(count)[labels]
     return found
 
@@ -166,13 +166,13 @@ def baselines(
     *,
     next_speaker: bool = False,
 ) -> Iterator[tuple[str, Forecast]]:
-    """Yield the baselines of a task by name; nothing but the train split is fitted to.
+    """Yield the baselines of a task by name, fitted only to the train split.
 
     Args:
-        train: the targets of the train split, or None where there are none: what is fitted is then left out.
-        targets: the targets that are forecast.
-        recognised: (N, labels) what a model recognises at each target's utterance n; None where it does not.
-        next_speaker: whether the model is told whose the targets are.
+        train: the targets of the train split; None skips baselines that are fitted.
+        targets: the targets to forecast.
+        recognised: (N, labels) probabilities recognised at each target's utterance n; None without recognition.
+        next_speaker: whether the model knows the speakers of the targets.
     """
     count = len(targets.labels)
     base = np.full((len(targets.gold), count), 1 / count)
@@ -181,11 +181,11 @@ def baselines(
         yield "majority", forecast(targets, base, recognised)
     if targets.task == "erc":
         return
-    last = np.where(targets.known[:, None], certain(np.maximum(targets.current, 0), count), base)
+    last = np.where(targets.known[:, None], one_hot(np.maximum(targets.current, 0), count), base)
     yield "repeat-last (gold)", forecast(targets, last, None, gold=True)
     present = None if recognised is None else np.asarray(recognised, dtype=np.float64)
     if present is not None:
-        yield "repeat-last (predicted)", forecast(targets, certain(present.argmax(axis=1), count), present)
+        yield "repeat-last (predicted)", forecast(targets, one_hot(present.argmax(axis=1), count), present)
     if train is None:
         return
     for following in (False, True)[: 1 + next_speaker]:

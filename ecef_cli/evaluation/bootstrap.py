@@ -1,4 +1,4 @@
-"""Confidence intervals: the percentile bootstrap over whole dialogues, and over seeds where there are several."""
+"""Confidence intervals by percentile bootstrap over whole dialogues, and over seeds if there are several."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 DRAWS = 2000
 LEVEL = 0.95
 FEWEST = 2
-"""Dialogues without which nothing can be said of how far a figure would vary."""
+"""Minimum number of dialogues for an interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its interval; `low` and `high` are None where there are too few dialogues for one."""
+    """A figure with its interval; `low` and `high` are None if there are too few dialogues."""
 
     value: float
     low: float | None = None
@@ -32,30 +32,31 @@ class Estimate:
 
 
 class Difference(Estimate):
-    """How far one figure is above another, with the interval of that."""
+    """Difference of two figures, with its interval."""
 
     __slots__ = ()
 
     @property
     def above_zero(self) -> bool:
-        """Whether the whole interval lies above 0."""
+        """Whether the whole interval is above 0."""
         return self.low is not None and self.low > 0
 
     @property
     def below_zero(self) -> bool:
-        """Whether the whole interval lies below 0."""
+        """Whether the whole interval is below 0."""
         return self.high is not None and self.high < 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Draws:
-    """Resampled splits: dialogues are drawn with replacement, as many as there are, never single utterances.
+    """Resampled splits: draws of whole dialogues with replacement, as many as the split has.
 
-    Utterances of one dialogue share speakers, topic and mood, so that they are no independent observations.
+    Single utterances are not drawn, because utterances of one dialogue share speakers, topic and mood, and are not
+    independent.
 
     Attributes:
-        dialogues: (R, dialogues) how often each dialogue was drawn.
-        seed: of the random numbers.
+        dialogues: (R, dialogues) number of times each dialogue was drawn.
+        seed: the random seed.
     """
 
     dialogues: Floats
@@ -69,11 +70,11 @@ class Draws:
         return cls(drawn.astype(np.float64), seed)
 
     def seeds(self, count: int, number: int) -> Floats:
-        """Return (R, count) the weight that each of `count` seeds has in each draw.
+        """Return (R, count) the weight of each of `count` seeds in each draw.
 
         Args:
-            count: seeds.
-            number: of the system, from 0: the seeds of different systems are drawn apart.
+            count: number of seeds.
+            number: number of the system, from 0: different systems draw their seeds independently.
         """
         if count == 1:
             return np.ones((len(self.dialogues), 1))
@@ -82,12 +83,12 @@ class Draws:
 
 
 def drawn_metrics(counts: Sequence[Counts], draws: Draws, number: int = 0) -> dict[str, Floats]:
-    """Return the metrics, (R,) each, of a system in each draw: means over the seeds that were drawn.
+    """Return the metrics, (R,) each, of a system in each draw: means over the drawn seeds.
 
     Args:
-        counts: of each seed.
+        counts: the counts of each seed.
         draws: the draws.
-        number: the system's; systems of one number are resampled by the same seeds.
+        number: the system's number; systems with the same number draw the same seeds.
     """
     found = [one.metrics(draws.dialogues) for one in counts]
     weights = draws.seeds(len(counts), number)
@@ -103,11 +104,11 @@ def point_metrics(counts: Sequence[Counts]) -> dict[str, float]:
 def interval(drawn: Floats, dialogues: int) -> tuple[float, float] | None:
     """Return the percentile interval of drawn metrics.
 
-    Draws in which a metric does not exist, such as ROC-AUC without a change of emotion, are left out.
+    Leaves out draws without the metric, such as ROC-AUC without a change of emotion.
 
     Args:
-        drawn: (R,).
-        dialogues: how many dialogues were drawn from.
+        drawn: (R,) the metric in each draw.
+        dialogues: number of dialogues of the split.
     """
     there = drawn[~np.isnan(drawn)]
     if dialogues < FEWEST or not len(there):
@@ -117,7 +118,7 @@ def interval(drawn: Floats, dialogues: int) -> tuple[float, float] | None:
 
 
 def estimates(points: Mapping[str, float], drawn: Mapping[str, Floats], dialogues: int) -> dict[str, Estimate]:
-    """Return figures with their intervals, without those that do not exist on the split itself."""
+    """Return figures with their intervals, without those that are undefined on the split."""
     return {
         key: Estimate(value, *(interval(drawn[key], dialogues) or ()))
         for key, value in points.items()
@@ -130,12 +131,12 @@ def differences(
     other: tuple[Mapping[str, float], Mapping[str, Floats]],
     dialogues: int,
 ) -> dict[str, Difference]:
-    """Return how far one system is above another in the same draws, by metric.
+    """Return the difference of two systems in the same draws, by metric.
 
     Args:
-        one: its metrics on the split, and in each draw.
-        other: likewise.
-        dialogues: how many dialogues were drawn from.
+        one: metrics of one system on the split, and in each draw.
+        other: the same for the other system.
+        dialogues: number of dialogues of the split.
     """
     shared = [key for key in one[0] if key in other[0]]
     found = estimates(

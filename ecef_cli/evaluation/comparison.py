@@ -1,4 +1,4 @@
-"""Runs against a first one, target by target."""
+"""Compare runs with a first one, target by target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ecef_cli.api.errors import UsageProblem
 from ecef_cli.evaluation.bootstrap import Draws
 from ecef_cli.evaluation.measure import System
 from ecef_cli.evaluation.significance import FLIPS, holm, seed_test, sign_flip
-from ecef_cli.evaluation.targets import require_same
+from ecef_cli.evaluation.targets import require_same_targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,26 +21,26 @@ COMPARED = {
     "erc": ("weighted_f1", "accuracy"),
     "epc": ("uar", "macro_f1", "shift_deployable", "shift_oracle"),
 }
-"""The metrics that runs are compared by, by task: those of the paper's tables, and how well a change is told.
+"""Metrics to compare, by task: those of the paper's tables, and the detection of a change.
 
-They are few, because each makes Holm's correction of all others stricter.
+They are few, because each one makes Holm's correction stricter for the others.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One metric of one run against that of the first run.
+    """Comparison of one metric of a run with the first run.
 
     Attributes:
         task: the task.
         run: the run.
         metric: the metric's key.
-        difference: the run's less the first one's, in per cent, with its paired interval.
-        p: of the sign-flip permutation over dialogues.
+        difference: the run's minus the first run's, in per cent, with its paired interval.
+        p: p-value of the sign-flip permutation over dialogues.
         p_holm: the same, corrected for all rows of the comparison.
-        p_seeds: of the t-test over seeds; None where either has one seed alone.
-        p_seeds_holm: the same, corrected for all rows that have one.
-        paired: whether that test is paired, as it is where both have the same seeds; else it is Welch's.
+        p_seeds: p-value of the t-test over seeds; None if either has only one seed.
+        p_seeds_holm: the same, corrected for all rows with a t-test.
+        paired: whether the t-test is paired (same seeds) or Welch's.
     """
 
     task: str
@@ -56,12 +56,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Runs against a first one.
+    """Comparison of runs with a first one.
 
     Attributes:
         base: the first run's name.
-        rows: a row for each task, run and metric.
-        flips: permutations; all there are where the dialogues are few.
+        rows: one row per task, run and metric.
+        flips: number of permutations; all possible ones if the dialogues are few.
     """
 
     base: str
@@ -69,16 +69,16 @@ class Comparison:
     flips: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the comparison as plain values."""
+        """Return the comparison as a dict."""
         return asdict(self)
 
 
 def compare(reports: Sequence[Report], *, flips: int = FLIPS) -> Comparison:
-    """Return how each report differs from the first, on each task that both have.
+    """Return the comparison of each report with the first, on each common task.
 
     Args:
-        reports: two or more, of the same targets.
-        flips: permutations of the sign-flip test at most.
+        reports: two or more, with the same targets.
+        flips: maximum permutations of the sign-flip test.
 
     Raises:
         DataError: the targets differ.
@@ -90,7 +90,7 @@ def compare(reports: Sequence[Report], *, flips: int = FLIPS) -> Comparison:
         if not shared:
             raise UsageProblem(f"{base.run} and {report.run} have no task in common")
         for task in shared:
-            require_same(base.tasks[task].targets, report.tasks[task].targets, (base.run, report.run))
+            require_same_targets(base.tasks[task].targets, report.tasks[task].targets, (base.run, report.run))
             rows += _rows(base, report, task, number, flips)
     return Comparison(base.run, _corrected(sorted(rows, key=lambda row: list(COMPARED).index(row.task))), flips)
 

@@ -1,4 +1,4 @@
-"""What dialogues add to each metric, so that a resampled split costs a matrix product and no second prediction."""
+"""Per-dialogue statistics for the bootstrap: metrics of a resampled split cost one matrix product."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
     Numbers = npt.NDArray[np.int64]
 
-_AT_ONCE = 400_000  # products of draws and targets that are held in memory
+_AT_ONCE = 400_000  # products of draws and targets in memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,10 +29,10 @@ class Ranked:
     """Targets in the order of a score, for ROC-AUC with weights.
 
     Attributes:
-        shifted: (P,) the dialogue of each target that is a shift.
-        stayed: (Q,) the dialogue of each that is none, by rising score.
-        below: (P,) how many of `stayed` have a score below that of the shift.
-        upto: (P,) how many have one that is not above it.
+        shifted: (P,) the dialogue of each target with a shift.
+        stayed: (Q,) the dialogue of each target without one, by ascending score.
+        below: (P,) number of `stayed` with a score below that of the shift.
+        upto: (P,) number of `stayed` with a score not above it.
     """
 
     shifted: Numbers
@@ -54,7 +54,7 @@ class Ranked:
         )
 
     def auc(self, weights: Floats) -> Floats:
-        """Return (R,) shares of weighted pairs of a shift and a stay whose scores are in order, ties counting half.
+        """Return (R,) weighted shares of pairs of a shift and a stay with scores in order; ties count half.
 
         Args:
             weights: (R, dialogues); a row without a shift or without a stay gives NaN.
@@ -62,7 +62,7 @@ class Ranked:
         found = np.full(len(weights), np.nan)
         step = max(1, _AT_ONCE // max(1, len(self.shifted) + len(self.stayed)))
         for start in range(0, len(weights), step):
-            # Dialogues by row, as picking whole rows is what memory does best.
+            # Dialogues by row, because gathering whole rows is fastest.
             part = np.ascontiguousarray(weights[start : start + step].T)
             passed = np.zeros((len(self.stayed) + 1, part.shape[1]))
             np.cumsum(part[self.stayed], axis=0, out=passed[1:])
@@ -75,12 +75,12 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counts:
-    """A forecast by dialogue.
+    """Counts of a forecast by dialogue.
 
     Attributes:
         confusion: (dialogues, labels, labels), gold by row, predicted by column.
-        bins: (dialogues, `BINS`), right predictions less the sum of highest probabilities.
-        ranked: the targets in order of a score, by the metric's key; without those that are not measured.
+        bins: (dialogues, `BINS`), correct predictions minus the sum of highest probabilities.
+        ranked: the targets in order of a score, by the metric's key, if measured.
     """
 
     confusion: Floats
@@ -107,9 +107,8 @@ class Counts:
     def mixed(cls, targets: Targets, one: Forecast, other: Forecast) -> Self:
         """Return the counts of two forecasts of the same targets, each dialogue twice: `one` first, then `other`.
 
-        With weights that take each dialogue from one of the two, metrics are of the forecast that says what `one` says
-        in some dialogues and what `other` says in the rest. As two forecasts' scores of a change need not be on one
-        scale, each is replaced by its rank, which leaves its own ROC-AUC as it is.
+        Weights that choose one of the two for each dialogue give the metrics of a mixed forecast. The two forecasts'
+        scores of a change may have different scales, so ranks replace them, which does not change their ROC-AUC.
         """
         parts = [cls.of(targets, forecast) for forecast in (one, other)]
         scores = [shift_scores(forecast) for forecast in (one, other)]
@@ -125,9 +124,9 @@ class Counts:
         return cls(confusion, bins, ranked)
 
     def metrics(self, weights: Floats) -> dict[str, Floats]:
-        """Return each metric, (R,) in per cent, of splits in which dialogues count as often as `weights` say.
+        """Return each metric, (R,) in per cent, of splits with each dialogue repeated `weights` times.
 
-        Equal to the metrics of `ecef_cli.runs.metrics` on a split that holds each dialogue that many times.
+        Equal to the metrics of `ecef_cli.runs.metrics` on such a split.
 
         Args:
             weights: (R, dialogues).
@@ -135,11 +134,11 @@ class Counts:
         count = self.confusion.shape[1]
         confusion = (weights @ self.confusion.reshape(len(self.confusion), -1)).reshape(-1, count, count)
         right = np.diagonal(confusion, axis1=1, axis2=2)
-        support, said = confusion.sum(axis=2), confusion.sum(axis=1)
+        support, predicted = confusion.sum(axis=2), confusion.sum(axis=1)
         occurs = support > 0
         present, total = occurs.sum(axis=1), support.sum(axis=1)
         recall = right / np.where(occurs, support, 1)
-        f1 = 2 * right / np.where(support + said > 0, support + said, 1)
+        f1 = 2 * right / np.where(support + predicted > 0, support + predicted, 1)
         found = {
             "accuracy": right.sum(axis=1) / total,
             "weighted_f1": (f1 * support).sum(axis=1) / total,
@@ -152,12 +151,12 @@ class Counts:
 
 
 def shift_scores(forecast: Forecast) -> dict[str, Floats]:
-    """Return the scores of a change that a forecast has, by the metric's key."""
+    """Return the scores of a change of a forecast, by the metric's key."""
     scores = {"shift_deployable": forecast.deployable, "shift_oracle": forecast.oracle}
     return {key: values for key, values in scores.items() if values is not None}
 
 
 def _ranks(scores: Floats) -> Floats:
-    """Return (N,) ranks, the mean of those of equal scores."""
+    """Return (N,) ranks; equal scores share their mean rank."""
     ordered = np.sort(scores)
     return (np.searchsorted(ordered, scores, side="left") + np.searchsorted(ordered, scores, side="right")) / 2

@@ -1,4 +1,4 @@
-"""Measures a run, or the runs of one recipe with several seeds, on a split, beside the baselines."""
+"""Measure a run, or the runs of one recipe with several seeds, on a split, with baselines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from ecef_cli import console
 from ecef_cli.api.errors import DataError, UsageProblem
 from ecef_cli.evaluation.baselines import baselines, forecast
 from ecef_cli.evaluation.bootstrap import DRAWS, LEVEL, Draws
-from ecef_cli.evaluation.crossing import Crossing
+from ecef_cli.evaluation.label_mapping import LabelMapping
 from ecef_cli.evaluation.measure import task_report
 from ecef_cli.evaluation.results import Report, Resampling
-from ecef_cli.evaluation.targets import find_targets, require_same
+from ecef_cli.evaluation.targets import find_targets, require_same_targets
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.inference import run_network
 from ecef_cli.runs.card import write_card
@@ -40,14 +40,14 @@ _FEWEST = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
-    """What a run and the baselines say of the targets of a task.
+class Predictions:
+    """Forecasts of a run and the baselines for the targets of a task.
 
     Attributes:
-        targets: what is asked.
-        model: what the run says.
-        baselines: what each baseline says.
-        outside: mean probability, of 1, that the run gave to labels that are not asked for.
+        targets: the targets.
+        model: the run's forecast.
+        baselines: each baseline's forecast.
+        outside: mean probability, from 0 to 1, of labels that the label map leaves out.
     """
 
     targets: Targets
@@ -75,60 +75,65 @@ def evaluate(
 
     Args:
         workspace: where the dataset is.
-        runs: one run or more.
+        runs: one or more runs.
         split: the split.
         device: where to compute.
-        name: what the runs are called; the first one's name where None.
-        dataset: the dataset; the one that the runs were trained on where None.
-        labels: what the dataset's emotions and the runs' labels are both made into; the runs' own labels where None.
-        tolerance: how many recordings may be broken; none where None.
-        draws: resampled splits that intervals are made from.
-        seed: of the resampling.
-        keep: whether each run's own scores go into its folder and its card.
+        name: a name for the runs; None for the first one's name.
+        dataset: the dataset; None for the runs' training dataset.
+        labels: the label set for both the dataset's emotions and the runs' labels; None for the runs' own labels.
+        tolerance: tolerance for invalid recordings; None for no tolerance.
+        draws: number of resampled splits for intervals.
+        seed: seed of the resampling.
+        keep: whether to write each run's own scores to its folder and card.
 
     Raises:
-        DataError: the dataset has no such split, no target in it, or other emotions; or the runs were not asked the
-            same.
-        UsageProblem: the runs are of different recipes, or give fewer than two of the labels.
+        DataError: the dataset lacks the split, targets or emotions; or the targets of the runs differ.
+        UsageProblem: the runs have different recipes, or predict fewer than two of the labels.
     """
     name = name or runs[0].folder.name
     _require_one_recipe(name, runs)
-    crossing = None if labels is None else Crossing.of(runs[0].labels, labels)
-    every: list[Mapping[str, Answers]] = []
+    label_mapping = None if labels is None else LabelMapping.of(runs[0].labels, labels)
+    every: list[Mapping[str, Predictions]] = []
     report = None
     for run in (_on(run, dataset, labels) for run in runs):
-        found = answers(workspace, run, split=split, device=device, tolerance=tolerance, crossing=crossing)
+        found = predictions(
+            workspace, run, split=split, device=device, tolerance=tolerance, label_mapping=label_mapping
+        )
         for task in found if every else ():
-            require_same(every[0][task].targets, found[task].targets, (runs[0].folder.name, run.folder.name))
-        report = _report(run.folder.name, (run,), [found], split, draws, seed, crossing)
+            require_same_targets(every[0][task].targets, found[task].targets, (runs[0].folder.name, run.folder.name))
+        report = _report(run.folder.name, (run,), [found], split, draws, seed, label_mapping)
         if keep:
             _keep(run, report)
         every.append(found)
-    return report if report is not None and len(runs) == 1 else _report(name, runs, every, split, draws, seed, crossing)
+    return (
+        report
+        if report is not None and len(runs) == 1
+        else _report(name, runs, every, split, draws, seed, label_mapping)
+    )
 
 
-def answers(
+def predictions(
     workspace: Workspace,
     run: Run,
     *,
     split: str,
     device: str,
     tolerance: Tolerance | None = None,
-    crossing: Crossing | None = None,
-) -> dict[str, Answers]:
-    """Return what a run and the baselines say of each task's targets in a split.
+    label_mapping: LabelMapping | None = None,
+) -> dict[str, Predictions]:
+    """Return the forecasts of a run and the baselines for each task's targets in a split.
 
-    Baselines that learn, learn from the train split of the dataset at hand, with the same labels.
+    Baselines are fitted to the train split of the same dataset, with the same labels.
 
     Raises:
-        DataError: the dataset has no such split, no target in it, or other emotions.
+        DataError: the dataset lacks the split, targets or emotions.
     """
-    labels = run.labels if crossing is None else crossing.labels
-    if crossing is None and run.recipe.dataset != run.dataset["name"]:
+    labels = run.labels if label_mapping is None else label_mapping.labels
+    if label_mapping is None and run.recipe.dataset != run.dataset["name"]:
         _require_common(recipe_dataset(workspace, run.recipe), split, labels)  # before features are extracted
     encoders = build_encoders(run.recipe, device=device)
     network = run.network(encoders).to(device)
-    run.tagger()  # warns where it is another
+    run.tagger()  # warns if the tagger has changed
     inputs = load_inputs(workspace, run.recipe, encoders, labels=labels, tolerance=tolerance)
     prepared = inputs.prepared
     if split not in inputs.samples:
@@ -143,18 +148,18 @@ def answers(
         if targets is None:
             raise DataError(
                 f"the {split} split of {prepared.name!r} has no {task.upper()} target: its emotions are "
-                f"{', '.join(prepared.labels)}, those asked for {', '.join(labels)}",
-                hint="`--label-map SET` has both told apart by the labels of a set" if crossing is None else None,
+                f"{', '.join(prepared.labels)}, the labels are {', '.join(labels)}",
+                hint="use `--label-map SET` to measure both by a label set" if label_mapping is None else None,
             )
         if train is None:
-            console.warn(f"{prepared.name} has no {task.upper()} target to train on: some baselines are left out")
-        answered, outside = _crossed(outcome.probabilities, crossing)
+            console.warn(f"{prepared.name} has no {task.upper()} target in train; skipping baselines that need it")
+        folded, outside = _folded(outcome.probabilities, label_mapping)
         recognised = None
         if task == "epc" and "erc" in outcomes:
-            recognised, _ = _crossed(outcomes["erc"].answers[outcome.rows], crossing)
-        found[task] = Answers(
+            recognised, _ = _folded(outcomes["erc"].answers[outcome.rows], label_mapping)
+        found[task] = Predictions(
             targets,
-            forecast(targets, answered, recognised),
+            forecast(targets, folded, recognised),
             dict(baselines(train, targets, recognised, next_speaker=run.recipe.epc.next_speaker)),
             outside,
         )
@@ -162,25 +167,25 @@ def answers(
 
 
 def _require_common(prepared: Prepared, split: str, labels: Sequence[str]) -> None:
-    """Check that a split has two of the emotions that are asked for, where it has others too."""
+    """Check that a split with other emotions has at least two of the labels."""
     found = {u.emotion for dialogue in prepared.splits.get(split, ()) for u in dialogue.utterances} - {None}
     others = [emotion for emotion in prepared.labels if emotion in found and emotion not in labels]
     common = found.intersection(labels)
     if not others:
         return
-    hint = "`--label-map SET` measures by labels that both are made into; `ecef recipes labels` lists sets"
+    hint = "use `--label-map SET` to map both to a label set; `ecef recipes labels` lists sets"
     if len(common) < _FEWEST:
         raise DataError(
-            f"{prepared.name} has other emotions than the run: of {', '.join(labels)}, its {split} split has "
-            f"{', '.join(map(str, common)) or 'none'}, and {', '.join(others)} besides",
+            f"{prepared.name} has other emotions than the run: of the run's {', '.join(labels)}, its {split} split "
+            f"has only {', '.join(map(str, common)) or 'none'}; it also has {', '.join(others)}",
             hint=hint,
         )
-    are = "emotion of {} is" if len(others) == 1 else "emotions of {} are"
-    console.note(f"{len(others)} {are.format(prepared.name)} none of the run's: {hint}")
+    noun = "emotion" if len(others) == 1 else "emotions"
+    console.note(f"{len(others)} {noun} of {prepared.name} not among the run's labels; {hint}")
 
 
 def _targets(task: str, inputs: Inputs, split: str, labels: Sequence[str]) -> Targets | None:
-    """Return the targets of a split, or None where it has none."""
+    """Return the targets of a split, or None if it has none."""
     prepared = inputs.prepared
     if split not in inputs.samples:
         return None
@@ -190,13 +195,13 @@ def _targets(task: str, inputs: Inputs, split: str, labels: Sequence[str]) -> Ta
     return found if len(found.gold) else None
 
 
-def _crossed(
-    probabilities: npt.NDArray[np.float32], crossing: Crossing | None
+def _folded(
+    probabilities: npt.NDArray[np.float32], label_mapping: LabelMapping | None
 ) -> tuple[npt.NDArray[np.float32], float]:
-    """Return probabilities of the labels that are asked for, and the mean of what was given to others."""
-    if crossing is None:
+    """Return probabilities of the mapped labels, and the mean probability of the others."""
+    if label_mapping is None:
         return probabilities, 0.0
-    folded, outside = crossing.fold(probabilities)
+    folded, outside = label_mapping.fold(probabilities)
     return folded, float(outside.mean())
 
 
@@ -208,16 +213,16 @@ def _on(run: Run, dataset: str | None, labels: LabelSet | None) -> Run:
 def _report(
     name: str,
     runs: Sequence[Run],
-    found: Sequence[Mapping[str, Answers]],
+    found: Sequence[Mapping[str, Predictions]],
     split: str,
     draws: int,
     seed: int,
-    crossing: Crossing | None,
+    label_mapping: LabelMapping | None,
 ) -> Report:
     tasks = {}
     for task, first in found[0].items():
         drawn = Draws.of(first.targets.dialogues, draws=draws, seed=seed)
-        same = [answers[task] for answers in found]
+        same = [predictions[task] for predictions in found]
         named = {baseline: tuple(one.baselines[baseline] for one in same) for baseline in first.baselines}
         tasks[task] = task_report(first.targets, [one.model for one in same], named, drawn)
     any_task = next(iter(found[0].values())).targets
@@ -232,8 +237,8 @@ def _report(
         seeds=tuple(run.recipe.training.seed for run in runs),
         recipe=runs[0].recipe,
         resampling=Resampling(draws, seed, LEVEL),
-        crossing=crossing,
-        outside={task: sum(one[task].outside for one in found) / len(found) for task in tasks} if crossing else {},
+        label_mapping=label_mapping,
+        outside={task: sum(one[task].outside for one in found) / len(found) for task in tasks} if label_mapping else {},
     )
 
 
@@ -248,15 +253,15 @@ def _require_one_recipe(name: str, runs: Sequence[Run]) -> None:
         differing = [key for key, value in without_seed(run).items() if value != first.get(key)]
         if differing:
             raise UsageProblem(
-                f"{name} is no group of seeds: {run.folder.name} differs from {runs[0].folder.name} in "
-                f"{', '.join(differing)}",
-                hint="name the runs one by one",
+                f"the runs of {name} differ in more than the seed: {run.folder.name} and {runs[0].folder.name} have "
+                f"different {', '.join(differing)}",
+                hint="pass the names of the runs one by one",
             )
 
 
 def _keep(run: Run, report: Report) -> None:
     try:
-        write_json(run.folder / "evaluation" / f"{report.place}.json", report.as_dict())
+        write_json(run.folder / "evaluation" / f"{report.file_stem}.json", report.as_dict())
         write_card(run)
-    except OSError as error:  # a run that was installed, or that belongs to somebody else
-        console.warn(f"the scores are not written into {run.folder}: {error.strerror}")
+    except OSError as error:  # an installed run, or one of another user
+        console.warn(f"cannot write the scores to {run.folder}: {error.strerror}")

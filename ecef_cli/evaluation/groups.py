@@ -1,4 +1,4 @@
-"""Names on the command line: a run, or the runs of one recipe with several seeds."""
+"""Resolve a name to a run, or to the runs of one recipe with several seeds."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """What a name stands for: one run, or several that differ by their seed."""
+class NamedRuns:
+    """A name with its run, or its runs that differ only in the seed."""
 
     name: str
     runs: tuple[Run, ...]
 
 
-def find_named(workspace: Workspace, name: str) -> Named:
-    """Return the run of a name or folder, or else the runs that `train --seeds` calls NAME-seed1, NAME-seed2, ….
+def find_named(workspace: Workspace, name: str) -> NamedRuns:
+    """Return the run with a name or folder, or else the runs NAME-seed1, NAME-seed2, … of `train --seeds`.
 
     Raises:
-        UsageProblem: there is neither.
+        UsageProblem: neither exists.
     """
     known = workspace.runs()
     if name not in known:
         pattern = re.compile(rf"{re.escape(name)}-seed(\d+)")
         numbers = sorted(int(match[1]) for run in known if (match := pattern.fullmatch(run)))
         if numbers:
-            return Named(name, tuple(open_run(workspace.run(f"{name}-seed{number}")) for number in numbers))
+            return NamedRuns(name, tuple(open_run(workspace.run(f"{name}-seed{number}")) for number in numbers))
     run = find_run(workspace, name)
-    return Named(run.folder.name, (run,))
+    return NamedRuns(run.folder.name, (run,))

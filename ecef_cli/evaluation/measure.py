@@ -1,4 +1,4 @@
-"""From forecasts to scores with intervals, and to whether a model beats a baseline."""
+"""Compute scores with intervals from forecasts, and compare a model with baselines."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class System:
-    """Something that forecasts, with its metrics on the split and in each draw.
+    """A model or baseline, with its metrics on the split and in each draw.
 
     Attributes:
-        forecasts: one a seed, or one alone where seeds do not matter.
+        forecasts: one per seed, or only one if seeds do not matter.
         points: each metric on the split, the mean over seeds.
         drawn: each metric in each draw, (R,).
     """
@@ -52,17 +52,17 @@ class System:
 
     @classmethod
     def of(cls, targets: Targets, forecasts: Sequence[Forecast], draws: Draws, number: int = 0) -> System:
-        """Return a system; `number` is that of `Draws.seeds`."""
+        """Return a system; `number` as in `Draws.seeds`."""
         counts = [Counts.of(targets, forecast) for forecast in _distinct(forecasts)]
         return cls(tuple(forecasts), point_metrics(counts), drawn_metrics(counts, draws, number))
 
     def above(self, other: System, dialogues: int) -> dict[str, Difference]:
-        """Return how far this system is above another, by metric, paired by draw."""
+        """Return the difference from another system, by metric, paired by draw."""
         return differences((self.points, self.drawn), (other.points, other.drawn), dialogues)
 
 
 def _distinct(forecasts: Sequence[Forecast]) -> Sequence[Forecast]:
-    """Return the forecasts, or the first alone where all say the same, as baselines do that read no model."""
+    """Return the forecasts, or only the first if all are equal, as for baselines without a model."""
     first = forecasts[0]
 
     def same(other: Forecast) -> bool:
@@ -83,9 +83,9 @@ def task_report(
     """Return the scores of a model and of baselines on the same targets.
 
     Args:
-        targets: what was asked.
-        model: what the model said, one forecast a seed.
-        baselines: what each baseline said, likewise.
+        targets: the targets.
+        model: the model's forecasts, one per seed.
+        baselines: each baseline's forecasts, one per seed.
         draws: the resampled splits.
     """
     system = System.of(targets, model, draws)
@@ -137,7 +137,7 @@ def _shift(targets: Targets, forecast: Forecast) -> Shift:
 
 
 def _mean_scores(found: Sequence[Scores]) -> Scores:
-    """Return means over seeds; counts of all seeds together."""
+    """Return metrics averaged over seeds, and total counts."""
     metrics = {metric: mean(getattr(scores, metric) for scores in found) for metric in METRICS}
     classes = tuple(
         ClassScores(

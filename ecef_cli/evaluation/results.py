@@ -1,4 +1,4 @@
-"""What an evaluation found: all that tables, pages and comparisons are made of."""
+"""Results of an evaluation, for tables, pages and comparisons."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
     from ecef_cli.evaluation.baselines import Forecast
     from ecef_cli.evaluation.bootstrap import Difference, Estimate
-    from ecef_cli.evaluation.crossing import Crossing
+    from ecef_cli.evaluation.label_mapping import LabelMapping
     from ecef_cli.evaluation.targets import Targets
     from ecef_cli.recipe.model import Recipe
 
 TITLES = {**METRICS, **PROBABILISTIC}
-"""The heading of every metric by its key."""
+"""Heading of every metric by its key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured(Scores):
-    """Scores of a forecast, of its probabilities, and their intervals, in per cent.
+    """Scores of a forecast and its probabilities, with intervals, in per cent.
 
-    Of several seeds, metrics are means, and counts and bins are of all seeds together.
+    For several seeds, metrics are means, and counts and bins are totals.
 
     Attributes:
-        calibration: how far probabilities are from frequencies.
-        shift: how well a change of emotion is told; None for recognition (ERC).
-        figures: each metric by its key with its interval; without those that are not measured.
+        calibration: calibration of the probabilities.
+        shift: detection of a change of emotion; None for recognition (ERC).
+        figures: each measured metric by its key, with its interval.
     """
 
     calibration: Calibration
@@ -37,7 +37,7 @@ class Measured(Scores):
     figures: Mapping[str, Estimate]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the scores as plain values."""
+        """Return the scores as a dict."""
         values = asdict(self)
         figures = values.pop("figures")
         bins = values.pop("calibration")["bins"]
@@ -47,7 +47,7 @@ class Measured(Scores):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a model beats a baseline on a metric: it does where the interval of the difference lies above 0."""
+    """Whether a model beats a baseline on a metric: the interval of the difference is above 0."""
 
     baseline: str
     metric: str
@@ -55,14 +55,14 @@ class Verdict:
 
     @property
     def beaten(self) -> bool:
-        """Whether the baseline is beaten."""
+        """Whether the model beats the baseline."""
         return self.difference.above_zero
 
     def sentence(self, model: str) -> str:
-        """Return the verdict in words."""
+        """Return the verdict as a sentence."""
         title, found = TITLES[self.metric], shown_signed(self.difference)
         if self.difference.low is None:
-            return f"{model} is not shown to beat {self.baseline}, as the dialogues are too few: {title} {found}"
+            return f"too few dialogues to show whether {model} beats {self.baseline}: {title} {found}"
         if self.beaten:
             return f"{model} beats {self.baseline}: {title} {found}"
         worse = " and is worse" if self.difference.below_zero else ""
@@ -70,7 +70,7 @@ class Verdict:
 
 
 def shown_signed(difference: Difference) -> str:
-    """Return a difference with its interval, in two decimals."""
+    """Format a difference with its interval, with two decimals."""
     if difference.low is None or difference.high is None:
         return f"{difference.value:+.2f}"
     return f"{difference.value:+.2f} [{difference.low:+.2f}, {difference.high:+.2f}]"
@@ -78,16 +78,16 @@ def shown_signed(difference: Difference) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskReport:
-    """What was found of a run, or of runs that differ by their seed, on one task, and of baselines.
+    """Results of a run, or of runs that differ only in the seed, on one task, with baselines.
 
     Attributes:
         model: the scores of the model.
-        baselines: those of each baseline, on the same targets.
-        differences: of each baseline, by metric, how far the model is above it, paired; of `ece`, less is better.
-        verdicts: whether each baseline is beaten, on the task's main metric first and then on how a change is told.
+        baselines: the scores of each baseline, on the same targets.
+        differences: for each baseline, by metric, the paired difference model - baseline; for `ece`, less is better.
+        verdicts: whether the model beats each baseline, on the main metric first and then on detecting a change.
         seeds: every metric of the model by seed, in the order of the report's seeds.
-        targets: what was asked.
-        forecasts: what the model said of it, one a seed.
+        targets: the targets.
+        forecasts: the model's forecasts, one per seed.
     """
 
     model: Measured
@@ -99,7 +99,7 @@ class TaskReport:
     forecasts: tuple[Forecast, ...]
 
     def as_dict(self, model: str) -> dict[str, Any]:
-        """Return the report as plain values; `model` is what the run is called."""
+        """Return the report as a dict; `model` is the run's name."""
         return {
             "model": self.model.as_dict(),
             "baselines": {name: measured.as_dict() for name, measured in self.baselines.items()},
@@ -119,7 +119,7 @@ class TaskReport:
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How intervals were made: the percentile bootstrap over whole dialogues, and over seeds where there are some."""
+    """Settings of the percentile bootstrap over whole dialogues and seeds."""
 
     draws: int
     seed: int
@@ -128,22 +128,21 @@ class Resampling:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Scores of a run on a split of a dataset, or of runs of one recipe that differ by their seed.
+    """Scores of a run on a split of a dataset, or of runs of one recipe that differ only in the seed.
 
     Attributes:
-        run: the run's name; of several, what their names begin with.
+        run: the run's name, or the common prefix of several.
         dataset: the dataset's name.
         split: the split.
         labels: the emotions by number.
-        weights: SHA-256 of the weights that were measured; of several runs, of each with commas between.
+        weights: SHA-256 of the weights; of several runs, separated by commas.
         tasks: the scores of each task.
         key: hash of the dataset's manifests.
         seeds: the seed of each run.
         recipe: the recipe of the first run.
-        resampling: how intervals were made.
-        crossing: what the run's labels were made into; None where they are its own.
-        outside: by task, the mean probability that was given to labels which were not asked for, where there is a
-            crossing.
+        resampling: settings of the intervals.
+        label_mapping: the map of the run's labels to other labels; None for its own labels.
+        outside: by task, the mean probability of labels that the map leaves out.
     """
 
     run: str
@@ -156,26 +155,26 @@ class Report:
     seeds: tuple[int, ...]
     recipe: Recipe
     resampling: Resampling
-    crossing: Crossing | None = None
+    label_mapping: LabelMapping | None = None
     outside: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def data(self) -> str:
-        """What was measured on, in words: the dataset and split, and the labels where they are others."""
-        return f"{self.dataset} {self.split}" + (f" by {self.crossing.name}" if self.crossing else "")
+        """Description of the data: dataset, split, and the label set if mapped."""
+        return f"{self.dataset} {self.split}" + (f" by {self.label_mapping.name}" if self.label_mapping else "")
 
     @property
-    def place(self) -> str:
-        """The same as a file is called."""
-        return f"{self.dataset}-{self.split}" + (f"-{self.crossing.name}" if self.crossing else "")
+    def file_stem(self) -> str:
+        """File name for the data, without a suffix."""
+        return f"{self.dataset}-{self.split}" + (f"-{self.label_mapping.name}" if self.label_mapping else "")
 
     @property
     def protocol(self) -> str | None:
-        """What prediction (EPC) was asked, in words; None where it was not."""
+        """Description of the EPC protocol; None without prediction (EPC)."""
         return self.recipe.epc.in_words() if "epc" in self.recipe.tasks else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain values."""
+        """Return the report as a dict."""
         return {
             "run": self.run,
             "dataset": self.dataset,
@@ -185,7 +184,11 @@ class Report:
             "key": self.key,
             "seeds": list(self.seeds),
             "protocol": self.protocol,
-            **({"label_map": {**self.crossing.as_dict(), "outside": dict(self.outside)}} if self.crossing else {}),
+            **(
+                {"label_map": {**self.label_mapping.as_dict(), "outside": dict(self.outside)}}
+                if self.label_mapping
+                else {}
+            ),
             "resampling": asdict(self.resampling),
             "tasks": {task: report.as_dict(self.run) for task, report in self.tasks.items()},
         }

@@ -1,4 +1,4 @@
-"""Tests of whether two systems differ: sign flips over dialogues, t-tests over seeds, Holm's correction."""
+"""Test whether two systems differ: sign flips over dialogues, t-tests over seeds, Holm's correction."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 FLIPS = 10_000
-_EQUAL = 1e-9  # per cent; differences that are nearer than this are equal but for rounding
+_EQUAL = 1e-9  # per cent; smaller differences are rounding
 
 
 def flips(dialogues: int, *, count: int, seed: int) -> tuple[Floats, bool]:
-    """Return which dialogues are swapped in each permutation, and whether those are all there are.
+    """Return the dialogues to swap in each permutation, and whether these are all permutations.
 
     Args:
-        dialogues: how many there are.
-        count: permutations at most; where 2^dialogues are no more, each is there once.
-        seed: of the random numbers.
+        dialogues: number of dialogues.
+        count: maximum number of permutations; if 2^dialogues is not more, each occurs once.
+        seed: the random seed.
 
     Returns:
         (R, dialogues) of 0 and 1.
@@ -44,19 +44,19 @@ def flips(dialogues: int, *, count: int, seed: int) -> tuple[Floats, bool]:
 def sign_flip(
     targets: Targets, ones: Sequence[Forecast], others: Sequence[Forecast], *, count: int = FLIPS, seed: int = 0
 ) -> dict[str, float]:
-    """Return the two-sided p-value, by metric, of two systems being the same.
+    """Return the two-sided p-value, by metric, that two systems are the same.
 
-    If they were, it would not matter which of the two said what in a dialogue. Whole dialogues are swapped, each with
-    probability 1/2, and the metrics computed again: the p-value is the share of permutations whose difference is at
-    least as large as the one seen, with the one seen among them where the permutations are a sample.
+    If they were, their predictions in a dialogue would be exchangeable. The test swaps whole dialogues, each with
+    probability 1/2, and computes the metrics again. The p-value is the share of permutations with a difference at
+    least as large as the observed one; if the permutations are a sample, it includes the observed one.
 
     Args:
-        targets: what both were asked.
-        ones: the forecasts of one system, one a seed.
-        others: the forecasts of the other; where both have as many, those of one seed are swapped with one another,
-            and else each with each.
-        count: permutations.
-        seed: of the random numbers.
+        targets: the targets of both.
+        ones: the forecasts of one system, one per seed.
+        others: the forecasts of the other; with equal numbers of seeds, seeds are swapped pairwise, else each with
+            each.
+        count: maximum number of permutations.
+        seed: the random seed.
     """
     swapped, exact = flips(targets.dialogues, count=count, seed=seed)
     kept = np.concatenate([1 - swapped, swapped], axis=1)
@@ -82,19 +82,19 @@ def sign_flip(
 
 @dataclass(frozen=True, slots=True)
 class SeedTest:
-    """A t-test of the figures of several seeds; `paired` where both systems have the same seeds, else Welch's."""
+    """A t-test over seeds; `paired` if both systems have the same seeds, else Welch's."""
 
     p: float
     paired: bool
 
 
 def seed_test(one: Sequence[float], other: Sequence[float], *, paired: bool) -> SeedTest | None:
-    """Return the two-sided t-test of two systems' figures, or None with fewer than two seeds or without any spread.
+    """Return the two-sided t-test of two systems' figures, or None with fewer than two seeds or no variance.
 
     Args:
-        one: a figure of each seed.
-        other: likewise.
-        paired: whether they are of the same seeds, in the same order.
+        one: a figure per seed.
+        other: the same for the other system.
+        paired: whether the seeds are the same, in the same order.
     """
     if min(len(one), len(other)) < 2:  # noqa: PLR2004 - a variance needs two
         return None
@@ -108,9 +108,9 @@ def seed_test(one: Sequence[float], other: Sequence[float], *, paired: bool) -> 
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """Return p-values corrected for there being several, by Holm's step-down procedure (1979).
+    """Return p-values corrected for multiple tests by Holm's step-down procedure (1979).
 
-    The i-th smallest of m becomes the largest of (m - j + 1) p_(j) over j <= i, and 1 at most.
+    The i-th smallest of m becomes the maximum of (m - j + 1) p_(j) over j <= i, and at most 1.
     """
     order = np.argsort(p_values, kind="stable")
     steps = np.asarray(p_values, dtype=np.float64)[order] * np.arange(len(p_values), 0, -1)

@@ -1,1 +1,1 @@
-"""Reports: pages that need no network and no second file."""
+"""Reports as self-contained HTML pages."""

@@ -1,4 +1,4 @@
-"""Colours that are told apart with any colour vision, and text that is read on them."""
+"""Colours that are distinguishable with any colour vision, and readable text on them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ PALETTE = (
     "#D55E00",
     "#CC79A7",
 )
-"""Okabe and Ito's colours, in which black is a grey so that black text can stand on it."""
+"""Okabe and Ito's colours, with grey instead of black, for readable black text."""
 
 _LINEAR = 0.04045  # value of a channel up to which sRGB is linear
 
 
 def colour(number: int) -> str:
-    """Return the colour of an emotion by its number; they repeat, so that a word always stands beside one."""
+    """Return the colour of an emotion by its number; colours repeat, so always print the word too."""
     return PALETTE[number % len(PALETTE)]
 
 
 def ink(red: float, green: float, blue: float) -> str:
-    """Return whether `black` or `white` text is read better on a colour; its contrast is at least 4.5:1.
+    """Return `black` or `white`, whichever is more readable on a colour; the contrast is at least 4.5:1.
 
     Args:
         red: channel of the colour in sRGB, 0 to 1, like the other two.

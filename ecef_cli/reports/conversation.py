@@ -1,4 +1,4 @@
-"""`ecef predict --report`: dialogues with what the model says of each utterance, as one page."""
+"""Render the page of `ecef predict --report`: dialogues with the predictions of each utterance."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from ecef_cli.runs.run import Run
 
 BARS = 8
-"""Probabilities of an answer that are shown one by one; the smallest of more are added up."""
+"""Maximum probabilities to show for a prediction; the smallest others are added up."""
 
 PAIRS = 200
-"""Word pairs of a dialogue that are listed at most."""
+"""Maximum word pairs to list per dialogue."""
 
-_LANE = 12  # utterances in a system of lanes
-_FEW = 6  # speakers whose lanes are shown where they are silent too
+_LANE = 12  # utterances per row of lanes
+_FEW = 6  # maximum speakers for which empty lanes are shown
 _STRENGTHS = 3  # shades of a cue word
 
 
@@ -47,7 +47,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer in a page."""
+    """A prediction in a page."""
 
     emotion: str
     style: str
@@ -57,14 +57,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of an utterance's text; a cue word where there is a cue."""
+    """A part of an utterance's text; a cue word if it has a cue."""
 
     text: str
     cue: Cue | None = None
 
     @property
     def strength(self) -> int:
-        """How strongly it is marked: 0 where only something said later ties to it."""
+        """Shade of the mark: 0 if it is related only to later words."""
         return min(self.cue.importance, _STRENGTHS) if self.cue else 0
 
 
@@ -100,29 +100,29 @@ class Talk:
 
     @property
     def systems(self) -> list[tuple[tuple[Turn, ...], list[int]]]:
-        """Stretches of turns with the lanes that are shown beside them, as a score has systems with staves."""
+        """Blocks of turns with the lanes to show beside them, like the systems of a score."""
         every = range(len(self.speakers))
         parts = [self.turns[at : at + _LANE] for at in range(0, len(self.turns), _LANE)]
         return [(part, list(every) if len(every) <= _FEW else sorted({t.lane for t in part})) for part in parts]
 
     @property
     def matched(self) -> tuple[int, int]:
-        """How many forecasts came true, and of how many that is known."""
+        """Number of correct forecasts, and number of forecasts with a known outcome."""
         judged = [check.right for check in self.checks if check.right is not None]
         return sum(judged), len(judged)
 
 
 def conversation_report(found: Recorded, run: Run, *, source: str, sound_limit: int) -> str:
-    """Return the page of what a stream of rows was answered.
+    """Return the page for the predictions of a stream of rows.
 
     Args:
         found: the rows and the problems.
-        run: the model that answered.
-        source: what was read, in words.
-        sound_limit: bytes of sound that the page may hold.
+        run: the model.
+        source: description of the input.
+        sound_limit: maximum bytes of audio in the page.
 
     Raises:
-        PluginError: the run's tagger does not keep its contract.
+        PluginError: the run's tagger violates its contract.
     """
     return _Builder(run, sound_limit).page(found, source)
 
@@ -144,7 +144,7 @@ class _Builder:
             by_dialogue.setdefault(said.utterance.dialogue, []).append(said)
         talks = [self._talk(name, members) for name, members in by_dialogue.items()]
         if self._mute:
-            console.warn(f"recordings that the report goes without, each with the reason: {self._mute:,}")
+            console.warn(f"recordings left out of the report, with the reason beside each: {self._mute:,}")
         return render(
             "conversation.html",
             source=source,
@@ -228,7 +228,7 @@ class _Builder:
 
 
 def pieces(text: str, cues: Sequence[Cue]) -> tuple[Piece, ...]:
-    """Return an utterance's text, cut at its cue words; nothing of it is lost up to `LONGEST_TEXT` characters."""
+    """Return an utterance's text, split at its cue words, up to `LONGEST_TEXT` characters."""
     shown = text[:LONGEST_TEXT]
     found, at = [], 0
     for cue in cues:

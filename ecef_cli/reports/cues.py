@@ -1,4 +1,4 @@
-"""Cue words: what KWRT gives weight to in each utterance, and why."""
+"""Find cue words: words that KWRT weights in each utterance, with the reasons."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bond:
-    """What ties a word to another one.
+    """Relation of a word to another one.
 
     Attributes:
         word: the other word.
         utterance: number of its utterance in the dialogue, from 0.
-        statements: why, such as `kangaroo IsA animal`.
-        later: whether the other word is said in a later utterance, so that the model did not know of it.
+        statements: the reasons, such as `kangaroo IsA animal`.
+        later: whether the other word is in a later utterance, which the model did not know.
     """
 
     word: str
@@ -38,13 +38,13 @@ class Bond:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A word that is tied to others.
+    """A word that is related to others.
 
     Attributes:
-        start: where it starts in its utterance's text, in characters.
-        end: where it ends, exclusive.
-        importance: its entry of Squeeze(M) in the window that ends at its utterance, which is what the network reads.
-        bonds: the words it is tied to, in order.
+        start: its start in the utterance's text, in characters.
+        end: its end, exclusive.
+        importance: its entry of Squeeze(M) in the window that ends at its utterance, as read by the network.
+        bonds: its relations to other words, in order.
     """
 
     start: int
@@ -59,7 +59,7 @@ class Cues:
 
     Attributes:
         utterances: the cues of each utterance, in the order of its text.
-        pairs: all tagged pairs, with the statements behind each.
+        pairs: all tagged pairs, with their statements.
     """
 
     utterances: tuple[tuple[Cue, ...], ...]
@@ -71,11 +71,11 @@ def find_cues(dialogue: Dialogue, tagger: Tagger, history: int | None) -> Cues:
 
     Args:
         dialogue: the dialogue.
-        tagger: knows the relations.
+        tagger: the source of relations.
         history: utterances in a window; None for all of the dialogue so far.
 
     Raises:
-        PluginError: the tagger does not keep its contract.
+        PluginError: the tagger violates its contract.
     """
     reach = history or max(1, len(dialogue.utterances))
     tagged = tag_dialogue(dialogue, tagger, reach)
@@ -84,15 +84,15 @@ def find_cues(dialogue: Dialogue, tagger: Tagger, history: int | None) -> Cues:
     bonds: dict[int, list[Bond]] = defaultdict(list)
     pairs = []
     for pair in tagged.pairs:
-        why = statements.get(pair.positions, ())
+        reasons = statements.get(pair.positions, ())
         if pair.recurrence:
-            why = ("the same word", *why)
-        pairs.append((pair, why))
-        places = [tagged.words[position].utterance for position in pair.positions]
+            reasons = ("the same word", *reasons)
+        pairs.append((pair, reasons))
+        utterances = [tagged.words[position].utterance for position in pair.positions]
         for side, position in enumerate(pair.positions):
             other = pair.positions[1 - side]
-            later = places[1 - side] > places[side]
-            bonds[position].append(Bond(tagged.words[other].text, places[1 - side], why, later))
+            later = utterances[1 - side] > utterances[side]
+            bonds[position].append(Bond(tagged.words[other].text, utterances[1 - side], reasons, later))
             if not later:
                 importance[position] += pair.importance
     spans = _spans(dialogue.utterances)
@@ -105,12 +105,12 @@ def find_cues(dialogue: Dialogue, tagger: Tagger, history: int | None) -> Cues:
 
 
 def _statements(dialogue: Dialogue, tagger: Tagger, history: int) -> Mapping[tuple[int, int], tuple[str, ...]]:
-    """Return the statements behind each pair, by its positions."""
+    """Return the statements for each pair, by its positions."""
     found: dict[tuple[int, int], list[str]] = defaultdict(list)
     for reason in explain_dialogue(dialogue, tagger, history):
         edge = reason.edge
         if edge is None:
-            text = f"{reason.relation}, in one direction or the other"
+            text = f"{reason.relation}, in either direction"
         else:
             text = f"{_term(edge.start)} {edge.relation} {_term(edge.end)}"
         found[reason.pair.positions].append(text)
@@ -122,7 +122,7 @@ def _term(term: str) -> str:
 
 
 def _spans(utterances: Sequence[Utterance]) -> list[tuple[int, int]]:
-    """Return where each content word of a dialogue stands in its utterance's text, in the order of the tags."""
+    """Return the span of each content word of a dialogue in its utterance's text, in the order of the tags."""
     spans = []
     for utterance in utterances:
         found = words(utterance.text)

@@ -1,4 +1,4 @@
-"""`ecef eval --report`: scores, pictures and mistakes as one page."""
+"""Render the page of `ecef eval --report`: scores, plots and mistakes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table in words.
+    """A table with formatted cells.
 
     Attributes:
-        title: what it shows.
+        title: its title.
         columns: headings.
         rows: cells.
-        names: how many columns from the left say what a row is of.
-        notes: what is to be read below it.
+        names: number of columns from the left that name a row.
+        notes: notes below it.
     """
 
     title: str
@@ -44,17 +44,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A prediction that is wrong.
+    """A wrong prediction.
 
     Attributes:
         dialogue: id of the dialogue.
         gold: the gold emotion.
-        predicted: the emotion that was predicted.
+        predicted: the predicted emotion.
         probability: its probability.
-        gold_probability: that of the gold emotion.
+        gold_probability: probability of the gold emotion.
         context: the window's utterances, oldest first.
-        unheard: the utterance that a forecast is about, which the model did not have; None where it is the last one
-            of `context`.
+        unheard: the target utterance of a forecast, which the model did not read; None if it is the last one of
+            `context`.
     """
 
     dialogue: str
@@ -68,14 +68,14 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What is said of one task of one run.
+    """Section of a page about one task of one run.
 
     Attributes:
-        title: of the section.
+        title: its title.
         tables: its tables.
-        pictures: its pictures.
-        mistakes: the most confident mistakes, the most confident first; None where there is no one to list them of.
-        targets: how many predictions there were.
+        pictures: its plots.
+        mistakes: the most confident mistakes, the most confident first; None to omit them.
+        targets: number of predictions.
     """
 
     title: str
@@ -89,8 +89,8 @@ def eval_report(title: str, sections: Sequence[Section], models: Sequence[Identi
     """Return the page of an evaluation.
 
     Args:
-        title: what was measured.
-        sections: what was found.
+        title: the page's title.
+        sections: its sections.
         models: the models.
         labels: the emotions by number.
     """

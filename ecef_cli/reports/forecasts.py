@@ -1,4 +1,4 @@
-"""Forecasts (EPC) beside what came."""
+"""Compare forecasts (EPC) with the actual emotions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A forecast and what came.
+    """A forecast and its outcome.
 
     Attributes:
-        made: number of the utterance after which it was made, in the dialogue, from 0.
-        came: number of the utterance that it is about.
-        forecast: the emotion that was forecast.
+        made: number of the utterance at which it was made, in the dialogue, from 0.
+        came: number of its target utterance.
+        forecast: the forecast emotion.
         probability: its probability.
-        recognised: the emotion that the model recognised when the utterance was heard; None where it recognises none.
-        gold: the emotion that the row names, where it names one.
+        recognised: the emotion that the model recognised in the target utterance; None without recognition.
+        gold: the emotion of the target's row, if it has one.
     """
 
     made: int
@@ -33,12 +33,12 @@ class Check:
 
     @property
     def judge(self) -> str | None:
-        """The emotion that the forecast is held against: the row's own where it names one, else the recognised."""
+        """The emotion to compare with: the row's own if it has one, else the recognised one."""
         return self.gold or self.recognised
 
     @property
     def right(self) -> bool | None:
-        """Whether the forecast is that emotion; None where nothing is known."""
+        """Whether the forecast is that emotion; None if it is unknown."""
         return None if self.judge is None else self.forecast == self.judge
 
 
@@ -47,8 +47,7 @@ def check_forecasts(answered: Sequence[Predicted], target: str) -> tuple[Check, 
 
     Args:
         answered: the dialogue's rows, in the order of speech.
-        target: whose emotion the model forecasts: that of the `next` utterance, of the next by an `other` speaker, or
-            of the next of the speaker's `own`.
+        target: the target utterance: the `next` one, the next by an `other` speaker, or the speaker's `own` next.
     """
     speakers = [said.utterance.speaker for said in answered]
     checks = []
@@ -72,7 +71,7 @@ def check_forecasts(answered: Sequence[Predicted], target: str) -> tuple[Check, 
 
 
 def _target(speakers: Sequence[str], made: int, target: str) -> int | None:
-    """Return the number of the utterance that a forecast is about, or None where it has not come."""
+    """Return the number of a forecast's target utterance, or None if it does not exist."""
     for number in range(made + 1, len(speakers)):
         own = speakers[number] == speakers[made]
         if target == "next" or own == (target == "own"):

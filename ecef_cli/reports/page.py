@@ -1,4 +1,4 @@
-"""Pages of HTML that load nothing: one file, readable without a script."""
+"""Render self-contained HTML pages, readable without JavaScript."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONGEST_TEXT = 2_000
-"""Characters of an utterance that a page shows at most."""
+"""Maximum characters of an utterance on a page."""
 
 LONGEST_NAME = 80
-"""Characters of a name or an id that a page shows at most."""
+"""Maximum characters of a name or an id on a page."""
 
-# A control character is an error in HTML; its picture stands for it, and what is no character at all is replaced.
+# Control characters are errors in HTML: show their pictures, and replace non-characters.
 _CONTROL = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}
 _CONTROL |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 
@@ -32,12 +32,12 @@ _CONTROL |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 def render(template: str, **values: Any) -> str:
     """Return a page.
 
-    Every value is escaped where it stands. The page's policy (Content-Security-Policy) lets it load nothing, from
-    anywhere, and run no script but its own, which is named by its hash.
+    All values are escaped. The page's Content-Security-Policy allows no loading, and only its own script, identified by
+    its hash.
 
     Args:
         template: name of a template of this package.
-        values: what it shows.
+        values: variables of the template.
     """
     environment = _environment()
     script = _source("script.js")
@@ -51,38 +51,38 @@ def render(template: str, **values: Any) -> str:
 
 
 def visible(text: object) -> str:
-    """Return a text as a page may hold it: no control characters, and not longer than a page can bear."""
+    """Return a text without control characters, shortened for a page."""
     shown = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace").translate(_CONTROL)
     return shown if len(shown) <= LONGEST_TEXT else f"{shown[:LONGEST_TEXT]}…"
 
 
 def brief(text: object) -> str:
-    """Return a name or an id as a page may hold it."""
+    """Return a name or an id, shortened for a page."""
     shown = visible(text)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}…"
 
 
 def label_class(label: str, labels: Sequence[str]) -> str:
-    """Return the style class of an emotion; `ex` where it is none of the labels."""
+    """Return the style class of an emotion; `ex` if it is not among the labels."""
     return f"e{labels.index(label) % len(PALETTE)}" if label in labels else "ex"
 
 
 def check_target(path: Path, *, option: str, source: Path | None = None) -> None:
-    """Check, before any work, that a page can be written to a path; its folder is made where it is missing.
+    """Check, before any work, that a page can be written to a path; create a missing folder.
 
     Args:
-        path: where the page shall be.
-        option: which option says so.
-        source: the file that is read, which must not be the same.
+        path: the path of the page.
+        option: the option that gives it.
+        source: the input file, which must differ.
 
     Raises:
-        UsageProblem: it cannot.
+        UsageProblem: the page cannot be written there.
     """
     problem = None
     if path.is_dir():
         problem = f"{path} is a folder"
     elif source is not None and source.exists() and path.exists() and path.samefile(source):
-        problem = f"{path} is the file that is read"
+        problem = f"{path} is the input file"
     else:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ def check_target(path: Path, *, option: str, source: Path | None = None) -> None
         except OSError as error:
             problem = f"{path} cannot be written: {error.strerror}"
     if problem:
-        raise UsageProblem(f"{option}: {problem}", hint="name another file, such as report.html")
+        raise UsageProblem(f"{option}: {problem}", hint="pass another file, such as report.html")
 
 
 def _colours() -> list[tuple[str, str]]:
@@ -114,5 +114,5 @@ def _environment() -> Environment:
 
 def _source(name: str) -> str:
     loader = _environment().loader
-    assert loader is not None  # noqa: S101 - it was given above
+    assert loader is not None  # noqa: S101 - set above
     return loader.get_source(_environment(), name)[0]

@@ -1,4 +1,4 @@
-"""From what an evaluation found to pictures, and to the sections of a page."""
+"""Build the plots and the page of an evaluation."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from ecef_cli.workspace import Workspace
 
 MISTAKES = 20
-"""Mistakes of a task that a page shows."""
+"""Number of mistakes per task on a page."""
 
-_CONTEXT = 8  # utterances of a window that are shown at most
+_CONTEXT = 8  # maximum utterances of a window to show
 
 
 def publish(
@@ -44,14 +44,14 @@ def publish(
     plots: Path | None,
     page: Path | None,
 ) -> None:
-    """Write the pictures of an evaluation into a folder, and its page.
+    """Write the plots of an evaluation into a folder, and its page.
 
     Args:
         workspace: where the dataset is.
-        reports: what was found.
-        runs: the runs of each report, which differ by their seed.
-        comparison: of several reports, where they were compared.
-        plots: the folder, or None.
+        reports: the results.
+        runs: the runs of each report, which differ only in the seed.
+        comparison: the comparison of several reports, if any.
+        plots: the folder for plots, or None.
         page: the page, or None.
     """
     drawn = [pictures(report) for report in reports]
@@ -60,7 +60,7 @@ def publish(
         named = [p for found in drawn for each in found.values() for p in each] + [p for each in logs for p in each]
         for picture in named:
             picture.save(plots)
-        console.note(f"plots: {len(named)} pictures in {plots}, each as PNG and SVG")
+        console.note(f"plots: {len(named)} in {plots}, each as PNG and SVG")
     if page is None:
         return
     found = [Section("Comparison", (grid(comparison_table(comparison)),))] if comparison else []
@@ -76,13 +76,13 @@ def publish(
 
 
 def pictures(report: Report) -> dict[str, tuple[Picture, ...]]:
-    """Return the pictures of each task: confusion, F1 of each emotion with its interval, reliability."""
+    """Return the plots of each task: confusion, F1 of each emotion with its interval, reliability."""
     return {task: tuple(_pictures(report, task, found)) for task, found in report.tasks.items()}
 
 
 def _pictures(report: Report, task: str, found: TaskReport) -> Iterator[Picture]:
     title = f"{task.upper()} of {report.run} on {report.data}"
-    name = f"{report.run}-{report.place}-{task}"
+    name = f"{report.run}-{report.file_stem}-{task}"
     classes = found.model.classes
     yield confusion(f"{name}-confusion", np.asarray(found.model.confusion), report.labels, title=title)
     intervals = f1_intervals(report, found)
@@ -99,10 +99,10 @@ def _pictures(report: Report, task: str, found: TaskReport) -> Iterator[Picture]
 
 
 def f1_intervals(report: Report, found: TaskReport) -> list[tuple[float, float]] | None:
-    """Return the interval of each emotion's F1 in per cent, over dialogues and seeds; None where they are too few.
+    """Return the interval of each emotion's F1 in per cent, over dialogues and seeds; None with too few dialogues.
 
-    F1 = 2 TP / (2 TP + FP + FN) of the counts of each draw; an emotion that nobody says or means in a draw counts
-    as 0 there, as it does in the scores.
+    F1 = 2 TP / (2 TP + FP + FN) of the counts of each draw. An emotion that is neither gold nor predicted in a draw
+    counts as 0, as in the scores.
     """
     draws = Draws.of(found.targets.dialogues, draws=report.resampling.draws, seed=report.resampling.seed)
     weights = draws.seeds(len(found.forecasts), 0)
@@ -117,7 +117,7 @@ def f1_intervals(report: Report, found: TaskReport) -> list[tuple[float, float]]
 
 
 def curves(run: Run) -> Picture | None:
-    """Return the learning curves of a run, or None where it kept no log."""
+    """Return the learning curves of a run, or None if it has no log."""
     import json
 
     log, metrics = run.folder / "log.jsonl", run.folder / "metrics.json"
@@ -131,12 +131,12 @@ def curves(run: Run) -> Picture | None:
 
 
 def sections(report: Report, dialogues: Sequence[Dialogue], drawn: Mapping[str, Sequence[Picture]]) -> list[Section]:
-    """Return the sections of a page: one for each task.
+    """Return the sections of a page, one per task.
 
     Args:
-        report: what was found.
-        dialogues: the split that it was found on.
-        drawn: the pictures of each task.
+        report: the results.
+        dialogues: the dialogues of the split.
+        drawn: the plots of each task.
     """
     tables: dict[str, list[Grid]] = {task: [] for task in report.tasks}
     for table in report_tables(report):
@@ -154,7 +154,7 @@ def sections(report: Report, dialogues: Sequence[Dialogue], drawn: Mapping[str, 
 
 
 def grid(table: Table) -> Grid:
-    """Return a table with its cells in words."""
+    """Return a table with formatted cells."""
     rows = tuple(tuple(map(_shown, row)) for row in table.rows)
     return Grid(table.title, table.columns, rows, table.names, table.notes)
 
@@ -170,34 +170,35 @@ def _shown(cell: Cell) -> str:
 
 
 def mistakes(report: Report, found: TaskReport, dialogues: Sequence[Dialogue]) -> Iterator[Mistake]:
-    """Yield the wrong predictions of the first seed, the most confident first, with the window that each is of."""
+    """Yield the wrong predictions of the first seed with their windows, the most confident first."""
     targets, probabilities = found.targets, found.forecasts[0].probabilities
     predicted, sure = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != targets.gold)
     turns = {dialogue.id: dialogue.utterances for dialogue in dialogues}
     for n in wrong[np.argsort(-sure[wrong], kind="stable")][:MISTAKES].tolist():
-        said, last = _place(turns, targets, n)
+        utterances, last = _window_end(turns, targets, n)
         reach = min(_CONTEXT, report.recipe.history or _CONTEXT)
-        after = None if targets.task == "erc" else _asked(said, last, report.recipe.epc.target)
+        after = None if targets.task == "erc" else _target_utterance(utterances, last, report.recipe.epc.target)
         yield Mistake(
             dialogue=targets.identities[n][0],
             gold=report.labels[targets.gold[n]],
             predicted=report.labels[predicted[n]],
             probability=float(sure[n]),
             gold_probability=float(probabilities[n, targets.gold[n]]),
-            context=tuple(Line(u.speaker, u.text) for u in said[max(0, last - reach + 1) : last + 1]),
+            context=tuple(Line(u.speaker, u.text) for u in utterances[max(0, last - reach + 1) : last + 1]),
             unheard=None if after is None else Line(after.speaker, after.text),
         )
 
 
-def _place(turns: Mapping[str, Sequence[Utterance]], targets: Targets, n: int) -> tuple[Sequence[Utterance], int]:
-    """Return the dialogue of a target and the number of the last utterance that was heard."""
+def _window_end(turns: Mapping[str, Sequence[Utterance]], targets: Targets, n: int) -> tuple[Sequence[Utterance], int]:
+    """Return the dialogue of a target and the number of the last utterance in its window."""
     dialogue, utterance, _ = targets.identities[n]
-    said = turns[dialogue]
-    return said, next(place for place, u in enumerate(said) if u.utterance == utterance)
+    utterances = turns[dialogue]
+    return utterances, next(number for number, u in enumerate(utterances) if u.utterance == utterance)
 
 
-def _asked(said: Sequence[Utterance], last: int, target: str) -> Utterance | None:
-    """Return the utterance that a forecast is about."""
+def _target_utterance(utterances: Sequence[Utterance], last: int, target: str) -> Utterance | None:
+    """Return the target utterance of a forecast."""
     own = {"next": (True, False), "own": (True,), "other": (False,)}[target]
-    return next((u for u in said[last + 1 :] if (u.speaker == said[last].speaker) in own), None)
+    speaker = utterances[last].speaker
+    return next((u for u in utterances[last + 1 :] if (u.speaker == speaker) in own), None)

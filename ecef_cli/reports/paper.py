@@ -1,6 +1,6 @@
-"""Tables 1 to 3 of the paper, and what a recipe does differently from it.
+"""Tables 1 to 3 of the paper, and differences of a recipe from it.
 
-The figures are those printed in Shi, Liang, Yu, "Emotional Cues Extraction and Fusion for Multi-modal Emotion
+The figures are from Shi, Liang, Yu, "Emotional Cues Extraction and Fusion for Multi-modal Emotion
 Prediction and Recognition in Conversation", Interspeech 2024, pages 4074-4078.
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ecef_cli.recipe.model import Block, Recipe
 
 DATASETS = {"iemocap": "IEMOCAP", "meld": "MELD"}
-"""The paper's datasets by the name that ecef prepares them under."""
+"""The paper's datasets, by their names in ecef."""
 
 OURS = "the paper"
 
@@ -27,8 +27,8 @@ class Published:
 
     Attributes:
         modality: `T`, `S` or `T+S`.
-        method: who it is of, and the year; of Table 3, what is left out.
-        figures: per cent, in the order of the table's metrics; None where the paper has none.
+        method: the method and year; in Table 3, the part left out.
+        figures: per cent, in the order of the table's metrics; None if the paper gives none.
     """
 
     modality: str
@@ -41,7 +41,7 @@ class PaperTable:
     """A table of the paper.
 
     Attributes:
-        title: what it is of.
+        title: its title.
         task: the task.
         metrics: keys of its metrics.
         rows: its rows by dataset.
@@ -101,7 +101,7 @@ TABLES = {
         ),
     ),
     "table3": PaperTable(
-        "Table 3: what leaving out a part changes in prediction (EPC)",
+        "Table 3: effect of leaving out a part on prediction (EPC)",
         "epc",
         ("uar", "macro_f1"),
         _rows(
@@ -116,12 +116,12 @@ TABLES = {
 
 
 def modality(recipe: Recipe) -> str:
-    """Return `T`, `S` or `T+S`, as the paper calls what is read."""
+    """Return the paper's name of the modalities: `T`, `S` or `T+S`."""
     return "+".join(letter for letter, key in (("T", "text"), ("S", "audio")) if key in recipe.modalities)
 
 
 def left_out(recipe: Recipe) -> str:
-    """Return which of the paper's parts a recipe leaves out, as Table 3 says it; empty where none."""
+    """Return the paper's parts that a recipe leaves out, as named in Table 3; empty if none."""
     parts = []
     if recipe.reads("text") and recipe.tagger is None:
         parts.append("KWRT")
@@ -133,15 +133,14 @@ def left_out(recipe: Recipe) -> str:
 
 
 def corpus(report: Report) -> str | None:
-    """Return the key of the paper's dataset that a report is of, or that its dataset's name begins with; else None."""
+    """Return the key of the paper's dataset for a report, also if it is a prefix of the report's dataset; else None."""
     return next((key for key in DATASETS if report.dataset == key or report.dataset.startswith(f"{key}-")), None)
 
 
 def departures(report: Report) -> tuple[str, ...]:
-    """Return what a run does differently from the paper, from its recipe alone.
+    """Return a run's differences from the paper, from its recipe.
 
-    Where the paper does not say what it did, as of the EPC protocol and of how the epoch was chosen, what was done here
-    is named too.
+    Includes our choices if the paper does not state its own, such as the EPC protocol and the choice of the epoch.
     """
     return tuple(_departures(report))
 

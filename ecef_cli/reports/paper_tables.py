@@ -1,4 +1,4 @@
-"""Our runs beside the rows of the paper's tables."""
+"""Add our runs to the tables of the paper."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ecef_cli.api.errors import UsageProblem
 from ecef_cli.evaluation.bootstrap import Draws
 from ecef_cli.evaluation.measure import System
-from ecef_cli.evaluation.targets import require_same
+from ecef_cli.evaluation.targets import require_same_targets
 from ecef_cli.reports.paper import DATASETS, TABLES, corpus, departures, left_out, modality
 from ecef_cli.reports.tables import Table, metric_titles
 
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 
 _UNSAID = (
-    "The paper gives no intervals. It does not say of how many seeds its figures are, how its epoch was chosen, nor, "
-    "for prediction, which utterances are asked for and how much of the dialogue is read."
+    "The paper gives no intervals. It does not state the number of seeds, how it chose the epoch, nor, for prediction, "
+    "which utterances are targets and how much of the dialogue is read."
 )
 
 
 def paper_table(name: str, reports: Sequence[Report]) -> Table:
-    """Return a table of the paper with our runs in it, and below it what each run does differently.
+    """Return a table of the paper with our runs, and the differences of each run in the notes.
 
-    A run stands below the paper's rows of its modality and of the dataset that it is of, or whose name its own begins
-    with. In Table 3 a run without some part is given as its difference from the run, on the same targets, that has all.
+    A run is below the paper's rows of its modality and dataset; the dataset's name may be a prefix of the run's. In
+    Table 3, a run without some part is the difference from the full run on the same targets.
 
     Args:
         name: `table1`, `table2` or `table3`.
         reports: one or more.
 
     Raises:
-        DataError: in Table 3, runs that are to be compared were asked different targets.
-        UsageProblem: a run has not the table's task, or Table 3 has no run to compare with.
+        DataError: in Table 3, the runs to compare have different targets.
+        UsageProblem: a run lacks the table's task, or Table 3 has no run to compare with.
     """
     found = TABLES[name]
     for report in reports:
         if found.task not in report.tasks:
             others = [key for key, table in TABLES.items() if table.task in report.tasks]
-            problem = f"{name} is of {found.task.upper()}, which {report.run} does not do"
+            problem = f"{name} is about {found.task.upper()}, but {report.run} is not trained for it"
             raise UsageProblem(problem, hint=f"try --paper {others[0]}" if others else None)
     rows = _ablations(found, reports) if name == "table3" else _results(found, reports)
     strange = list(dict.fromkeys(report.dataset for report in reports if corpus(report) is None))
-    alone = f"The paper has no figures of {', '.join(strange)}, but of {' and '.join(DATASETS.values())} alone."
+    alone = f"The paper has figures for {' and '.join(DATASETS.values())} only, not for {', '.join(strange)}."
     return Table(
         f"{found.title}, in the paper and here",
         ("data", "M", "method", *metric_titles(found.metrics)),
@@ -81,10 +81,10 @@ def _ablations(table: PaperTable, reports: Sequence[Report]) -> list[tuple[Cell,
         if full is None:
             raise UsageProblem(
                 f"table3 has no run to compare {report.run} with",
-                hint=f"name one of {modality(report.recipe)} on {report.dataset} that leaves out nothing",
+                hint=f"add a run of {modality(report.recipe)} on {report.dataset} with all parts",
             )
         names = (full.run, report.run)
-        require_same(full.tasks[table.task].targets, report.tasks[table.task].targets, names)
+        require_same_targets(full.tasks[table.task].targets, report.tasks[table.task].targets, names)
         above = _above(report, full, table.task, number)
         cells = (above.get(key) for key in table.metrics)
         lines.append(
@@ -117,7 +117,7 @@ def _data(report: Report) -> str:
 def _joined(
     table: PaperTable, reports: Sequence[Report], ours: Sequence[tuple[Report, tuple[Cell, ...]]]
 ) -> list[tuple[Cell, ...]]:
-    """Return the paper's rows of the datasets that there are runs of, each modality's followed by ours."""
+    """Return the paper's rows of the runs' datasets, each modality followed by our rows."""
     wanted = [key for key in DATASETS if any(corpus(report) == key for report in reports)]
     rows: list[tuple[Cell, ...]] = []
     for key in wanted:

@@ -1,8 +1,8 @@
-"""Pictures for print and for pages.
+"""Draw pictures for print and for pages.
 
-A picture is the same bytes each time. Words in its SVG are text and not outlines: they can be searched, read aloud and
-edited. They are laid out in DejaVu Sans, which is wide, so that another sans-serif font, where a viewer lacks that one,
-leaves gaps and no overlaps.
+The same figure gives the same bytes. Words in the SVG are text, not outlines, so they can be searched, read aloud and
+edited. The layout uses DejaVu Sans, which is wide: a viewer without it falls back to another sans-serif font, which
+leaves gaps but no overlaps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DPI = 300
-"""Dots an inch of a PNG."""
+"""Resolution of a PNG, dots per inch."""
 
 _FAMILIES = "'DejaVu Sans', Verdana, Arial, sans-serif"
 _STYLE: Any = {
@@ -34,7 +34,7 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 9,
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib, so that a picture is the same on every machine
+    "font.family": ["DejaVu Sans"],  # part of matplotlib, so pictures are the same on every machine
     "font.size": 8,
     "grid.color": "#d0d0d0",
     "grid.linewidth": 0.5,
@@ -42,7 +42,7 @@ _STYLE: Any = {
     "lines.markersize": 4,
     "svg.fonttype": "none",
     "svg.hashsalt": "ecef",
-    "text.parse_math": False,  # a label may hold a dollar sign
+    "text.parse_math": False,  # a label may contain a dollar sign
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
 }
@@ -50,13 +50,13 @@ _STYLE: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture, drawn.
+    """A finished picture.
 
     Attributes:
-        name: of its files, without suffix.
-        alt: what it shows, in words.
-        png: at 300 dpi.
-        svg: the same in vectors.
+        name: name of its files, without suffix.
+        alt: its description.
+        png: PNG at 300 dpi.
+        svg: the same as SVG.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Picture:
     svg: str
 
     def save(self, folder: Path) -> tuple[Path, Path]:
-        """Write both files into a folder, which is made where it is missing, and return their paths."""
+        """Write both files into a folder, create it if missing, and return their paths."""
         png, svg = folder / f"{self.name}.png", folder / f"{self.name}.svg"
         with replacing(png) as part:
             part.write_bytes(self.png)
@@ -77,23 +77,23 @@ def drawn(name: str, alt: str, size: tuple[float, float], draw: Callable[[Figure
     """Return a picture.
 
     Args:
-        name: of its files, without suffix.
-        alt: what it shows, in words.
+        name: name of its files, without suffix.
+        alt: its description.
         size: width and height in inches.
-        draw: draws on an empty figure.
+        draw: function that draws on an empty figure.
     """
     png, svg = io.BytesIO(), io.StringIO()
     with mpl.rc_context():
-        mpl.rcdefaults()  # not what this user's matplotlibrc says
+        mpl.rcdefaults()  # ignore the user's matplotlibrc
         mpl.rcParams.update(_STYLE)
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure)
-        # The date and the version of matplotlib would make every file another one.
+        # Omit the date and the version of matplotlib, which would change every file.
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             figure.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
             figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
     if any("missing from font" in str(warning.message) for warning in caught):
-        console.warn(f"{name}.png lacks letters that DejaVu Sans does not have; {name}.svg shows them")
+        console.warn(f"{name}.png lacks characters missing from DejaVu Sans; {name}.svg has them")
     return Picture(name, alt, png.getvalue(), svg.getvalue().replace("'DejaVu Sans'", _FAMILIES))

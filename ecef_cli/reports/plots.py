@@ -1,4 +1,4 @@
-"""Pictures of a run, for print: confusion, learning curves, reliability, scores by emotion; each from arrays alone."""
+"""Draw plots for print from arrays: confusion, learning curves, reliability, scores by emotion."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.int64]
 
 _GREY, _BLUE, _ORANGE = PALETTE[0], PALETTE[3], PALETTE[6]
-# Each line has a marker and a dash of its own beside its colour.
+# Each line has its own marker and dash, besides its colour.
 _LINES = ((_BLUE, "o", "-"), (_ORANGE, "s", "--"), (PALETTE[5], "^", "-."), (PALETTE[7], "D", ":"))
-_LONGEST = 26  # characters of a label
+_LONGEST = 26  # maximum characters of a label
 
 
 def confusion(name: str, counts: Counts, labels: Sequence[str], *, title: str = "") -> Picture:
-    """Draw a confusion matrix as the paper's Figure 3 does: per cent of each gold emotion, with counts below.
+    """Draw a confusion matrix as in the paper's Figure 3: per cent of each gold emotion, with counts below.
 
     Args:
-        name: of the files.
-        counts: (C, C), gold by row, predicted by column; a row without targets is left grey.
+        name: name of the files.
+        counts: (C, C), gold by row, predicted by column; a row without targets stays grey.
         labels: the C emotions.
-        title: stands above it.
+        title: its title.
     """
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.where(totals > 0, 100 * counts / np.maximum(totals, 1), np.nan)
@@ -69,7 +69,7 @@ def confusion(name: str, counts: Counts, labels: Sequence[str], *, title: str = 
         bar.outline.set_visible(False)
 
     right = int(np.trace(counts))
-    alt = f"Confusion matrix{_of(title)}: {right:,} of {int(counts.sum()):,} targets are predicted right."
+    alt = f"Confusion matrix{_of(title)}: {right:,} of {int(counts.sum()):,} targets are predicted correctly."
     return drawn(name, alt, (size + 0.9, size), draw)
 
 
@@ -79,10 +79,10 @@ def learning_curves(
     """Draw the loss of training and the dev metrics of each task, with the chosen epoch marked.
 
     Args:
-        name: of the files.
-        epochs: the rows of a run's `log.jsonl`: `epoch`, `loss`, and for each task its metrics.
+        name: name of the files.
+        epochs: the rows of a run's `log.jsonl`: `epoch`, `loss`, and the metrics of each task.
         chosen: the epoch whose weights were kept.
-        title: stands above it.
+        title: its title.
     """
     tasks = [key for key, value in (epochs[0] if epochs else {}).items() if isinstance(value, dict)]
     numbers = [row["epoch"] for row in epochs]
@@ -107,7 +107,7 @@ def learning_curves(
         if chosen is not None:
             lines.append(mpl.lines.Line2D([], [], color=_GREY, linestyle=(0, (4, 2)), linewidth=1))
             headings.append(f"chosen epoch ({chosen})")
-        columns = 5 if len(tasks) > 1 else 3  # what the figure's width has room for
+        columns = 5 if len(tasks) > 1 else 3  # as many as fit the figure
         figure.legend(lines, headings, loc="outside lower center", ncols=columns, frameon=False, handlelength=3)
         figure.suptitle(title, fontsize=9)
 
@@ -117,12 +117,12 @@ def learning_curves(
 
 
 def reliability(name: str, found: Calibration, *, title: str = "") -> Picture:
-    """Draw how often a prediction of each confidence is right, how many there are, and the ECE.
+    """Draw a reliability diagram: accuracy and number of predictions by confidence, and the ECE.
 
     Args:
-        name: of the files.
-        found: the bins, at least one of which holds a prediction, and the error.
-        title: stands above it.
+        name: name of the files.
+        found: the bins, of which at least one has a prediction, and the error.
+        title: its title.
     """
     bins = [one for one in found.bins if one.count]
     total = sum(one.count for one in bins)
@@ -159,17 +159,17 @@ def emotion_bars(
     high: Sequence[float] | None = None,
     title: str = "",
 ) -> Picture:
-    """Draw one score of each emotion, with its interval where there is one.
+    """Draw one score of each emotion, with its interval if there is one.
 
     Args:
-        name: of the files.
+        name: name of the files.
         labels: the C emotions.
-        values: their scores, in per cent; an emotion that is nowhere gold has none, whatever stands here.
-        support: how often each is the gold emotion.
-        metric: what the scores are.
+        values: their scores, in per cent; ignored for an emotion without targets.
+        support: number of targets of each emotion.
+        metric: name of the score.
         low: lower ends of confidence intervals.
-        high: upper ends of them.
-        title: stands above it.
+        high: upper ends of confidence intervals.
+        title: its title.
     """
     known = np.asarray(support) > 0
     at, scores = np.flatnonzero(known), np.asarray(values, dtype=float)
@@ -182,8 +182,8 @@ def emotion_bars(
             whiskers = np.clip([scores[at] - np.asarray(low)[at], ends[at] - scores[at]], 0, None)
             axes.errorbar(scores[at], at, xerr=whiskers, fmt="none", ecolor="black", elinewidth=1.1, capsize=2.5)
         for row, score in enumerate(scores):
-            text, place = (f"{score:.1f}", max(score, ends[row])) if known[row] else ("no target", 0.0)
-            axes.text(place + 1.5, row, text, va="center", fontsize=7.5, color="black" if known[row] else "#505050")
+            text, end = (f"{score:.1f}", max(score, ends[row])) if known[row] else ("no target", 0.0)
+            axes.text(end + 1.5, row, text, va="center", fontsize=7.5, color="black" if known[row] else "#505050")
         named = [f"{_short(label)} (n = {count:,})" for label, count in zip(labels, support, strict=True)]
         axes.set_yticks(range(len(labels)), named)
         axes.set(xlim=(0, 112), ylim=(len(labels) - 0.4, -0.6), xlabel=f"{metric}, per cent", title=title)

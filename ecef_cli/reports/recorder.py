@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ROWS = 1_000
-"""Rows that a report shows at most: a browser, and memory, must bear them."""
+"""Maximum rows of a report, for the sake of browsers and memory."""
 
 PROBLEMS = 200
-"""Problems that a report lists at most."""
+"""Maximum problems that a report lists."""
 
 
 @dataclass(slots=True)
 class Recorded:
-    """What became of the rows of a stream.
+    """Results for the rows of a stream.
 
     Attributes:
         answered: the first `ROWS` rows with a prediction.

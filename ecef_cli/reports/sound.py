@@ -1,4 +1,4 @@
-"""Recordings in a page: the sound itself, and its pitch and energy as curves."""
+"""Embed recordings in a page, with curves of pitch and energy."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float32]
 
 RATE = 16_000
-"""Samples a second of an embedded recording (Hz)."""
+"""Sample rate of an embedded recording, Hz."""
 
 LONGEST = 120.0
-"""Seconds of an utterance whose recording a page takes in at most."""
+"""Maximum duration of an embedded recording, seconds."""
 
 WIDTH, HEIGHT = 1000, 100
-"""Units of a drawing; it is stretched to the page."""
+"""Units of a drawing, which is stretched to the page."""
 
-_POINTS = 400  # of a curve
-_FLOOR, _CEILING = 60.0, 600.0  # Hz of pitch
-_RANGE = 50.0  # dB of energy that are drawn, below the loudest
-_VOICED = 0.5  # confidence from which on a frame has a pitch
-_BLOCK = 2**16  # samples that are encoded at once
+_POINTS = 400  # points of a curve
+_FLOOR, _CEILING = 60.0, 600.0  # Hz, range of pitch
+_RANGE = 50.0  # dB, range of energy below the loudest
+_VOICED = 0.5  # minimum confidence of a voiced frame
+_BLOCK = 2**16  # samples per encoding step
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Curves:
     """Pitch and energy as paths of SVG in a field of `WIDTH` x `HEIGHT`.
 
     Attributes:
-        pitch: path of log F0 between 60 and 600 Hz; broken where nothing is voiced.
+        pitch: path of log F0 between 60 and 600 Hz; with gaps at unvoiced frames.
         energy: closed path of the level, from 50 dB below the loudest frame up to it.
-        median: median pitch in Hz; None where nothing is voiced.
+        median: median pitch in Hz; None without voiced frames.
         lowest: lowest pitch in Hz, or None.
         highest: highest pitch in Hz, or None.
         loudest: level of the loudest frame in dB of full scale.
@@ -62,9 +62,9 @@ class Sound:
     """A recording in a page.
 
     Attributes:
-        seconds: how long it is.
+        seconds: its duration.
         curves: its pitch and energy.
-        data: the recording in base64, mono MP3 of 16 kHz; None where it is left out.
+        data: the recording in base64, mono MP3 at 16 kHz; None if it is left out.
     """
 
     seconds: float
@@ -73,14 +73,14 @@ class Sound:
 
 
 class SoundReader:
-    """Reads recordings until the page holds as many as it may.
+    """Reader of recordings up to the page's limit.
 
-    They are MP3, which every browser plays and which takes 6 kB a second. FLAC takes twice as much, and Chromium's
-    player breaks where one seeks in its last frame. Ogg numbers its streams at random, so that no page would be the
-    same twice, and Safari has learned it only lately.
+    Recordings become MP3, which every browser plays and which takes 6 kB a second. FLAC takes twice as much, and
+    Chromium's player fails when seeking in the last frame. Ogg has random stream numbers, so pages would not be
+    reproducible, and Safari supports it only recently.
 
     Args:
-        limit: bytes of sound that the page may hold.
+        limit: maximum bytes of audio in the page.
     """
 
     def __init__(self, limit: int) -> None:
@@ -88,17 +88,17 @@ class SoundReader:
         self.left_out = 0
 
     def read(self, utterance: Utterance) -> Sound:
-        """Return the recording of an utterance; without its sound, where the page holds no more.
+        """Return the recording of an utterance, without its audio if the page is full.
 
         Raises:
             DataError: it cannot be read, or is longer than `LONGEST`.
         """
-        assert utterance.audio is not None  # noqa: S101 - the caller asks for those that have one
+        assert utterance.audio is not None  # noqa: S101 - guaranteed by the caller
         end = inspect(utterance.audio).seconds if utterance.end is None else utterance.end
         seconds = end - (utterance.start or 0.0)
         if seconds > LONGEST:
             self.left_out += 1
-            raise DataError(f"lasts {seconds:.0f} s; a page takes in up to {LONGEST:.0f} s of an utterance")
+            raise DataError(f"lasts {seconds:.0f} s; the maximum is {LONGEST:.0f} s")
         wave = read_wave(utterance.audio, rate=RATE, start=utterance.start, end=utterance.end)
         encoded = base64.b64encode(_encoded(wave)).decode()
         fits = len(encoded) <= self._left
@@ -119,13 +119,13 @@ class SoundReader:
         level = np.asarray(found.loudness_db, dtype=float)
         voiced = np.asarray(found.confidence) >= _VOICED
         pitch = np.asarray(found.pitch_hz, dtype=float)
-        heard = pitch[voiced]
+        voiced_pitch = pitch[voiced]
         return Curves(
             pitch=_line(pitch, voiced),
             energy=_area(level),
-            median=float(np.median(heard)) if len(heard) else None,
-            lowest=float(heard.min()) if len(heard) else None,
-            highest=float(heard.max()) if len(heard) else None,
+            median=float(np.median(voiced_pitch)) if len(voiced_pitch) else None,
+            lowest=float(voiced_pitch.min()) if len(voiced_pitch) else None,
+            highest=float(voiced_pitch.max()) if len(voiced_pitch) else None,
             loudest=float(level.max()),
         )
 
@@ -148,7 +148,7 @@ def _line(pitch: npt.NDArray[np.float64], voiced: npt.NDArray[np.bool_]) -> str:
     for n in range(0, len(pitch), step):
         if voiced[n]:
             parts.append(f"{'L' if drawing else 'M'}{across[n]:.1f} {HEIGHT * (1 - share[n]):.1f}")
-            if not drawing:  # a single frame is a dot: a line of no length with round ends
+            if not drawing:  # a single frame is a dot: a line of zero length with round ends
                 parts.append("h0")
         drawing = bool(voiced[n])
     return "".join(parts)

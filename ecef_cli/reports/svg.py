@@ -1,4 +1,4 @@
-"""Pictures inside a page."""
+"""Embed pictures in a page."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _APART = re.compile(r"\s*<metadata>.*?</metadata>|\s*<style\b.*?</style>", re.DO
 def inline(picture: Picture, number: int) -> Markup:
     """Return a picture as an element of a page, with its description.
 
-    Names inside are made the page's own, since matplotlib gives the same ones to every picture, and its rules of style,
-    which would hold for the whole page, are left to the page's class `plot`.
+    Ids get a prefix, because matplotlib uses the same ids in every picture. Its style rules, which would apply to the
+    whole page, are removed; the page's class `plot` replaces them.
 
     Args:
-        picture: the picture; its SVG is matplotlib's, which escapes labels.
-        number: of the picture in the page.
+        picture: the picture; matplotlib has escaped the labels in its SVG.
+        number: number of the picture in the page.
     """
     body = _APART.sub("", picture.svg[picture.svg.index("<svg") :])
     body = _TAG.sub(lambda tag: _NAMES.sub(rf"\g<1>p{number}-", tag.group()), body)
     head = f'<svg class="plot" role="img" aria-label="{escape(picture.alt)}"'
-    return Markup(head + body.removeprefix("<svg"))  # noqa: S704 - what a user wrote in it is escaped
+    return Markup(head + body.removeprefix("<svg"))  # noqa: S704 - user text is escaped

@@ -1,4 +1,4 @@
-"""Tables of an evaluation, of a comparison and of the paper, before anything is known of how they are written."""
+"""Build tables of an evaluation and of a comparison, independent of the output format."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ecef_cli.evaluation.comparison import Comparison
-    from ecef_cli.evaluation.crossing import Crossing
+    from ecef_cli.evaluation.label_mapping import LabelMapping
     from ecef_cli.evaluation.results import Measured, Report, TaskReport
 
-_SHOWN = 5e-5  # the smallest p-value that four decimals tell from 0
+_SHOWN = 5e-5  # smallest p-value that four decimals can show
 
 Cell = str | int | float | Estimate | None
 
@@ -26,11 +26,11 @@ class Table:
     """A table.
 
     Attributes:
-        title: what it shows.
+        title: its title.
         columns: headings.
-        rows: cells; None where there is nothing to show.
-        names: how many columns from the left say what the row is of.
-        notes: what is to be read below it.
+        rows: cells; None for an empty one.
+        names: number of columns from the left that name the row.
+        notes: notes below it.
     """
 
     title: str
@@ -41,7 +41,7 @@ class Table:
 
 
 def report_tables(report: Report) -> Iterator[Table]:
-    """Yield the tables of a run: each task beside its baselines, by emotion, and the confusion."""
+    """Yield the tables of a run: each task with its baselines, by emotion, and the confusion."""
     for task, found in report.tasks.items():
         name = f"{task.upper()} on {report.data}"
         yield _scores(report, found, name)
@@ -51,7 +51,7 @@ def report_tables(report: Report) -> Iterator[Table]:
             ("", "precision", "recall", "F1", "targets"),
             tuple((c.label, c.precision, c.recall, c.f1, c.support) for c in found.model.classes),
         )
-        of_seeds = " of all seeds together" if len(report.seeds) > 1 else ""
+        of_seeds = " over all seeds" if len(report.seeds) > 1 else ""
         yield Table(
             f"{name}, confusion{of_seeds}: gold by row, predicted by column",
             ("", *report.labels),
@@ -59,8 +59,8 @@ def report_tables(report: Report) -> Iterator[Table]:
         )
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _mean(report: Report) -> str:
@@ -86,7 +86,7 @@ def _against(report: Report, found: TaskReport, name: str) -> Table:
         beaten = [TITLES[v.metric] for v in found.verdicts if v.baseline == baseline and v.beaten]
         rows.append((baseline, *(above.get(key) for key in metrics), ", ".join(beaten) or "nothing"))
     return Table(
-        f"{name}, {report.run} less each baseline, paired by dialogue",
+        f"{name}, {report.run} minus each baseline, paired by dialogue",
         ("", *(TITLES[key] for key in metrics), "beats it on"),
         tuple(rows),
     )
@@ -101,9 +101,9 @@ def _notes(report: Report, found: TaskReport) -> Iterator[str]:
             f"{over}, seed {resampling.seed}."
         )
     if found.targets.task == "epc" and report.protocol:
-        yield f"Asked was {report.protocol}."
-    if report.crossing is not None:
-        yield _crossing_note(report, report.crossing, found.targets.task)
+        yield f"Target: {report.protocol}."
+    if report.label_mapping is not None:
+        yield _label_mapping_note(report, report.label_mapping, found.targets.task)
     if found.model.shift is not None:
         yield _shift_note(report, found.model)
     for verdict in found.verdicts:
@@ -111,23 +111,27 @@ def _notes(report: Report, found: TaskReport) -> Iterator[str]:
             yield f"{verdict.sentence(report.run)}."
 
 
-def _crossing_note(report: Report, crossing: Crossing, task: str) -> str:
-    lost = [label for label, into in crossing.mapping if into is None]
+def _label_mapping_note(report: Report, label_mapping: LabelMapping, task: str) -> str:
+    lost = [label for label, into in label_mapping.mapping if into is None]
     share = f", {100 * report.outside[task]:.1f} % of all" if lost else ""
-    return f"{crossing.sentence()}{share}."
+    return f"{label_mapping.sentence()}{share}."
 
 
 def _shift_note(report: Report, model: Measured) -> str:
     shift = model.shift
     assert shift is not None  # noqa: S101 - for the type checker
-    share = f", {100 * shift.shifts / shift.targets:.1f} % of which differ from the present" if shift.targets else ""
-    out = f"; {shift.left_out:,} are left out, as their present has no label" if shift.left_out else ""
-    missing = f"; that of {report.run} is not measured: {shift.missing}" if shift.missing else ""
+    share = (
+        f", {100 * shift.shifts / shift.targets:.1f} % of which differ from the current emotion"
+        if shift.targets
+        else ""
+    )
+    out = f"; excluding {shift.left_out:,} whose current utterance has no label" if shift.left_out else ""
+    missing = f"; not measured for {report.run}: {shift.missing}" if shift.missing else ""
     return f"Shift AUC is over {shift.targets:,} targets{share}{out}{missing}."
 
 
 def comparison_table(comparison: Comparison) -> Table:
-    """Return the table of runs against the first."""
+    """Return the table that compares runs with the first."""
     seeds = any(row.p_seeds is not None for row in comparison.rows)
     rows: list[tuple[Cell, ...]] = []
     for row in comparison.rows:
@@ -136,11 +140,11 @@ def comparison_table(comparison: Comparison) -> Table:
             test = None if row.paired is None else "paired" if row.paired else "Welch"
             cells += [_p(row.p_seeds), _p(row.p_seeds_holm), test]
         rows.append(tuple(cells))
-    explained = f"p: sign flips of whole dialogues, {comparison.flips:,} or all there are; Holm: for all rows together."
-    over_seeds = "p over seeds: a t-test of the runs' figures, corrected likewise; empty where they do not vary."
+    explained = f"p: sign flips of whole dialogues, {comparison.flips:,} or all possible ones; Holm: over all rows."
+    over_seeds = "p over seeds: a t-test of the runs' figures, also corrected; empty if they do not vary."
     tail = ("p over seeds", "Holm over seeds", "t-test") if seeds else ()
     return Table(
-        f"against {comparison.base}, paired over the same targets",
+        f"compared with {comparison.base}, paired over the same targets",
         ("run", "task", "metric", "difference", "p", "Holm", *tail),
         tuple(rows),
         names=3,

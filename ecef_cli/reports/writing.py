@@ -1,4 +1,4 @@
-"""Writes tables for a terminal, for Markdown, for LaTeX and as CSV."""
+"""Write tables for a terminal, as Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LATEX = {
 def write(tables: Sequence[Table], form: str) -> str:
     """Return tables as text.
 
-    CSV is one table for all, a figure a line: `table`, `row`, `column`, `value`, and `low` and `high` of its interval.
+    CSV is one table with a figure per line: `table`, `row`, `column`, `value`, and its interval as `low` and `high`.
 
     Args:
         tables: the tables.
@@ -47,7 +47,7 @@ def write(tables: Sequence[Table], form: str) -> str:
 
 
 def _terminal(table: Table) -> str:
-    """Return a table in which each interval stands below its figure, where any cell has one."""
+    """Return a table with each interval below its figure."""
     lines: list[list[str]] = []
     for row in table.rows:
         lines.append(["" if cell is None else _figure(cell) for cell in row])
@@ -85,14 +85,14 @@ def _markdown(table: Table) -> str:
     def line(cells: Iterable[str]) -> str:
         return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
-    rule = line("---" if place < table.names else "---:" for place in range(len(table.columns)))
+    rule = line("---" if column < table.names else "---:" for column in range(len(table.columns)))
     rows = [line(map(_inline, row)) for row in table.rows]
     notes = ["", *(f"- {note}" for note in table.notes)] if table.notes else []
     return "\n".join([f"**{table.title}**", "", line(table.columns), rule, *rows, *notes])
 
 
 def _latex(table: Table) -> str:
-    r"""Return a table that needs the package `booktabs`; each interval stands small beside its figure."""
+    r"""Return a table for the package `booktabs`, with each interval in small type beside its figure."""
 
     def shown(cell: Cell) -> str:
         figure, space, between = _inline(cell).partition(" ") if isinstance(cell, Estimate) else (_inline(cell), "", "")
@@ -139,7 +139,7 @@ def _csv(tables: Sequence[Table]) -> str:
 
 
 def as_dict(table: Table) -> dict[str, Any]:
-    """Return a table as plain values: a row's names and figures by column, an interval as value, low and high."""
+    """Return a table as a dict: rows by column, intervals as value, low and high."""
 
     def plain(cell: Cell) -> Any:
         return asdict(cell) if isinstance(cell, Estimate) else cell

@@ -10,7 +10,7 @@ import pytest
 
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.evaluation.baselines import BACKOFF, Transitions, baselines, forecast
-from ecef_cli.evaluation.targets import FIRST, OTHER, SAME, UNTOLD, Targets, find_targets
+from ecef_cli.evaluation.targets import FIRST, NOT_GIVEN, OTHER, SAME, Targets, find_targets
 from ecef_cli.recipe.sections import Epc
 from ecef_cli.runs.metrics import roc_auc, score
 from ecef_cli.samples.windows import NO_TARGET, samples
@@ -121,7 +121,7 @@ def test_without_recognition_what_needs_no_gold_label_is_not_measured() -> None:
     assert set(found) == {"majority", "repeat-last (gold)", "transition (gold)"}
     assert found["majority"].deployable is None
     assert found["majority"].missing == "the run has no recognition (ERC)"
-    assert found["transition (gold)"].missing == "it knows the gold label of the present"
+    assert found["transition (gold)"].missing == "it uses the gold label of the current utterance"
 
 
 def test_recognition_is_measured_beside_the_majority_alone() -> None:
@@ -151,7 +151,7 @@ def test_no_baseline_reads_anything_of_the_future(last: int) -> None:
 
 
 def test_the_next_speaker_is_known_only_where_the_protocol_tells_it() -> None:
-    assert set(asked("Xa Xb Ya").following.tolist()) == {UNTOLD}
+    assert set(asked("Xa Xb Ya").following.tolist()) == {NOT_GIVEN}
     told = Epc(next_speaker=True)
     assert asked("Xa Xb Ya", epc=told).following.tolist() == [SAME, OTHER]
     found = all_forecasts("Xa Xb Ya", told)

@@ -64,7 +64,7 @@ def refused(other: Targets) -> str:
 
 def test_runs_of_different_datasets_are_refused() -> None:
     assert (
-        "one and two cannot be compared, as their EPC targets differ: the manifests are made (k) and made (other)"
+        "one and two cannot be compared, because their EPC targets differ: the manifests are made (k) and made (other)"
         in (refused(replace(TARGETS, key="other")))
     )
 
@@ -83,8 +83,9 @@ def test_the_first_target_that_differs_is_named() -> None:
         refused(replace(TARGETS, gold=gold))
         .partition("; ")[0]
         .endswith(
-            f"the first that differs is number 5, {dialogue}/{utterance} -> {names[0]} and {dialogue}/{utterance} -> "
-            f"{names[1]} (evaluate both on the same dataset with --dataset, by the same protocol)"
+            f"the first different target is number 5, {dialogue}/{utterance} -> {names[0]} "
+            f"and {dialogue}/{utterance} -> {names[1]} "
+            "(evaluate both on one dataset with --dataset, under the same protocol)"
         )
     )
     identities = list(TARGETS.identities)
@@ -117,7 +118,7 @@ def test_of_one_dialogue_nothing_is_said_to_be_beaten() -> None:
     targets = made_targets(5, 1)
     found = made_report("run", targets, made_forecast(targets, 1, skill=9)).tasks["epc"].verdicts[0]
     assert not found.beaten
-    assert found.sentence("run").startswith("run is not shown to beat majority, as the dialogues are too few: UAR +")
+    assert found.sentence("run").startswith("too few dialogues to show whether run beats majority: UAR +")
 
 
 def test_targets_without_a_label_of_the_present_are_left_out_of_the_change_and_counted() -> None:

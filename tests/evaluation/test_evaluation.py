@@ -172,13 +172,14 @@ def test_tables_of_several_seeds_say_what_is_a_mean_and_what_a_sum(toy_workspace
     titles = [table.title for table in report_tables(report)]
     assert "ERC on toy test, 36 targets in 6 dialogues, mean of 3 seeds" in titles
     assert "ERC on toy test, by emotion, mean of 3 seeds" in titles
-    assert "ERC on toy test, confusion of all seeds together: gold by row, predicted by column" in titles
+    assert "ERC on toy test, confusion over all seeds: gold by row, predicted by column" in titles
 
 
 def test_runs_of_different_recipes_are_no_seeds(toy_workspace: Workspace, seeded: list[Run]) -> None:
     changed = seeded[1].recipe.model_copy(update={"history": 2})
     with pytest.raises(
-        UsageProblem, match="noisy is no group of seeds: noisy-seed2 differs from noisy-seed1 in history"
+        UsageProblem,
+        match="the runs of noisy differ in more than the seed: noisy-seed2 and noisy-seed1 have different history",
     ):
         evaluate(toy_workspace, seeded[0], replace(seeded[1], recipe=changed), name="noisy", split="test", device="cpu")
 
@@ -194,7 +195,7 @@ def test_several_runs_are_compared_and_beside_the_paper(
     printed = run_ecef(*base, "--paper", "table2", "--format", "markdown").stdout
     assert "| toy | T | noisy |" in printed
     assert "- noisy: corpus toy; " in printed
-    assert "- The paper has no figures of toy, but of IEMOCAP and MELD alone." in printed
+    assert "- The paper has figures for IEMOCAP and MELD only, not for toy." in printed
 
 
 def test_runs_of_different_datasets_are_not_compared(
@@ -213,7 +214,7 @@ def test_runs_of_different_datasets_are_not_compared(
     failed = run_ecef("--workspace", toy_workspace.root, "eval", "shared", str(other), "--device", "cpu")
     assert failed.returncode == 3
     line = failed.stderr.splitlines()[-1]
-    assert "shared and other cannot be compared, as their ERC targets differ: the manifests are toy (" in line
+    assert "shared and other cannot be compared, because their ERC targets differ: the manifests are toy (" in line
     assert "there are 36 and 30 targets" in line
     shutil.rmtree(folder)
 

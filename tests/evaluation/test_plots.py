@@ -133,7 +133,7 @@ def test_text_on_a_cell_can_be_read(pictures: dict[str, Picture]) -> None:
 
 def test_letters_that_the_font_lacks_are_told_and_stand_in_the_svg(capsys: pytest.CaptureFixture[str]) -> None:
     picture = plots.emotion_bars("bars", ["喜び"], [50.0], [3])
-    assert "bars.png lacks letters" in capsys.readouterr().err
+    assert "bars.png lacks characters" in capsys.readouterr().err
     assert any("喜び" in text for text in words(picture))
 
 

@@ -189,5 +189,5 @@ def test_table_3_is_of_differences_on_the_same_targets() -> None:
 
 
 def test_a_table_of_a_task_that_a_run_does_not_do_is_refused() -> None:
-    with pytest.raises(UsageProblem, match="table2 is of ERC, which mine does not do"):
+    with pytest.raises(UsageProblem, match="table2 is about ERC, but mine is not trained for it"):
         paper_table("table2", [made_report("mine", TARGETS, made_forecast(TARGETS, 1))])

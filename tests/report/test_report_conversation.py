@@ -185,9 +185,9 @@ def test_the_page_says_which_model_it_is_and_what_it_cannot(ecef, toy_run: Run) 
     footer = read_page(ecef(TALK)[3]).find("footer")[0].text()
     assert checksum(toy_run.weights) in footer
     assert all(label in footer for label in toy_run.labels)
-    assert "the last 3 utterances; nothing said later is read" in footer
+    assert "the last 3 utterances; never a later one" in footer
     assert "not calibrated" in footer
-    assert "Do not judge people by it." in footer
+    assert "Do not use it to judge people." in footer
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_a_recording_that_is_too_long_for_a_page(
     assert code == 0
     assert len(page.find("audio")) == 1
     assert "lasts" in turns(page)[0].find("p", class_="note")[0].text()
-    assert "the report goes without" in err.splitlines()[0]
+    assert "left out of the report" in err.splitlines()[0]
 
 
 def test_a_recording_that_a_model_of_text_never_asked_for(ecef) -> None:
@@ -273,7 +273,7 @@ def test_a_recording_that_a_model_of_speech_cannot_read(ecef, spoken: list[dict]
     [
         ("-", "page.html", "standard input is answered as it comes"),
         ("talk.jsonl", "-", "stdout has the rows"),
-        ("talk.jsonl", "talk.jsonl", "is the file that is read"),
+        ("talk.jsonl", "talk.jsonl", "is the input file"),
         ("talk.jsonl", ".", "is a folder"),
         ("talk.jsonl", "talk.jsonl/page.html", "cannot be written"),
         ("talk.jsonl", "/proc/nowhere/page.html", "cannot be written"),

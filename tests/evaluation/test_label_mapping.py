@@ -14,8 +14,8 @@ from ecef_cli.api.components import Corpus
 from ecef_cli.api.errors import DataError, UsageProblem
 from ecef_cli.cli.main import _run
 from ecef_cli.corpus.manifest import load_prepared, save_prepared
-from ecef_cli.evaluation.crossing import Crossing
 from ecef_cli.evaluation.evaluate import evaluate
+from ecef_cli.evaluation.label_mapping import LabelMapping
 from ecef_cli.recipe.labels import LabelSet, label_sets
 from ecef_cli.runs.run import Run, open_run
 
@@ -29,39 +29,39 @@ MELD = ("neutral", "surprise", "fear", "sadness", "joy", "disgust", "anger")
 
 
 def test_probabilities_of_labels_that_become_one_are_added_and_others_left_out() -> None:
-    crossing = Crossing.of(MELD, label_sets()["sentiment3"])
-    assert crossing.labels == ("neutral", "positive", "negative")
-    folded, outside = crossing.fold(np.array([[0.1, 0.2, 0.05, 0.15, 0.3, 0.1, 0.1]], dtype=np.float32))
+    label_mapping = LabelMapping.of(MELD, label_sets()["sentiment3"])
+    assert label_mapping.labels == ("neutral", "positive", "negative")
+    folded, outside = label_mapping.fold(np.array([[0.1, 0.2, 0.05, 0.15, 0.3, 0.1, 0.1]], dtype=np.float32))
     assert outside == pytest.approx([0.2])
     assert folded == pytest.approx(np.array([[0.1, 0.3, 0.4]]) / 0.8)
     assert folded.dtype == np.float32
-    assert crossing.sentence() == (
-        "Labels are those of sentiment3; the run's joy as positive, fear + sadness + disgust + anger as negative; "
-        "what it gives to surprise is left out"
+    assert label_mapping.sentence() == (
+        "Labels of sentiment3; the run's joy as positive, fear + sadness + disgust + anger as negative; "
+        "its probability of surprise is left out"
     )
 
 
 def test_a_run_that_is_wholly_sure_of_what_is_left_out_says_nothing_of_the_rest() -> None:
-    crossing = Crossing.of(MELD, label_sets()["sentiment3"])
-    folded, outside = crossing.fold(np.eye(7, dtype=np.float32)[[1]])
+    label_mapping = LabelMapping.of(MELD, label_sets()["sentiment3"])
+    folded, outside = label_mapping.fold(np.eye(7, dtype=np.float32)[[1]])
     assert outside == pytest.approx([1])
     assert folded == pytest.approx(np.full((1, 3), 1 / 3))
 
 
 def test_a_label_that_the_run_cannot_give_is_not_asked_for() -> None:
-    crossing = Crossing.of(MELD, label_sets()["iemocap6"])
-    assert crossing.labels == ("happy", "sad", "neutral", "angry")
-    assert crossing.never == ("excited", "frustrated")
-    assert crossing.sentence().startswith("Labels are those of iemocap6, but for excited, frustrated; the run's joy as")
+    label_mapping = LabelMapping.of(MELD, label_sets()["iemocap6"])
+    assert label_mapping.labels == ("happy", "sad", "neutral", "angry")
+    assert label_mapping.never == ("excited", "frustrated")
+    assert label_mapping.sentence().startswith("Labels of iemocap6, without excited, frustrated; the run's joy as")
 
 
 def test_labels_that_are_the_same_cross_as_they_are() -> None:
-    crossing = Crossing.of(MELD, label_sets()["meld7"])
+    label_mapping = LabelMapping.of(MELD, label_sets()["meld7"])
     values = np.random.default_rng(0).dirichlet(np.ones(7), 5).astype(np.float32)
-    folded, outside = crossing.fold(values)
+    folded, outside = label_mapping.fold(values)
     assert folded == pytest.approx(values, abs=1e-6)
     assert outside == pytest.approx(np.zeros(5), abs=1e-6)
-    assert crossing.sentence() == "Labels are those of meld7"
+    assert label_mapping.sentence() == "Labels of meld7"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_labels_that_are_the_same_cross_as_they_are() -> None:
 def test_fewer_than_two_labels_are_nothing_to_measure(labels: tuple[str, ...], given: str) -> None:
     odd = LabelSet(name="odd", emotions={"neutral": ["calm"], "curious": []})
     with pytest.raises(UsageProblem, match=given):
-        Crossing.of(labels, odd)
+        LabelMapping.of(labels, odd)
 
 
 OTHER = {"joy": "excited", "anger": "mad", "neutral": "no emotion"}
@@ -164,7 +164,7 @@ def test_one_emotion_that_happens_to_be_called_alike_is_nothing_to_measure(
     assert "extract" not in capsys.readouterr().err, "it is told before anything is computed"
     two = save_renamed(toy_workspace, "two-alike", {"joy": "happy"})
     assert evaluate(toy_workspace, run, split="test", device="cpu", dataset=two, draws=20).labels == run.labels
-    assert "1 emotion of two-alike is none of the run's: `--label-map SET` measures" in capsys.readouterr().err
+    assert "1 emotion of two-alike not among the run's labels; use `--label-map SET`" in capsys.readouterr().err
 
 
 def test_the_command_prints_by_which_labels_and_how_much_was_left_out(
@@ -178,10 +178,7 @@ def test_the_command_prints_by_which_labels_and_how_much_was_left_out(
     printed = capsys.readouterr().out
     assert code == 0
     assert "ERC on cousin test by moods, " in printed
-    assert (
-        "Labels are those of moods; the run's joy as up, anger as down; what it gives to neutral is left out, "
-        in printed
-    )
+    assert "Labels of moods; the run's joy as up, anger as down; its probability of neutral is left out, " in printed
     assert "cousin test by moods" in page.read_text()
     assert _run([*base, "--label-map", "moods7"]) == 2
     assert _run([*base, "--label-map", "meld7", "--paper", "table1"]) == 2

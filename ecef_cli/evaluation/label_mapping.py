@@ -1,4 +1,4 @@
-"""A run that is measured by other labels than those it was trained on, as another corpus has them."""
+"""Map a run's labels to those of a label set, to measure it on another corpus."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _NOTHING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
-    """How a run's labels become those of a set.
+class LabelMapping:
+    """Map from a run's labels to those of a label set.
 
     Attributes:
         name: the set's name.
-        labels: the labels of the set that the run can give, in the set's order; others are not asked for.
-        mapping: what each label of the run becomes; None where the set has none for it.
-        never: the labels of the set that the run can never give.
+        labels: the labels of the set that the run can predict, in the set's order; others are not targets.
+        mapping: each label of the run with its label in the set, or None.
+        never: the labels of the set that the run cannot predict.
     """
 
     name: str
@@ -39,45 +39,45 @@ class Crossing:
 
     @classmethod
     def of(cls, labels: Sequence[str], target: LabelSet) -> Self:
-        """Return how the labels of a run become those of a set.
+        """Return the map from a run's labels to a label set.
 
         Raises:
-            UsageProblem: fewer than two labels of the set can be given.
+            UsageProblem: the run can predict fewer than two labels of the set.
         """
         mapping = tuple((label, target.label(label)) for label in labels)
         given = {into for _, into in mapping}
         common = tuple(label for label in target.labels if label in given)
         if len(common) < _FEWEST:
             raise UsageProblem(
-                f"a run that tells {', '.join(labels)} apart can give {common[0] if common else 'none'}"
-                f"{' alone' if common else ''} of the labels of {target.name}: {', '.join(target.labels)}",
-                hint="--label-map also takes a YAML file of your own, which says how these are called in its labels",
+                f"a run with the labels {', '.join(labels)} can predict {f'only {common[0]}' if common else 'none'} "
+                f"of the labels of {target.name}: {', '.join(target.labels)}",
+                hint="write a label set of your own that maps them, and pass its YAML file to --label-map",
             )
         return cls(target.name, common, mapping, tuple(label for label in target.labels if label not in given))
 
-    def fold(self, answers: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-        """Return the probabilities of the set's labels, and what was left out for each.
+    def fold(self, probabilities: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return the probabilities of the set's labels, and the probability left out.
 
-        Probabilities of labels that become one are added. What the run gives to labels that the set does not have is
-        left out, and the rest divided by its sum: the run is told that it is none of them, as a gold label never is.
+        Adds up the probabilities of labels that merge. Leaves out labels that are not in the set, which are never
+        gold labels, and rescales the rest to sum to one.
 
         Args:
-            answers: (N, L) probabilities of the run's labels.
+            probabilities: (N, L) probabilities of the run's labels.
 
         Returns:
-            (N, C) probabilities of `labels`, and (N,) the probability that was left out.
+            (N, C) probabilities of `labels`, and (N,) the probability left out.
         """
         matrix = np.zeros((len(self.mapping), len(self.labels)), dtype=np.float64)
         for row, (_, into) in enumerate(self.mapping):
             if into is not None:
                 matrix[row, self.labels.index(into)] = 1
-        # A run that is wholly sure of what is left out says nothing of the rest: all are alike.
-        kept = answers.astype(np.float64) @ matrix + _NOTHING
+        # If everything is left out, the remaining labels are equally likely.
+        kept = probabilities.astype(np.float64) @ matrix + _NOTHING
         total = kept.sum(axis=1, keepdims=True)
         return (kept / total).astype(np.float32), np.clip(1 - total[:, 0], 0, 1).astype(np.float32)
 
     def sentence(self) -> str:
-        """Return in words what became of the labels."""
+        """Describe the map in a sentence."""
         merged: dict[str, list[str]] = {label: [] for label in self.labels}
         lost: list[str] = []
         for label, into in self.mapping:
@@ -85,12 +85,12 @@ class Crossing:
         parts = [f"{' + '.join(names)} as {into}" for into, names in merged.items() if names != [into]]
         return "; ".join(
             [
-                f"Labels are those of {self.name}" + (f", but for {', '.join(self.never)}" if self.never else ""),
+                f"Labels of {self.name}" + (f", without {', '.join(self.never)}" if self.never else ""),
                 *([f"the run's {', '.join(parts)}"] if parts else []),
-                *([f"what it gives to {', '.join(lost)} is left out"] if lost else []),
+                *([f"its probability of {', '.join(lost)} is left out"] if lost else []),
             ]
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the crossing as plain values."""
+        """Return the map as a dict."""
         return {"name": self.name, "mapping": dict(self.mapping), "never": list(self.never)}
