@@ -105,7 +105,7 @@ def test_rejected_rows_stand_between_the_predicted_ones(predictor: Predictor) ->
 
 
 def test_nothing_to_read_is_an_error(predictor: Predictor) -> None:
-    with pytest.raises(DataError, match=r"talk\.jsonl: the file holds no utterance"):
+    with pytest.raises(DataError, match=r"talk\.jsonl: the file contains no utterance"):
         predicted(predictor)
 
 
