@@ -168,19 +168,6 @@ class SpeechModel(nn.Module):
         return [one[: max(1, -(-len(piece) // self.hop))] for one, piece in zip(frames, pieces, strict=True)]
 
 
-def check_kind(name: str, config: Any) -> None:
-    """Check that a configuration is that of a speech encoder.
-
-    Raises:
-        PluginError: it is not.
-    """
-    if config.model_type not in KINDS:
-        raise PluginError(
-            f"{SETTING}: {name!r} is a model of the kind {config.model_type!r}, not a supported speech encoder",
-            hint=f"supported are {', '.join(KINDS)}",
-        )
-
-
 def _extractor(place: Location, config: Any) -> Any:
     """Return the feature extractor; a local folder may lack one."""
     import transformers
