@@ -255,9 +255,9 @@ def test_an_interrupt_ends_with_130_and_no_traceback() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["prepare", "--force"], "interrupted; the same command goes on where it was"),
-        (["extract"], "interrupted; the same command goes on where it was"),
-        (["train", "--force"], "interrupted; the same command without --force goes on where it was"),
+        (["prepare", "--force"], "interrupted; run the same command to resume"),
+        (["extract"], "interrupted; run the same command to resume"),
+        (["train", "--force"], "interrupted; run the same command without --force to resume"),
         (["eval", "--force"], "interrupted"),
         (["plugins"], "interrupted"),
     ],

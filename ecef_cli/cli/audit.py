@@ -1,4 +1,4 @@
-"""`ecef audit`: does a run, or a recipe, keep to its protocol?"""
+"""`ecef audit`: check a run or a recipe for leaks."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 @device_option
 @click.pass_obj
 def command(workspace: Workspace, subject: str, settings: tuple[str, ...], form: str | None, device: str) -> None:
-    """Check that nothing leaks into the answers of RUN, or of RECIPE before it is trained.
+    """Check RUN, or RECIPE before it is trained, for leaks into its predictions.
 
-    Changes the future of a dialogue, and its labels, and asks for the same answers, on the real components; compares
-    stored features with the windows they should be of; looks for dialogues that stand in two splits, and at how the
-    epoch was chosen. The dataset must be prepared. Where a check fails, the exit code is 3.
+    Changes later utterances and labels, and checks that the predictions of the real components stay the same. Compares
+    stored features with their windows, looks for dialogues that are in two splits, and checks how the epoch was
+    chosen. The dataset must be prepared. The exit code is 3 if a check fails.
 
-    A name that is both a run and a recipe is taken for the run; `--set` is for recipes.
+    If a run and a recipe have the same name, checks the run, or the recipe if `--set` is given.
     """
     from ecef_cli.corpus.checks.check import raise_on_failure
     from ecef_cli.network.devices import resolve_device
@@ -59,7 +59,5 @@ def _checks(workspace: Workspace, subject: str, settings: tuple[str, ...], devic
     try:
         find_recipe(subject)
     except RecipeError as error:
-        raise UsageProblem(
-            f"there is neither a run nor a recipe called {subject!r}", hint=seeds or error.hint
-        ) from None
+        raise UsageProblem(f"no run or recipe is called {subject!r}", hint=seeds or error.hint) from None
     return audit_recipe(workspace, load_recipe(subject, settings), window_probabilities, device=device)

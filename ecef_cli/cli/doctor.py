@@ -1,4 +1,4 @@
-"""`ecef doctor`: examine the installation."""
+"""`ecef doctor`: check the installation."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _WIDTHS = (24, None, 90)
 )
 @click.pass_context
 def command(ctx: click.Context, online: bool, form: str | None) -> None:
-    """Examine the installation, and say what to do about each fault.
+    """Check the installation, and suggest a fix for each problem.
 
-    Libraries and plugins are imported, the bundled model predicts on a sentence, recordings of each format are
-    written and read, and folders are checked for space. Nothing is downloaded.
+    Imports libraries and plugins, predicts on a sentence with the bundled model, writes and reads a recording of each
+    format, and checks folders for free space. Downloads nothing.
 
-    The status of a row is ok, note (a limitation that leaves everything else working) or bad. The exit code is 1 if
-    the bundled model cannot predict on text from what is on this machine, else 0.
+    The status of a row is ok, note (a limitation; everything else works) or bad. The exit code is 1 if the bundled
+    model cannot predict from text with the files on this machine, else 0.
     """
     from ecef_cli.api.errors import UsageProblem
     from ecef_cli.doctor.examination import examination, works
 
     if online and ctx.find_root().params["offline"]:
-        raise UsageProblem("--online asks servers, and --offline forbids it", hint="leave one of the two out")
+        raise UsageProblem("--online contacts servers, and --offline forbids that", hint="leave out one of the two")
     rows = examination(ctx.obj, online=online)
     if console.choose_format(form) == "table":
         _show(rows)
@@ -47,7 +47,7 @@ def command(ctx: click.Context, online: bool, form: str | None) -> None:
 
 
 def _show(rows: list[Row]) -> None:
-    """Write a table, and below it what to do: commands that can be copied are not wrapped."""
+    """Write a table, and the fixes below it, unwrapped so that commands can be copied."""
     cells = [[row.check, row.status, row.found] for row in rows]
     console.data(console.table(cells, ["check", "status", "found"], widths=_WIDTHS))
     advice = [f"  {row.check}: {row.cure}" for row in rows if row.cure]

@@ -1,4 +1,4 @@
-"""`ecef eval`: measure trained runs, compare them, put them beside the paper's."""
+"""`ecef eval`: evaluate trained runs, compare them with each other and with the paper."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 @click.command("eval")
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True)
-@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Which split to measure.")
-@click.option("--dataset", metavar="NAME", help="Another dataset; the run's own where left out.")
+@click.option("--split", type=click.Choice(SPLITS), default="test", show_default=True, help="Split to evaluate on.")
+@click.option("--dataset", metavar="NAME", help="Dataset to evaluate on. [default: the run's own]")
 @click.option(
     "--label-map",
     metavar="SET|FILE",
-    help="Measure by the labels of a set (`ecef recipes labels`, or YAML), made of the run's and of the dataset's.",
+    help="Map the labels of run and dataset to those of a set (see `ecef recipes labels`) or of a YAML file.",
 )
 @click.option(
     "--paper",
     type=click.Choice(["table1", "table2", "table3"]),
-    help="Print this table of the paper with the runs in it, and what they do differently.",
+    help="Print this table of the paper with the runs added, and how they differ from it.",
 )
 @click.option(
-    "--draws", type=click.IntRange(1), default=2000, show_default=True, help="Bootstrap draws of whole dialogues."
+    "--draws", type=click.IntRange(1), default=2000, show_default=True, help="Bootstrap samples of whole dialogues."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of draws and permutations.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of resampling.")
 @click.option(
     "--format",
     "form",
@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     "--plots",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Draw confusion, F1 by emotion, reliability and learning curves too, each as PNG (300 dpi) and SVG.",
+    help="Also plot confusion, F1 by emotion, reliability and learning curves, as PNG (300 dpi) and SVG.",
 )
 @click.option(
     "--report",
     "page",
     type=click.Path(path_type=Path),
     metavar="PAGE.html",
-    help="Write a page to read in a browser too: tables, pictures, the most confident mistakes.",
+    help="Also write an HTML page: tables, figures, the most confident mistakes.",
 )
 @tolerate_recordings_option
 @device_option
@@ -73,20 +73,20 @@ def command(
     tolerate: str,
     device: str,
 ) -> None:
-    """Measure each RUN (a name in the workspace, a folder, or `bundled`) on a split of its dataset.
+    """Evaluate each RUN (a name in the workspace, a folder, or `bundled`) on a split of its dataset.
 
-    Prints accuracy, weighted F1, UAR, macro F1 and calibration error of each task, and for prediction how well a change
-    of emotion is told, with confidence intervals over dialogues, beside baselines; then the scores of each emotion and
-    the confusion matrix. All figures are per cent. Says in words which baselines a run beats.
+    Prints accuracy, weighted F1, UAR, macro F1 and calibration error of each task, and for EPC how well the run detects
+    a change of emotion. Figures are per cent, with confidence intervals over dialogues, next to those of baselines.
+    Then prints the scores of each emotion, the confusion matrix, and which baselines the run beats.
 
-    A name that is no run stands for the runs NAME-seed1, NAME-seed2 and so on that `ecef train --seeds` makes: means
-    over seeds, with intervals over dialogues and seeds.
+    If there is no run NAME, evaluates the runs NAME-seed1, NAME-seed2 and so on that `ecef train --seeds` makes. The
+    figures are then means over seeds, with intervals over dialogues and seeds.
 
-    With --dataset a run is measured on another corpus. Where that has other emotions, --label-map names a set of labels
-    that both are made into: probabilities of the run's labels that become one are added, what it gives to emotions
-    outside the set is left out, and the table says how much that was.
+    --dataset evaluates a run on another corpus. If that has other emotions, --label-map names a set of labels that both
+    are mapped to. Probabilities of the run's labels that map to the same label are added. Those of emotions outside
+    the set are left out, and the table reports their share.
 
-    Of several runs, each one after the first is compared with the first, target by target.
+    With several runs, compares each with the first, target by target.
     """
     from ecef_cli import console
     from ecef_cli.corpus.tolerance import Tolerance
@@ -99,7 +99,7 @@ def command(
     from ecef_cli.runs.run import BUNDLED
 
     if paper is not None and label_map is not None:
-        raise click.UsageError("--paper goes with the labels of the paper, and not with --label-map")
+        raise click.UsageError("--paper uses the paper's labels; leave out --label-map")
     labels = None if label_map is None else read_label_set(label_map)
     if page is not None:
         from ecef_cli.reports.page import check_target
@@ -120,7 +120,7 @@ def command(
             tolerance=Tolerance.parse(tolerate),
             draws=draws,
             seed=seed,
-            keep=name != BUNDLED,  # whose folder is part of an installation
+            keep=name != BUNDLED,  # the bundled run is part of the installation
         )
         for name, named in zip(runs, every, strict=True)
     ]
@@ -134,14 +134,13 @@ def command(
 
 
 def _make(folder: Path) -> None:
-    """Make the folder of the pictures before any work, so that a place that cannot be is named at once."""
+    """Create the folder of the plots before any work, so that a bad path is reported at once."""
     from ecef_cli.api.errors import UsageProblem
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problem = f"--plots: {folder} cannot be made: {error.strerror}"
-        raise UsageProblem(problem, hint="name another folder") from None
+        raise UsageProblem(f"--plots: cannot create {folder}: {error.strerror}", hint="give another folder") from None
 
 
 def _written(reports: Sequence[Report], comparison: Comparison | None, paper: Table | None, form: str) -> str:

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 @set_option
 @tolerate_recordings_option
 @device_option
-@click.option("--force", is_flag=True, help="Compute all features again.")
+@click.option("--force", is_flag=True, help="Recompute all features.")
 @click.pass_obj
 def command(
     workspace: Workspace, recipe: str, settings: tuple[str, ...], tolerate: str, device: str, force: bool
 ) -> None:
-    """Run the frozen encoders of RECIPE (a name or a file) over its dataset: text by windows, audio by utterances.
+    """Run the frozen encoders of RECIPE (a name or a file) over its dataset: text per window, audio per utterance.
 
-    Features go to the workspace, under a key of everything that decides them. A command that was stopped goes on
-    where it was; where nothing changed it does nothing. A recording that cannot be read costs a line and not the
-    work: the rest is saved before the share of such recordings is judged.
+    Stores features in the workspace, under a key of everything they depend on. An interrupted extraction resumes; a
+    finished one is not repeated. Recordings that cannot be read are reported and skipped, and all other features are
+    stored before --tolerate is applied.
     """
     from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.features.encoders import build_encoders

@@ -1,4 +1,4 @@
-"""The command line: a lazy group, and the one place where errors become exit codes."""
+"""Command line: a lazy group, and the one place where errors become exit codes."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 INTERRUPTED = 130
-_SILENCE = 10.0  # seconds: a launcher ends all processes with the first, and the main one is to have its say
+_REPORT_TIME = 10.0  # seconds for the main process to report, as a launcher ends all processes with the first
 
 COMMANDS = {
     "prepare": "Turn a corpus, or your own dialogue files, into a prepared dataset.",
     "tag": "Tag word pairs with relations: the cues of KWRT.",
     "extract": "Run the frozen encoders over a prepared dataset.",
     "train": "Train the network that a recipe describes.",
-    "eval": "Measure a trained run, beside baselines.",
-    "audit": "Check that nothing leaks into the answers of a run or a recipe.",
-    "predict": "Say what each utterance feels, and what the next will feel.",
-    "recipes": "List, show, check and start recipes.",
+    "eval": "Evaluate trained runs against baselines.",
+    "audit": "Check a run or a recipe for leaks into its predictions.",
+    "predict": "Recognise each utterance's emotion, and predict the next one's.",
+    "recipes": "List, show, check and create recipes.",
     "plugins": "List the installed components.",
-    "doctor": "Examine the installation, and say what to do about each fault.",
+    "doctor": "Check the installation, and suggest a fix for each problem.",
 }
 """Subcommands with their help lines, so that the group's help imports none of them."""
 
-_ANEW = {"extract", "train"}
-"""Those that with `--force` throw away what is there; without it they go on where they were stopped."""
-_GOING_ON = {"prepare", *_ANEW}
-"""Those that keep what they have done when they are stopped."""
+_RESTARTED_BY_FORCE = {"extract", "train"}
+"""Subcommands that delete earlier work if `--force` is given, and resume otherwise."""
+_RESUMABLE = {"prepare", *_RESTARTED_BY_FORCE}
+"""Subcommands that keep finished work when they are interrupted."""
 
 
 class LazyGroup(click.Group):
-    """A group that imports a subcommand when it is used."""
+    """Import a subcommand when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - Click's signature
         """Return the subcommands in the order of the data's path."""
@@ -60,34 +60,34 @@ class LazyGroup(click.Group):
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the subcommands from their help lines alone."""
+        """Write the subcommands and their help lines without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest subcommand where the one asked for does not exist."""
+        """Resolve a subcommand; suggest the nearest one if there is no such command."""
         close = nearest(args[0], COMMANDS) if args and args[0] not in COMMANDS else None
         if close and not args[0].startswith("-") and not ctx.resilient_parsing:
             ctx.fail(f"No such command {args[0]!r}. Did you mean {close!r}?")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete subcommands from their help lines alone, and options as Click does."""
+        """Complete subcommands without importing them, and options as Click does."""
         from click.shell_completion import CompletionItem
 
         commands = [CompletionItem(n, help=line) for n, line in COMMANDS.items() if n.startswith(incomplete)]
         return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; where it fails, this is where it is known whether `--verbose` was given."""
+        """Run the subcommand, and print the traceback of an error if `--verbose` was given."""
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(ctx.invoked_subcommand) from error  # which of them it was is known here alone
+            raise KeyboardInterrupt(ctx.invoked_subcommand) from error  # only this method knows the subcommand
         except (SystemExit, Exception) as error:
             if isinstance(error, BrokenPipeError) and _reader_is_gone():
                 raise
@@ -108,19 +108,19 @@ class LazyGroup(click.Group):
     show_default=True,
     help="Folder of prepared datasets and runs; also ECEF_WORKSPACE.",
 )
-@click.option("--offline", is_flag=True, envvar="ECEF_OFFLINE", help="Never ask the model hub or any other server.")
-@click.option("-v", "--verbose", is_flag=True, help="Add the traceback to an error.")
+@click.option("--offline", is_flag=True, envvar="ECEF_OFFLINE", help="Never contact the model hub or any other server.")
+@click.option("-v", "--verbose", is_flag=True, help="Print the traceback of an error.")
 @click.version_option(package_name="ecef-cli", prog_name="ecef")
 @click.pass_context
 def ecef(ctx: click.Context, workspace: Path, offline: bool, verbose: bool) -> None:  # noqa: ARG001
-    """Read emotion in conversation.
+    """Recognise and predict emotion in conversation.
 
-    Recognise what each utterance of a dialogue feels (ERC) and predict what the next one will feel (EPC).
+    Recognise the emotion of each utterance of a dialogue (ERC), and predict the emotion of the next one (EPC).
     """
     from ecef_cli.workspace import Workspace
 
     if offline:
-        # Hugging Face reads it once, when it is first imported; no subcommand has been by now.
+        # Hugging Face reads it once, on its first import, and no subcommand is imported yet.
         os.environ["HF_HUB_OFFLINE"] = "1"
     ctx.obj = Workspace(workspace)
 
@@ -128,13 +128,13 @@ def ecef(ctx: click.Context, workspace: Path, offline: bool, verbose: bool) -> N
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed, as by `>&-`: nobody reads it, which is no error
+        if getattr(sys, name) is None:  # closed, as by `>&-`, which is not an error
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
     code = _run(list(sys.argv[1:] if args is None else args))
     try:
         sys.stdout.flush()
     except OSError:
-        _silence()  # `_run` has said it; the interpreter's own last flush would say it again, as a traceback
+        _silence()  # `_run` has reported it; the interpreter's last flush would print it again, as a traceback
     gc.freeze()  # the process ends: Python need not look for cycles among all that PyTorch's modules hold
     sys.exit(code)
 
@@ -143,7 +143,7 @@ def _run(arguments: list[str]) -> int:
     """Return the exit code of a command line; every error becomes words here and nowhere else."""
     try:
         result: Any = ecef.main(arguments, prog_name="ecef", standalone_mode=False)
-        sys.stdout.flush()  # while a full disk or a closed pipe can still be told
+        sys.stdout.flush()  # while a full disk or a closed pipe can still be reported
     except (KeyboardInterrupt, click.Abort) as error:
         return _end(_interrupted(error, arguments), INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -160,13 +160,13 @@ def _run(arguments: list[str]) -> int:
 
 
 def _interrupted(error: BaseException, arguments: Sequence[str]) -> str:
-    """Return what to say of an interruption, which Click turns into an error of its own."""
+    """Return the message for an interruption, which Click turns into an error of its own."""
     interruption = error.__cause__ if isinstance(error.__cause__, KeyboardInterrupt) else error
     command = str(interruption)
-    if command not in _GOING_ON:
+    if command not in _RESUMABLE:
         return "interrupted"
-    without = " without --force" if command in _ANEW and "--force" in arguments else ""
-    return f"interrupted; the same command{without} goes on where it was"
+    without = " without --force" if command in _RESTARTED_BY_FORCE and "--force" in arguments else ""
+    return f"interrupted; run the same command{without} to resume"
 
 
 def _unforeseen(error: BaseException) -> int:
@@ -188,17 +188,17 @@ def _unforeseen(error: BaseException) -> int:
 
 
 def _end(text: str, code: int, *, every: bool = False) -> int:
-    """Say how it ended; of processes that a launcher started together the main one does, or every one for itself."""
+    """Print the message and return the code; of a launcher's processes only the main one prints, unless `every`."""
     rank = console.rank()
     if rank == 0 or every:
         click.echo(f"ecef: {f'process {rank}: ' if rank else ''}{text}", err=True)
     elif code != INTERRUPTED:
-        time.sleep(_SILENCE)
+        time.sleep(_REPORT_TIME)
     return code
 
 
 def _refusal(error: OSError) -> str:
-    """Return an error of the system in words; who lacks a permission needs its place, and no traceback."""
+    """Return an operating system error in words; a missing permission needs the path, not the traceback."""
     if isinstance(error, PermissionError) and error.filename:
         from ecef_cli.workspace import refused
 
@@ -208,17 +208,17 @@ def _refusal(error: OSError) -> str:
 
 
 def _reader_is_gone() -> bool:
-    """Tell whether nobody reads stdout any more, as after `| head`."""
+    """Return whether nobody reads stdout any more, as after `| head`."""
     import select
 
     try:
         watcher = select.poll()
         watcher.register(sys.stdout.fileno(), 0)  # errors are reported without being asked for
     except (AttributeError, OSError, ValueError):
-        return False  # no `poll` on this system, or stdout is no file: then there is no pipe to close either
+        return False  # no `poll` on this system, or stdout is not a file, and so not a closed pipe
     return bool(watcher.poll(0))
 
 
 def _silence() -> None:
-    """Send what is left in stdout's buffer nowhere, so that no later flush fails."""
+    """Discard the rest of stdout's buffer, so that no later flush fails."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -11,11 +11,11 @@ set_option = click.option(
     "settings",
     multiple=True,
     metavar="A.B=VALUE",
-    help="Override a setting of the recipe; may be given several times.",
+    help="Override a setting of the recipe; may be repeated.",
 )
 
 device_option = click.option(
-    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]|mps", help="Where to compute."
+    "--device", default="auto", show_default=True, metavar="auto|cpu|cuda[:N]|mps", help="Device to compute on."
 )
 
 tolerate_option = click.option(
@@ -23,7 +23,7 @@ tolerate_option = click.option(
     default="0",
     show_default=True,
     metavar="SHARE%|ROWS",
-    help="Leave out broken rows, up to a share (1%) or a number (5), instead of stopping at the first.",
+    help="Skip invalid rows, up to a share (1%) or a number (5) of them.",
 )
 
 tolerate_recordings_option = click.option(
@@ -31,5 +31,5 @@ tolerate_recordings_option = click.option(
     default="0",
     show_default=True,
     metavar="SHARE%|COUNT",
-    help="Go on without recordings that cannot be read, up to a share (1%) or a number (5) of them.",
+    help="Skip recordings that cannot be read, up to a share (1%) or a number (5) of them.",
 )

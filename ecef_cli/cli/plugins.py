@@ -1,4 +1,4 @@
-"""`ecef plugins`: what is installed."""
+"""`ecef plugins`: list the installed components."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ecef_cli.plugin.manager import KINDS, get_registry
 
 
 @click.command("plugins")
-@click.option("--kind", type=click.Choice(KINDS), help="Only components of one kind.")
+@click.option("--kind", type=click.Choice(KINDS), help="List only components of this kind.")
 @click.option(
     "--format",
     "form",
@@ -19,8 +19,8 @@ from ecef_cli.plugin.manager import KINDS, get_registry
 def command(kind: str | None, form: str | None) -> None:
     """List the installed components: kind, name, distribution, version and summary.
 
-    A plugin that fails to load costs one line on stderr. ECEF_PLUGINS=a,b loads only those plugins beside the
-    built-in ones; ECEF_STRICT_PLUGINS=1 makes a failure fatal.
+    A plugin that fails to load is reported on stderr and skipped; with ECEF_STRICT_PLUGINS=1 it is an error.
+    ECEF_PLUGINS=a,b loads only these plugins besides the built-in ones.
     """
     columns = ("kind", "name", "distribution", "version", "summary")
     rows = [{column: getattr(e, column) for column in columns} for e in get_registry().entries(kind)]

@@ -1,4 +1,4 @@
-"""`ecef predict`: say what each utterance feels and what the next will feel."""
+"""`ecef predict`: recognise each utterance's emotion, and predict the next one's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("predict")
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--model", metavar="RUN", help="A run by name or folder; the model that comes with ecef where left out.")
+@click.option("--model", metavar="RUN", help="Run to use, by name or folder. [default: the bundled model]")
 @click.option(
     "--format",
     "form",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--report",
     type=click.Path(path_type=Path),
     metavar="PAGE.html",
-    help="Write a page to read in a browser too: timeline, cue words, sound, forecasts.",
+    help="Also write an HTML page: timeline, cue words, audio, forecasts.",
 )
 @click.option(
     "--report-audio",
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     metavar="MIB",
     default=20,
     show_default=True,
-    help="MiB of sound in that page at most; 0 leaves all of it out.",
+    help="Limit of the audio in that page, in MiB; 0 leaves it out.",
 )
 @tolerate_option
 @device_option
@@ -55,10 +55,10 @@ def command(
     tolerate: str,
     device: str,
 ) -> None:
-    """Predict on FILE, dialogues in JSON Lines; `-` reads standard input and answers each line as it comes.
+    """Predict on FILE, dialogues in JSON Lines; `-` reads standard input and answers each line as it arrives.
 
-    Each row comes out again with "prediction" (what this utterance feels) and "forecast" (what the next one will
-    feel), whichever the model was trained for. Nothing of a later row reaches an earlier answer.
+    Prints each row with "prediction" (the emotion of this utterance) and "forecast" (the emotion of the next one)
+    added, as far as the model was trained for them. No prediction depends on a later row.
     """
     from ecef_cli import console
     from ecef_cli.api.dialogue import open_utterances, to_json
@@ -105,10 +105,11 @@ def _check_report(report: Path, file: str) -> None:
     from ecef_cli.reports.page import check_target
 
     if file == "-":
-        hint = "save the rows in a file, and give that"
-        raise UsageProblem("--report needs a file to read: standard input is answered as it comes", hint=hint)
+        hint = "save the rows to a file and predict on it"
+        raise UsageProblem("--report needs an input file: standard input is answered line by line", hint=hint)
     if str(report) == "-":
-        raise UsageProblem("--report needs a file to write: stdout has the rows", hint="--report page.html")
+        hint = "use `--report page.html`"
+        raise UsageProblem("--report needs an output file: stdout has the rows", hint=hint)
     check_target(report, option="--report", source=Path(file))
 
 

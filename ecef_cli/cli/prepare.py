@@ -19,41 +19,41 @@ if TYPE_CHECKING:
 @click.option(
     "--source",
     "sources",
-    type=click.Path(path_type=Path, readable=False),  # who reads it tells what is wrong with it
+    type=click.Path(path_type=Path, readable=False),  # the reader reports unreadable files
     multiple=True,
-    help="A file or folder to read; may be given several times.",
+    help="File or folder to read; may be repeated.",
 )
-@click.option("--download", is_flag=True, help="Fetch the corpus from its public addresses first, where there are any.")
-@click.option("--name", help="Name of the dataset in the workspace; the reader's where not given.")
+@click.option("--download", is_flag=True, help="First download the corpus, if it has a public address.")
+@click.option("--name", help="Name of the dataset in the workspace. [default: the reader's name]")
 @click.option(
     "--option",
     "options",
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of the reader; may be given several times.",
+    help="Option of the reader; may be repeated.",
 )
 @click.option(
     "--tolerate",
     default="0",
     show_default=True,
     metavar="RATE|COUNT",
-    help="Go on without broken rows and recordings, up to a share such as 1% or a number such as 5.",
+    help="Skip invalid rows and recordings, up to a share (1%) or a number (5) of them.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), metavar="N", help="Recordings to decode at once; default: one a processor."
+    "--workers", type=click.IntRange(1), metavar="N", help="Recordings to decode at once. [default: one per processor]"
 )
-@click.option("--force", is_flag=True, help="Replace a dataset that was prepared from something else.")
+@click.option("--force", is_flag=True, help="Replace a dataset that was prepared from other sources or options.")
 @click.option(
     "--check",
     "subject",
     metavar="DIR|NAME",
-    help="Check a prepared dataset, by its folder or its name in the workspace; prepare nothing.",
+    help="Check a prepared dataset, given by folder or name, and prepare nothing.",
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(console.FORMATS),
-    help="How to write the counts, or the checks. Default: table on a terminal, jsonl in a pipe.",
+    help="Format of the counts or the checks. Default: table on a terminal, jsonl in a pipe.",
 )
 @click.pass_context
 def command(
@@ -71,20 +71,20 @@ def command(
 ) -> None:
     """Turn a corpus into a prepared dataset with READER, such as `jsonl` for your own files.
 
-    `ecef plugins` lists the readers. The numbers of utterances go to stdout. What was left out or repaired,
-    and dialogues that stand in two splits, go to stderr and into the dataset's dataset.json. Every recording is
-    opened and known by its checksum from then on; a broken one counts as a broken row. A download, and recordings
-    that are unpacked and decoded, go on where they were stopped.
+    `ecef plugins --kind dataset` lists the readers. Prints the number of utterances. Reports rows that were left out
+    or repaired, and dialogues that are in two splits, on stderr and in the dataset's dataset.json. Opens every
+    recording and stores its checksum; a recording that cannot be read counts as an invalid row. An interrupted
+    download, and an interrupted unpacking or decoding of recordings, resume.
 
-    What was prepared is checked: ids, the order in time, labels, recordings, and the numbers against those that are
-    published. `--check` does so with a dataset that lies in a workspace, decodes every recording, and lists all that
-    is not well; where a check fails, the exit code is 3.
+    Then checks the dataset: ids, order in time, labels, recordings, and its counts against published ones. `--check`
+    repeats this for a prepared dataset, decodes every recording, and lists all problems; the exit code is 3 if a check
+    fails.
     """
     if subject is not None:
         _check(ctx, subject, form)
         return
     if reader is None:
-        raise click.UsageError("READER is missing: name the reader of a corpus, or --check a dataset", ctx)
+        raise click.UsageError("no READER given: name one of `ecef plugins --kind dataset`, or use --check", ctx)
     from ecef_cli.corpus.prepare import prepare
     from ecef_cli.corpus.summary import count_rows
 
@@ -99,7 +99,7 @@ def command(
         download=download,
         workers=workers,
     )
-    _tell(made)
+    _report(made)
     console.records(count_rows(made.facts), wanted=form)
 
 
@@ -109,7 +109,7 @@ def _tell(made: Preparation) -> None:
     from ecef_cli.corpus.summary import remarks, warnings
 
     if not made.changed:
-        console.note(f"nothing to do: {made.folder} was prepared from these very sources")
+        console.note(f"nothing to do: {made.folder} is already prepared from these sources")
     for line in remarks(made.facts):
         console.note(line)
     for line in warnings(made.facts):
@@ -118,11 +118,11 @@ def _tell(made: Preparation) -> None:
         for line in problem_lines(check) if check.status in {"failed", "noted"} else ():
             console.warn(line)
     if any(len(check.problems) > SHOWN for check in made.checks):
-        console.note(f"`ecef prepare --check {made.folder}` lists all of these")
+        console.note(f"`ecef prepare --check {made.folder}` lists all of them")
     if made.changed:
         console.note(f"prepared: {made.folder}")
     elif any(check.status == "failed" for check in made.checks):
-        console.note("the dataset is not as it was prepared: --force makes it anew")
+        console.note("the dataset has changed since it was prepared; run again with --force to prepare it anew")
 
 
 def _check(ctx: click.Context, subject: str, form: str | None) -> None:
@@ -134,7 +134,7 @@ def _check(ctx: click.Context, subject: str, form: str | None) -> None:
     for parameter in ctx.command.params:
         if parameter.name not in {"subject", "form"} and _is_given(ctx, parameter):
             written = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name
-            raise click.UsageError(f"--check goes with --format alone, not with {written}", ctx)
+            raise click.UsageError(f"--check cannot be combined with {written}, only with --format", ctx)
     folder = find_dataset(ctx.obj, subject)
     checks = check_folder(folder)
     wanted = console.choose_format(form)

@@ -1,4 +1,4 @@
-"""`ecef recipes`: list, show, inspect, check and start recipes."""
+"""`ecef recipes`: list, show, inspect, check and create recipes."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ format_option = click.option(
 
 @click.group("recipes")
 def command() -> None:
-    """List, show, inspect, check and start recipes.
+    """List, show, inspect, check and create recipes.
 
-    A recipe is the one file that determines a run. RECIPE is the name of one that comes with ecef, or a file.
+    A recipe is the one file that determines a run. RECIPE is the name of a recipe that comes with ecef, or a file.
     """
 
 
@@ -48,16 +48,16 @@ def list_(form: str | None) -> None:
 @click.argument("name", required=False)
 @format_option
 def labels(name: str | None, form: str | None) -> None:
-    """List the sets of labels that a recipe's `labels` and `ecef eval --label-map` know by name.
+    """List the label sets that a recipe's `labels` and `ecef eval --label-map` accept by name.
 
-    With NAME, of a set or of a YAML file, prints that set as YAML: the labels in order, each with the names by which
-    corpora call it. Whatever has none of these names has no label.
+    With NAME, a set or a YAML file, prints that set as YAML: the labels in order, each with its names in corpora. Any
+    other emotion of a corpus has no label.
     """
     from ecef_cli.recipe.labels import label_sets, read_label_set
 
     if name is not None:
         if form is not None:
-            raise click.UsageError("--format goes with the list; a set of labels is YAML")
+            raise click.UsageError("--format is for the list; a label set is printed as YAML")
         console.data(read_label_set(name).to_yaml().rstrip("\n"))
         return
     plain = console.choose_format(form) in {"table", "csv"}
@@ -71,19 +71,19 @@ def labels(name: str | None, form: str | None) -> None:
 @command.command("show")
 @recipe_argument
 @set_option
-@click.option("--diff", "other", metavar="OTHER", help="Print only the settings in which OTHER, a recipe, differs.")
+@click.option("--diff", "other", metavar="OTHER", help="Print only the settings in which the recipe OTHER differs.")
 @format_option
 def show(recipe: str, settings: tuple[str, ...], other: str | None, form: str | None) -> None:
-    """Print RECIPE as YAML, every default filled in.
+    """Print RECIPE as YAML, with every default filled in.
 
-    With --diff, prints one row a setting instead: its value in RECIPE, with what --set changes, and in OTHER. --format
-    is for these rows.
+    With --diff, prints one row per setting that differs: its value in RECIPE, after --set, and in OTHER. --format is
+    for these rows.
     """
     from ecef_cli.recipe.model import load_recipe
 
     if other is None:
         if form is not None:
-            raise click.UsageError("--format goes with --diff; a recipe is YAML")
+            raise click.UsageError("--format needs --diff; a recipe is printed as YAML")
         console.data(load_recipe(recipe, settings).to_yaml().rstrip("\n"))
         return
     plain = console.choose_format(form) in {"table", "csv"}
@@ -97,14 +97,14 @@ def show(recipe: str, settings: tuple[str, ...], other: str | None, form: str | 
 
 
 def _shown(value: Any) -> Any:
-    """Return a value as a cell shows it, which has no room for nothing."""
+    """Return a value for a table cell, which would show None and an empty list as nothing."""
     import json
 
     return json.dumps(value) if value is None or isinstance(value, bool) or value == [] else value
 
 
 def _differences(recipe: Recipe, other: Recipe, *, shown: Callable[[Any], Any]) -> list[dict[str, Any]]:
-    """Return a row for each setting that differs; one that a recipe does not have is left out of its row."""
+    """Return a row per setting that differs, without the value of a recipe that lacks the setting."""
     from ecef_cli.recipe.model import BLOCKS
     from ecef_cli.recipe.strict_yaml import ABSENT, differing
 
@@ -227,7 +227,7 @@ def _grouped(count: float | str) -> str:
 @recipe_argument
 @set_option
 def check(recipe: str, settings: tuple[str, ...]) -> None:
-    """Check RECIPE and name all that is wrong with it at once; the exit code is 0 or 2."""
+    """Check RECIPE and report all problems at once; the exit code is 0 or 2."""
     from ecef_cli.recipe.model import load_recipe
 
     load_recipe(recipe, settings)
@@ -236,9 +236,9 @@ def check(recipe: str, settings: tuple[str, ...]) -> None:
 
 @command.command("schema")
 def schema() -> None:
-    """Print the JSON schema of recipes, with the options of the components installed here.
+    """Print the JSON schema of recipes, with the options of the installed components.
 
-    An editor that reads it completes and checks recipes while they are written.
+    Editors use it to complete and check recipes.
     """
     import json
 
@@ -250,9 +250,9 @@ def schema() -> None:
 @command.command("init")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True), default="recipe.yaml")
 @click.option("--from", "source", metavar="RECIPE", help="Start with the values of this recipe.")
-@click.option("--force", is_flag=True, help="Replace a file that says something else.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(path: Path, source: str | None, force: bool) -> None:
-    """Write a recipe to start from to PATH (`-` is stdout): every setting, each with a comment."""
+    """Write a new recipe to PATH (`-` is stdout): every setting, each with a comment."""
     from ecef_cli.recipe.template import start_recipe
 
     start_recipe(None if str(path) == "-" else path, source=source, force=force)

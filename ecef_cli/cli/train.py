@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 @click.command("train")
 @recipe_argument
 @set_option
-@click.option("--name", help="Name of the run; the recipe's name where left out.")
+@click.option("--name", help="Name of the run. [default: the recipe's name]")
 @click.option("--seed", type=click.IntRange(0), help="Short for --set training.seed=N.")
 @click.option(
     "--seeds",
     type=click.IntRange(1),
     metavar="N",
-    help="Train N runs, NAME-seed1, NAME-seed2 and so on from the recipe's seed, and say how far they differ.",
+    help="Train N runs, NAME-seed1, NAME-seed2 and so on from the recipe's seed, and report their spread.",
 )
 @tolerate_recordings_option
 @device_option
-@click.option("--tensorboard", is_flag=True, help="Write curves for TensorBoard too, into RUN/tensorboard.")
-@click.option("--force", is_flag=True, help="Throw away a run of this name and start again.")
+@click.option("--tensorboard", is_flag=True, help="Also write TensorBoard curves to RUN/tensorboard.")
+@click.option("--force", is_flag=True, help="Delete a run of this name and start again.")
 @click.pass_obj
 def command(
     workspace: Workspace,
@@ -41,13 +41,13 @@ def command(
     tensorboard: bool,
     force: bool,
 ) -> None:
-    """Train the network of RECIPE (a name or a file) and choose its epoch on the dev split.
+    """Train the network of RECIPE (a name or a file) and choose the epoch on the dev split.
 
-    Tags and features that are not there are made first. A training that was stopped, even killed, goes on where it
-    was when the same command is given again, to the same result.
+    Makes missing tags and features first. To resume an interrupted training, run the same command again; the result is
+    the same as without the interruption.
 
-    Processes that a launcher starts train together, each with a GPU of its own: `accelerate launch -m ecef_cli train
-    RECIPE`, or `torchrun`, which also does so on the CPU, with --device cpu.
+    Processes that a launcher starts train together, each on a GPU of its own: `accelerate launch -m ecef_cli train
+    RECIPE`, or `torchrun`, which also works on the CPU with --device cpu.
     """
     from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.recipe.model import load_recipe

@@ -207,7 +207,7 @@ def test_the_command_prints_a_row_a_check_and_exits_with_3_where_one_fails(
 @pytest.mark.parametrize(
     ("arguments", "code", "problem"),
     [
-        (["sharde"], 2, "there is neither a run nor a recipe called 'sharde'"),
+        (["sharde"], 2, "no run or recipe is called 'sharde'"),
         (["meld-mini"], 3, "the dataset 'meld' is not prepared"),
         (["meld-mini", "--set", "historie=2"], 2, "historie: no such setting"),
     ],

@@ -272,7 +272,7 @@ def test_a_server_that_is_down_or_refuses_is_bad(server: _Server, monkeypatch: p
 
 def test_online_and_offline_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["--offline", "doctor", "--online"]) == 2
-    assert "--offline forbids it" in capsys.readouterr().err
+    assert "--offline forbids that" in capsys.readouterr().err
 
 
 def test_torch_that_cannot_be_imported_is_named_with_its_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

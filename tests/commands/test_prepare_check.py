@@ -184,9 +184,7 @@ def test_a_recording_that_is_silent_is_none(prepare: Prepare, dataset: Path, cal
     assert done.code == 3
     [problem] = problems(done, HEARD)
     assert problem.endswith("b.flac: the recording is silent from 0 s to 1 s")
-    assert (
-        "(put whole recordings in the place of those, or take them out of the sources, and prepare it again" in done.err
-    )
+    assert "(replace the damaged recordings, or remove them from the sources, and prepare it again" in done.err
     sound[-1] += 0.25
     soundfile.write(calls / "b.flac", sound, rate)
     assert problems(prepare("--check", "jsonl"), HEARD) == []
@@ -306,4 +304,4 @@ def test_what_is_no_dataset_is_said_in_one_line(
 def test_options_that_prepare_something_do_not_go_with_it(prepare: Prepare, dataset: Path, argument: str) -> None:
     done = prepare("--check", "jsonl", argument)
     assert (done.code, done.out) == (2, "")
-    assert "--check goes with --format alone, not with " in done.err
+    assert "--check cannot be combined with " in done.err

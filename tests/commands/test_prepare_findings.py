@@ -86,9 +86,9 @@ def test_numbers_of_a_dataset_that_were_changed_by_hand_are_told_and_not_repeate
     again = prepare("jsonl", "--source", calls)
     assert (again.code, again.out) == (0, first.out)
     assert f"warning: {said}\n" in again.err
-    assert "the dataset is not as it was prepared: --force makes it anew\n" in again.err
+    assert "the dataset has changed since it was prepared; run again with --force to prepare it anew\n" in again.err
     assert "made up" not in again.err
-    assert "not as it was prepared" not in prepare("jsonl", "--source", calls, "--force").err
+    assert "has changed since it was prepared" not in prepare("jsonl", "--source", calls, "--force").err
     assert "warning: calm in" not in prepare("jsonl", "--source", calls).err
 
 

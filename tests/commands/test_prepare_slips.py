@@ -12,7 +12,7 @@ from ecef_cli.corpus.tolerance import Tolerance
     ("arguments", "code", "said"),
     [
         (["meldd", "--source", "."], 2, "no reader is called 'meldd' (did you mean 'meld'?)"),
-        ([], 2, "READER is missing"),
+        ([], 2, "no READER given"),
         (["jsonl"], 2, "--source"),
         (["jsonl", "--source", "nowhere"], 3, "nowhere: no such file or folder"),
         (["jsonl", "--source", ".", "--option", "sed=1"], 2, "did you mean 'seed'?"),

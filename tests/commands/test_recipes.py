@@ -207,7 +207,7 @@ def test_diff_with_a_recipe_that_does_not_exist_exits_with_2(capsys: pytest.Capt
 
 def test_a_format_without_diff_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["recipes", "show", "alpha", "--format", "json"]) == 2
-    assert "--format goes with --diff" in capsys.readouterr().err
+    assert "--format needs --diff" in capsys.readouterr().err
 
 
 def test_inspect_prints_parameters_operations_and_memory(capsys: pytest.CaptureFixture[str], tiny_bert: Path) -> None:

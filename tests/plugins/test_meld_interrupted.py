@@ -88,7 +88,7 @@ def test_an_interruption_ends_soon_and_says_so(archive: Path, tmp_path: Path) ->
     process.send_signal(signal.SIGINT)
     code, said = finish(process)
     assert code == 130, said
-    assert said.strip() == "ecef: interrupted; the same command goes on where it was"
+    assert said.strip() == "ecef: interrupted; run the same command to resume"
     assert 0 < len(recordings(work)) < sum(SIZES.values())
 
 

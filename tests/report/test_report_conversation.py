@@ -271,7 +271,7 @@ def test_a_recording_that_a_model_of_speech_cannot_read(ecef, spoken: list[dict]
 @pytest.mark.parametrize(
     ("file", "report", "expected"),
     [
-        ("-", "page.html", "standard input is answered as it comes"),
+        ("-", "page.html", "standard input is answered line by line"),
         ("talk.jsonl", "-", "stdout has the rows"),
         ("talk.jsonl", "talk.jsonl", "is the input file"),
         ("talk.jsonl", ".", "is a folder"),
