@@ -186,5 +186,5 @@ def test_a_run_without_the_models_at_hand_says_which_setting_names_them(two_step
         two_steps.identities,
         two_steps.dataset,
     )
-    with pytest.raises(PluginError, match=r"fusion\.language\.model: there is no folder"):
+    with pytest.raises(PluginError, match=r"fusion\.language\.model: no folder"):
         Predictor(run, device="cpu")

@@ -30,7 +30,7 @@ _SHOWN = 40  # characters of a wrong value in an error
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of an utterance and where it stands in its text (character offsets, end exclusive)."""
+    """A word of an utterance, with its character offsets in the text, end exclusive."""
 
     text: str
     start: int
@@ -39,7 +39,7 @@ class Word:
 
 @lru_cache(maxsize=1024)  # the windows of a dialogue hold the same utterances again and again
 def words(text: str) -> tuple[Word, ...]:
-    """Return the words of an utterance; runs of punctuation or symbols are words of their own."""
+    """Return the words of an utterance; a run of punctuation or symbols is a word of its own."""
     return tuple(Word(m.group(), m.start(), m.end()) for m in _WORD.finditer(text))
 
 
@@ -48,15 +48,15 @@ class Utterance:
     """One turn of speech.
 
     Attributes:
-        text: what was said; empty only where there is audio.
-        speaker: who said it.
+        text: the words; empty only if there is audio.
+        speaker: the speaker's name.
         dialogue: the dialogue it belongs to.
         utterance: its id within the dialogue.
         audio: path of the recording, resolved against the dialogue file.
         start: seconds into `audio` at which the utterance starts.
         end: seconds into `audio` at which the utterance ends.
-        emotion: the gold label, where there is one.
-        row: the row as it was read, from which it is written again.
+        emotion: the gold label, if there is one.
+        row: the row as it was read, for writing it out again.
         where: `file:line` of the row.
     """
 
@@ -81,7 +81,7 @@ class Dialogue:
 
     @property
     def wording(self) -> tuple[str, ...]:
-        """The texts, such that neither case nor spacing nor the shape of quotation marks makes a difference."""
+        """The texts, normalised so that case, spacing and the shape of quotation marks make no difference."""
         texts = (unicodedata.normalize("NFKC", utterance.text) for utterance in self.utterances)
         return tuple(" ".join(text.translate(_QUOTES).casefold().split()) for text in texts)
 
@@ -94,7 +94,7 @@ def _typed(row: Mapping[str, Any], key: str, kind: type, where: str, *, required
             raise DataError(problem, where=where, hint='every row needs "text" and "speaker"')
         return None
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        # A whole number too large for a float is no time either: infinity is refused below.
+        # A whole number too large for a float becomes infinity, which `parse_row` refuses.
         value = float(value) if abs(value) < _LARGE else math.inf
     if not isinstance(value, kind) or isinstance(value, bool):
         name = {str: "a string", float: "a number of seconds"}[kind]
@@ -125,14 +125,14 @@ def _object(line: str, where: str) -> dict[str, Any]:
         raise DataError(
             f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}",
             where=where,
-            hint="one JSON object a line",
+            hint="write one JSON object per line",
         ) from None
     except RecursionError:
         raise too_deep from None
     except ValueError as error:  # Python refuses to read a number of thousands of digits
-        raise DataError(f"not JSON that can be read: {error}", where=where) from None
+        raise DataError(f"unsupported JSON: {error}", where=where) from None
     if not isinstance(row, dict):
-        raise DataError("the line is JSON but no object", where=where, hint='write {"speaker": …, "text": …}')
+        raise DataError("the line is JSON but not an object", where=where, hint='write {"speaker": …, "text": …}')
     # Writing nests calls more deeply than reading does, so a row must stay well below Python's limit.
     if line.count("[") + line.count("{") > _DEEP and _depth(row) > _DEEP:
         raise too_deep
@@ -146,11 +146,11 @@ def _check_writable(key: str, value: object, where: str) -> None:
         json.dumps([key, value], ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeEncodeError:
         raise DataError(
-            f"{_shown(key)} holds half a surrogate pair", where=where, hint="repair the escape \\uD8xx"
+            f"{_shown(key)} contains half a surrogate pair", where=where, hint="repair the escape \\uD8xx"
         ) from None
     except ValueError:
         raise DataError(
-            f"{key!r} holds a number that is not finite", where=where, hint="JSON has none: write null"
+            f"{key!r} contains a number that is not finite", where=where, hint="write null instead"
         ) from None
 
 
@@ -164,19 +164,19 @@ def _depth(value: object) -> int:
 
 
 def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path | None = None) -> Utterance:
-    """Return the utterance that one line of a dialogue file holds.
+    """Return the utterance on one line of a dialogue file.
 
     A key whose value is null counts as absent.
 
     Args:
         line: the JSON text.
         where: `file:line`, for errors.
-        dialogue: id of the dialogue where the row names none.
-        number: id of the utterance where the row names none.
-        folder: what a relative `audio` path is relative to.
+        dialogue: id of the dialogue if the row names none.
+        number: id of the utterance if the row names none.
+        folder: base folder of a relative `audio` path.
 
     Raises:
-        DataError: the line is no JSON object, lacks a key, or a value has the wrong type.
+        DataError: the line is not a JSON object, lacks a key, or a value has the wrong type.
     """
     row = _object(line, where)
     text = _typed(row, "text", str, where, required=True)
@@ -190,7 +190,7 @@ def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path
     if start is not None and end is not None and end <= start:
         raise DataError(f"'end' ({end:g} s) is not after 'start' ({start:g} s)", where=where)
     if not text.strip() and not audio:
-        raise DataError("'text' is empty and there is no 'audio'", where=where, hint="give one of the two")
+        raise DataError("'text' is empty and 'audio' is missing", where=where, hint="give one of the two")
     return Utterance(
         text=text,
         speaker=speaker,
@@ -208,15 +208,15 @@ def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path
 def read_utterances(
     lines: Iterable[bytes], *, name: str, dialogue: str, folder: Path | None = None
 ) -> Iterator[Utterance | DataError]:
-    """Yield the utterance of each line, or the error that its line deserves; blank lines count for nothing.
+    """Yield the utterance of each line, or the error of an invalid line; skip blank lines.
 
-    Errors are yielded and not raised so that the caller decides what it tolerates.
+    Errors are yielded, not raised, so that the caller decides which to tolerate.
 
     Args:
         lines: the lines of a dialogue file, as bytes.
         name: the file's name, for errors.
-        dialogue: id of the dialogue where rows name none.
-        folder: what relative `audio` paths are relative to.
+        dialogue: id of the dialogue if rows name none.
+        folder: base folder of relative `audio` paths.
     """
     counts: dict[str, int] = {}
     for number, raw in enumerate(lines, start=1):
@@ -240,7 +240,7 @@ def read_utterances(
 
 
 def group(utterances: Iterable[Utterance]) -> tuple[Dialogue, ...]:
-    """Return the dialogues that the utterances form, in the order in which the dialogues begin."""
+    """Return the utterances grouped into dialogues, in the order in which the dialogues begin."""
     found: OrderedDict[str, list[Utterance]] = OrderedDict()
     for utterance in utterances:
         found.setdefault(utterance.dialogue, []).append(utterance)
@@ -265,14 +265,14 @@ def open_utterances(file: str | Path) -> Iterator[Iterator[Utterance | DataError
 
 
 def _standard_input() -> BinaryIO:
-    """Return stdin through a buffer of its own, which nobody closes.
+    """Return stdin through a separate buffer, which is never closed.
 
-    A thread may still wait for a line when the process ends, and holds the buffer's lock meanwhile. The interpreter
-    needs that lock to close Python's own buffer, and would abort; whoever closed this one would wait for a line too.
+    When the process ends, a thread may still wait for a line and hold the buffer's lock. The interpreter needs that
+    lock to close Python's own buffer, and would abort. Closing this buffer would wait for a line, too.
     """
     try:
         return open(sys.stdin.fileno(), "rb", closefd=False)
-    except (OSError, ValueError, AttributeError):  # stdin was replaced by something that is no file
+    except (OSError, ValueError, AttributeError):  # stdin was replaced by an object that is not a file
         return sys.stdin.buffer
 
 
@@ -280,7 +280,7 @@ def read_dialogues(file: str | Path) -> tuple[Dialogue, ...]:
     """Return the dialogues of a file; `-` is stdin.
 
     Raises:
-        DataError: the file is missing, empty, or a row of it is broken.
+        DataError: the file is missing or empty, or a row is invalid.
     """
     rows = []
     with open_utterances(file) as utterances:
@@ -289,7 +289,7 @@ def read_dialogues(file: str | Path) -> tuple[Dialogue, ...]:
                 raise found
             rows.append(found)
     if not rows:
-        raise DataError("the file holds no utterance", where=str(file), hint="one JSON object a line")
+        raise DataError("the file contains no utterance", where=str(file), hint="write one JSON object per line")
     return group(rows)
 
 
@@ -299,7 +299,7 @@ def to_json(row: Mapping[str, Any]) -> str:
 
 
 def to_row(utterance: Utterance) -> dict[str, Any]:
-    """Return an utterance as a row of a manifest: the keys it was read with, and those that ecef adds."""
+    """Return an utterance as a row of a manifest: the keys of its input row, and those that ecef adds."""
     known = {
         "dialogue": utterance.dialogue,
         "utterance": utterance.utterance,

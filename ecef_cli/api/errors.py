@@ -1,4 +1,4 @@
-"""Errors that a user can mend. Each is raised where the fact is known and becomes words once, in `cli.py`."""
+"""Errors that a user can fix. Each is raised close to its cause, and printed once, in `ecef_cli.cli.main`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class EcefError(Exception):
-    """Something failed while running.
+    """Failure at run time.
 
     Args:
-        problem: what is wrong, in one line without a full stop.
+        problem: the problem, in one line without a full stop.
         hint: what to do about it.
         where: the place, as `file` or `file:line`.
     """
@@ -32,16 +32,16 @@ class EcefError(Exception):
 
 
 class UsageProblem(EcefError):  # noqa: N818 - click.UsageError is another thing
-    """The command line asks for something that does not exist or does not go together."""
+    """Command line that names something missing, or combines options that exclude each other."""
 
     exit_code = 2
 
 
 class RecipeError(EcefError):
-    """A recipe is wrong.
+    """Invalid recipe.
 
     Args:
-        problems: every problem found, each with its path in the recipe.
+        problems: all problems, each with its path in the recipe.
     """
 
     exit_code = 2
@@ -55,29 +55,29 @@ class RecipeError(EcefError):
 
 
 class DataError(EcefError):
-    """Input data is broken, or worse than the tolerance."""
+    """Invalid input data, or more of it than the tolerance allows."""
 
     exit_code = 3
 
 
 class PluginError(EcefError):
-    """A plugin is missing, fails to load, or does not keep its contract."""
+    """Plugin that is missing, fails to load, or breaks its contract."""
 
     exit_code = 4
 
 
 def described(error: BaseException) -> str:
-    """Return an error as one line; of one that is not ecef's own, the class is half of the message."""
+    """Return an error as one line; an error that is not an `EcefError` starts with its class."""
     text = " ".join(str(error).split())
     return text if isinstance(error, EcefError) else f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:
-    """Return the one of `words` that `word` was probably meant to be, or None.
+    """Return the closest of `words` to `word`, or None if none is close.
 
     Args:
         word: what the user wrote.
-        words: an iterable of right words.
+        words: the valid words.
     """
     from difflib import get_close_matches
 
@@ -87,9 +87,9 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
-    """Return a hint that names the nearest right word, or else all of them."""
+    """Return a hint that names the closest valid word, or else all of them."""
     known = [str(w) for w in words]
     close = nearest(word, known)
     if close:
         return f"did you mean {close!r}?"
-    return "known: " + ", ".join(sorted(known)) if known else "there is none"
+    return "known: " + ", ".join(sorted(known)) if known else "none is available"

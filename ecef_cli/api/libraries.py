@@ -1,4 +1,4 @@
-"""Name the installed library that cannot be imported, and the pip command that mends it."""
+"""Name the installed library that cannot be imported, and the pip command that repairs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 HOST = "ecef-cli"
 PARTNERS = {"torch": "numpy", "torchaudio": "torch", "transformers": "torch", "soundfile": "numpy"}
-"""Libraries with compiled parts, or that import such, by the library that each must match."""
+"""Libraries with compiled parts, or that import such libraries, and the library that each must match."""
 
 
 def installed(library: str) -> str | None:
@@ -26,7 +26,7 @@ def installed(library: str) -> str | None:
 
 
 def import_failure(error: BaseException) -> EcefError | None:
-    """Return an error that names the library whose import raised `error`, or None when the import of none did.
+    """Return an error that names the library whose import raised `error`, or None if no import of one raised it.
 
     When one library imports another, the inner one is named.
     """
@@ -44,7 +44,7 @@ def import_failure(error: BaseException) -> EcefError | None:
 
 
 def import_problem(library: str, error: BaseException) -> EcefError:
-    """Return one line for a failed import: both libraries, their versions, the cause and the command that mends it.
+    """Return one line for a failed import: both libraries, their versions, the cause and the command that repairs it.
 
     Args:
         library: a key of `PARTNERS`.
@@ -60,10 +60,10 @@ def import_problem(library: str, error: BaseException) -> EcefError:
 
 
 def cure(library: str) -> str:
-    """Return the pip command that installs a library and its partner in versions that fit each other.
+    """Return the pip command that installs a library and its partner in matching versions.
 
-    The versions are the ranges of this distribution's own requirements. When those installed are within the ranges
-    already, the files themselves are damaged: then both are installed again.
+    The versions are the ranges in this distribution's requirements. If the installed versions are within the ranges,
+    the files themselves are damaged, and the command reinstalls both.
     """
     pair = [_requirement(name) for name in (PARTNERS[library], library)]
     present = [(wanted, installed(wanted.name)) for wanted in pair]
@@ -80,14 +80,14 @@ def _requirement(library: str) -> Requirement:
 
 
 def hide_torchaudio() -> None:
-    """Have transformers do without torchaudio, which it imports wherever it finds it.
+    """Keep transformers from importing torchaudio.
 
-    Nothing here uses torchaudio through transformers, its import takes time, and one that does not match PyTorch
-    would end a prediction from text alone. Call it before the first import of transformers.
+    ecef does not use torchaudio through transformers. Its import takes time, and a version that does not match PyTorch
+    would break a prediction from text alone. Call this function before the first import of transformers.
     """
     if {"transformers", "torchaudio"} & set(sys.modules):
-        return  # it has looked already, or finds one that works
-    sys.modules["torchaudio"] = None  # type: ignore[assignment]  # how Python spells a module that cannot be found
+        return  # transformers has looked already, or finds a torchaudio that works
+    sys.modules["torchaudio"] = None  # type: ignore[assignment]  # Python treats None as a module that is not found
     try:
         from transformers.utils.import_utils import is_torchaudio_available
 

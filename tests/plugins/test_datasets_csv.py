@@ -223,7 +223,7 @@ def test_a_table_without_text_may_have_recordings_alone(tmp_path: Path) -> None:
     path = write(tmp_path / "train.csv", "speaker,file,emotion\nA,1.wav,joy\nB,,joy\n")
     corpus = read(path, audio="file")
     assert [(u.text, u.audio) for u in utterances(corpus)] == [("", (tmp_path / "1.wav").resolve())]
-    assert [d.reason for d in corpus.dropped] == ["'text' is empty and there is no 'audio'"]
+    assert [d.reason for d in corpus.dropped] == ["'text' is empty and 'audio' is missing"]
 
 
 def test_a_column_is_not_read_twice_nor_two_as_one(tmp_path: Path) -> None:

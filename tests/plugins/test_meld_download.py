@@ -191,7 +191,7 @@ def test_a_wrong_option_is_told_before_anything_is_asked(tmp_path: Path, capsys,
 
 def test_a_corpus_without_a_download_says_so(tmp_path: Path, capsys) -> None:
     assert _run(["--workspace", str(tmp_path / "work"), "prepare", "jsonl", "--download"]) == 2
-    assert "there is no download of this corpus (give its files by --source)" in capsys.readouterr().err
+    assert "this corpus cannot be downloaded (give its files with --source)" in capsys.readouterr().err
 
 
 def test_nothing_to_read_is_told(tmp_path: Path, capsys) -> None:

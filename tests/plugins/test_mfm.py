@@ -403,9 +403,9 @@ def test_what_the_models_cannot_do_is_an_error_of_the_recipe(
     [
         ({"language": {"layers": [0]}}, r"language\.layers names 1 layers, and there are 2 blocks"),
         ({"spectrum": {"bins": 40}}, r"spectrum\.bins 40 is no multiple of the patch, 16"),
-        ({"spectrum": {"bins": 32, "high": 9000}}, "high is above 8000 Hz"),
-        ({"spectrum": {"bins": 32, "hop": 30}}, "hop is longer than window"),
-        ({"spectrum": {"bins": 32, "low": 7600}}, "low is not below high"),
+        ({"spectrum": {"bins": 32, "high": 9000}}, "high must not be above 8000 Hz"),
+        ({"spectrum": {"bins": 32, "hop": 30}}, "hop must not be longer than window"),
+        ({"spectrum": {"bins": 32, "low": 7600}}, "low must be below high"),
         ({"vision": {"model": "none", "width": 10, "heads": 4}}, "width 10 cannot be shared by 4 heads"),
         ({"second_step": "mfn"}, "input should be 'mfm' or 'none', not 'mfn'"),
         ({"bridge": 0}, "bridge"),

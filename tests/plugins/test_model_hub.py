@@ -104,4 +104,4 @@ def test_a_hub_out_of_reach_says_what_to_do(tmp_path: Path) -> None:
     assert "Retry" not in failed.stderr, "one attempt tells as much as five"
     last = failed.stderr.strip().splitlines()[-1]
     assert "'someone/tiny' is not on this machine, and the hub cannot be reached: 127.0.0.1: Connection refused" in last
-    assert last.endswith("(run once with the hub within reach, or give a folder as text_encoder.model)")
+    assert last.endswith("(run once with access to the hub, or set text_encoder.model to a folder)")

@@ -355,7 +355,7 @@ def test_a_text_model_is_refused(tiny_bert: Path) -> None:
 
 
 def test_a_folder_that_does_not_exist_is_an_error() -> None:
-    with pytest.raises(PluginError, match=r"audio_encoder\.model: there is no folder '\./nowhere'"):
+    with pytest.raises(PluginError, match=r"audio_encoder\.model: no folder '\./nowhere'"):
         encoder("./nowhere")
 
 
@@ -373,12 +373,14 @@ def test_a_file_of_weights_that_is_broken_is_an_error(wavlm: Path, tmp_path: Pat
 
 def test_a_model_that_is_nowhere_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(PluginError, match=r"'nobody/nothing' cannot be loaded.*give a folder as audio_encoder\.model"):
+    with pytest.raises(PluginError, match=r"'nobody/nothing' cannot be loaded.*set audio_encoder\.model to a folder"):
         encoder("nobody/nothing")
 
 
 def test_a_name_that_the_hub_cannot_have_is_an_error() -> None:
-    with pytest.raises(PluginError, match=r"audio_encoder\.model: 'a/b/c' is neither a folder nor a name on the hub"):
+    with pytest.raises(
+        PluginError, match=r"audio_encoder\.model: 'a/b/c' is neither a folder nor a valid model name"
+    ):
         encoder("a/b/c")
 
 

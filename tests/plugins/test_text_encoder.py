@@ -230,5 +230,5 @@ def test_a_package_with_other_weights_is_refused(
     (package / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(PACKAGES, "some/model", weights.Package("packed-model", "packed_model", "model", "0" * 64))
-    with pytest.raises(PluginError, match="the weights in the package packed-model are not those of the hub"):
+    with pytest.raises(PluginError, match="the weights in the package packed-model differ from the hub's"):
         locate("some/model", setting="text_encoder.model")

@@ -1,7 +1,7 @@
-"""What plugins implement: one abstract class for each kind of component.
+"""Abstract classes for plugins to implement, one per kind of component.
 
-Shapes are batch-first. B is windows, K a window's positions (every utterance has one position for its speaker
-and one for each of its words), L the states that an encoder gives for a window, d a width.
+Shapes are batch-first. B is the number of windows, K the positions of a window (every utterance has one position for
+its speaker and one per word), L the states that an encoder returns for a window, and d a width.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every component has: options, a version, an identity."""
+"""Base class of components: options, a version, an identity."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 class Options(BaseModel):
-    """The options of a component, as a recipe spells them. Subclass it; unknown keys are errors."""
+    """Options of a component, as a recipe spells them. Subclass it; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def decisive(self) -> dict[str, Any]:
-        """Return the options that decide the output, as plain values; stored results are known by them.
+        """Return the options that affect the output, as plain values; they are part of the key of stored results.
 
-        Leave out what only says where a thing lies or how fast to fetch it, and what has no effect beside the
-        other options.
+        Leave out options that say only where a file is or how fast to download it, and options without effect in
+        combination with the others.
         """
         return self.model_dump(mode="json")
 
@@ -29,11 +29,11 @@ _Options = Options  # the class below has an attribute of this name
 
 
 class Component(ABC):  # noqa: B024 - each kind adds its own abstract methods
-    """A part that a recipe names. `options` is an instance of the class's own `Options`."""
+    """Part of the system that a recipe names. `options` is an instance of the class's own `Options`."""
 
     Options: ClassVar[type[_Options]] = _Options
     version: ClassVar[str] = "1"
-    """Raise it when the same input and options give other output than before: stored results are then made anew."""
+    """Change it when the same input and options give other output than before; stored results are then recomputed."""
 
     notes: Sequence[str] = ()
     """Lines that `ecef recipes inspect` prints about this component."""
@@ -54,5 +54,8 @@ class Component(ABC):  # noqa: B024 - each kind adds its own abstract methods
         return cls(options)
 
     def identity(self) -> str:
-        """Return what else than name, version and options decides the output, such as a checksum of weights."""
+        """Return a string for everything besides name, version and options that affects the output.
+
+        For example, a checksum of the weights.
+        """
         return ""

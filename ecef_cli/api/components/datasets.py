@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Something that a reader left out, and why.
+    """Utterance or dialogue that a reader left out, and the reason.
 
     Attributes:
         split: the split it belonged to.
         item: the utterance or dialogue, as the corpus names it.
         reason: why, in a few words; equal reasons are counted together.
         where: `file:line`.
-        error: what is wrong, where the row is broken; such rows count against the tolerance of `prepare`.
-        emotions: the emotion of each of its utterances, where `Dataset.published` is to count them all the same.
+        error: the problem of an invalid row, which counts against the tolerance of `prepare`.
+        emotions: the emotion of each utterance, if `Dataset.published` counts them although they were left out.
     """
 
     split: str
@@ -41,17 +41,17 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What a dataset reader found.
+    """Result of a dataset reader.
 
     Attributes:
         labels: the emotions, in the order of the corpus.
         splits: dialogues by split, each in the order of speech.
         sources: the files that were read.
-        dropped: what was left out.
-        repaired: how many utterances had a certain thing mended, by what was mended.
-        remarks: what else is to be known, a line each.
-        muted: utterances that keep their row and lost their recording, and why; those with an error count against the
-            tolerance of `prepare`.
+        dropped: utterances and dialogues that were left out.
+        repaired: number of repaired utterances, by what was repaired.
+        remarks: further messages for the user, one line each.
+        muted: utterances that keep their row but lose their recording, and the reason; those with an error count
+            against the tolerance of `prepare`.
     """
 
     labels: tuple[str, ...]
@@ -64,49 +64,49 @@ class Corpus:
 
 
 class Dataset(Component):
-    """Reads a corpus in the form in which it is published."""
+    """Read a corpus in the form in which it is published."""
 
     @abstractmethod
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the corpus found under `sources` (files or folders).
 
-        A broken row does not stop the reading: it goes to `Corpus.dropped` with its error.
+        An invalid row does not stop the reading: it goes to `Corpus.dropped` with its error.
 
         Raises:
-            DataError: a file or column is missing, or the corpus as a whole makes no sense.
+            DataError: a file or column is missing, or the corpus as a whole is invalid.
         """
 
     def collect(self, sources: Sequence[Path], context: PrepareContext) -> Corpus:
-        """Return the corpus as `prepare` wants it: `read`, unless a reader makes files of what it reads.
+        """Return the corpus for `prepare`: the result of `read`, unless the reader also writes files.
 
-        Such are recordings that lie in archives. What is made goes below `context.folder`, each file whole or not at
-        all, and what is there already is not made again.
+        Override it to write files, such as recordings unpacked from archives. Write them below `context.folder`, each
+        one atomically, and do not write again what is already there.
 
         Args:
             sources: files or folders.
             context: the folder to write to, and how to report progress.
 
         Raises:
-            DataError: as of `read`; or an archive is damaged or hostile.
+            DataError: as in `read`; or an archive is damaged or hostile.
         """
         del context
         return self.read(sources)
 
     def published(self, corpus: Corpus) -> tuple[str, ...] | None:
-        """Return how a corpus differs from what is published about it, a line each; None where there is nothing.
+        """Return how a corpus differs from its published figures, one line each; None if no figures are published.
 
-        `prepare` asks of the corpus that it has just read, `prepare --check` of one that it makes of the manifests and
-        `dataset.json`: there, `sources` is empty, no `Dropped` has its error, and `where` is in the manifest. So count
-        what is in the corpus, by the options at hand, and remember nothing of the reading.
+        `prepare` passes the corpus that it has just read. `prepare --check` passes one made from the manifests and
+        `dataset.json`: its `sources` is empty, no `Dropped` has an error, and `where` refers to the manifest. So count
+        what is in `corpus`, by the options of the component, and keep no state from the reading.
         """
         del corpus
         return None
 
     def download(self, context: PrepareContext) -> tuple[Path, ...]:
-        """Download the corpus from where it is published, and return what `collect` is to read.
+        """Download the corpus from its publisher, and return the files for `collect` to read.
 
         Raises:
-            UsageProblem: it cannot be had without its publisher's consent, or is the user's own.
+            UsageProblem: the corpus needs its publisher's consent, or is the user's own.
         """
         del context
-        raise UsageProblem("there is no download of this corpus", hint="give its files by --source")
+        raise UsageProblem("this corpus cannot be downloaded", hint="give its files with --source")

@@ -1,4 +1,4 @@
-"""What a training tells those who listen."""
+"""Events of a training run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrainingEvent:
-    """Something that happened in a training.
+    """Event of a training run.
 
     Attributes:
-        kind: `started`, `step` (weights were changed once), `epoch` (dev was scored) or `finished`; a training that
-            goes on after an interruption starts again.
+        kind: `started`, `step` (one weight update), `epoch` (dev was scored) or `finished`; a training that resumes
+            sends `started` again.
         run: the run's name.
         folder: the run's folder.
-        step: how many times the weights have been changed so far.
-        values: of a start, the recipe; of a step, `loss` and `learning_rate`; of an epoch, what `log.jsonl` says of it;
-            of the end, the entry of the epoch that is kept.
+        step: number of weight updates so far.
+        values: for `started`, the recipe; for `step`, `loss` and `learning_rate`; for `epoch`, its entry in
+            `log.jsonl`; for `finished`, the entry of the best epoch.
     """
 
     kind: Literal["started", "step", "epoch", "finished"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FusionInput:
-    """What a fusion module is given; the masks are true where a position is real.
+    """Input of a fusion module; the masks are true at real positions.
 
     Attributes:
         text: (B, K, d), with text_mask (B, K).
@@ -34,36 +34,36 @@ class FusionInput:
 class Spectrum(Options):
     """The log-mel spectrum that the second step of a fusion reads."""
 
-    rate: int = Field(16_000, ge=2_000, description="samples a second of the recordings it is of, Hz")
-    window: float = Field(25.0, gt=0, description="what a frame looks at, ms")
-    hop: float = Field(10.0, gt=0, description="from one frame to the next, ms")
-    bins: int = Field(80, ge=1, description="mel bands")
-    low: float = Field(50.0, ge=0, description="where the lowest band begins, Hz")
-    high: float = Field(7_600.0, gt=0, description="where the highest band ends, Hz")
-    longest: float = Field(40.0, gt=0, description="seconds of a window that are read at most, its last")
+    rate: int = Field(16_000, ge=2_000, description="sampling rate of the recordings, Hz")
+    window: float = Field(25.0, gt=0, description="window length, ms")
+    hop: float = Field(10.0, gt=0, description="hop length, ms")
+    bins: int = Field(80, ge=1, description="number of mel bands")
+    low: float = Field(50.0, ge=0, description="lower edge of the lowest band, Hz")
+    high: float = Field(7_600.0, gt=0, description="upper edge of the highest band, Hz")
+    longest: float = Field(40.0, gt=0, description="seconds of a window to read at most, counted from its end")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.high > self.rate / 2:
-            raise ValueError(f"high is above {self.rate / 2:g} Hz, half the rate")
+            raise ValueError(f"high must not be above {self.rate / 2:g} Hz, half the rate")
         if self.low >= self.high:
-            raise ValueError("low is not below high")
+            raise ValueError("low must be below high")
         if self.hop > self.window:
-            raise ValueError("hop is longer than window, so that parts of a recording would not be seen")
+            raise ValueError("hop must not be longer than window, or parts of a recording would be skipped")
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class SecondStepInput:
-    """What the second step of a fusion is given; the masks are true where something is real.
+    """Input of the second step of a fusion; the masks are true at real positions, frames and patches.
 
-    The spectrum stands in N patches of G frames: no patch holds frames of two utterances, so that the last one of an
-    utterance may be filled in part. An utterance without a recording has one patch without a frame.
+    The spectrum is split into N patches of G frames. A patch never holds frames of two utterances, so the last patch
+    of an utterance may be partly empty. An utterance without a recording has one empty patch.
 
     Attributes:
-        fused: (B, T, d), F_ta, or F_a where nothing was said; with fused_mask (B, T).
+        fused: (B, T, d), F_ta, or F_a if the window has no text; with fused_mask (B, T).
         frames: (B, N, G, bins), the spectrum, with frame_mask (B, N, G).
-        mask: (B, N), true where a patch is real, from a window's first on.
+        mask: (B, N), true at real patches, which come first in a window.
     """
 
     fused: Tensor
@@ -75,11 +75,11 @@ class SecondStepInput:
 
 @dataclass(frozen=True, slots=True)
 class FusedStreams:
-    """What the second step of a fusion gives.
+    """Output of the second step of a fusion.
 
     Attributes:
         fused: (B, T, d), F_m->ta.
-        spectrum: (B, N * R, d), F_ta->m; the R features of a patch of time stand behind one another.
+        spectrum: (B, N * R, d), F_ta->m; the R features of a patch of time are adjacent.
     """
 
     fused: Tensor
@@ -87,7 +87,7 @@ class FusedStreams:
 
 
 class Fusion(Component):
-    """Builds the modules that fuse text and audio, in one step or in two."""
+    """Build the modules that fuse text and audio, in one step or in two."""
 
     @abstractmethod
     def build(self, width: int) -> nn.Module:
@@ -95,7 +95,7 @@ class Fusion(Component):
 
     @property
     def spectrum(self) -> Spectrum | None:
-        """The spectrum that the second step reads; None where there is no second step."""
+        """The spectrum that the second step reads; None if there is no second step."""
         return None
 
     @property
@@ -106,7 +106,7 @@ class Fusion(Component):
     def build_second(self, width: int) -> nn.Module | None:
         """Return the second step: a module that maps a `SecondStepInput` to `FusedStreams`, both of width d = `width`.
 
-        Only asked for where `spectrum` is not None. Where audio is read alone, it is the only step.
+        Called only if `spectrum` is not None. If audio is the only modality, it is the only step.
         """
         del width
         return None

@@ -1,4 +1,4 @@
-"""How a plugin announces its components."""
+"""Registration of a plugin's components."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class Register(Protocol):
-    """What a hook calls for each component."""
+    """Function that a hook calls once per component."""
 
     def __call__(self, name: str, target: str, *, summary: str = "") -> None:
-        """Announce a component.
+        """Register a component.
 
         Args:
-            name: how recipes call it.
+            name: its name in recipes.
             target: `package.module:Class`, imported only when a recipe asks for it.
             summary: one line for `ecef plugins`.
         """

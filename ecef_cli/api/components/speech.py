@@ -22,7 +22,7 @@ class AudioFeatures:
 
     Attributes:
         frames: (T, d) float32.
-        rate: frames a second, Hz.
+        rate: frames per second, Hz.
     """
 
     frames: npt.NDArray[np.float32]
@@ -30,7 +30,7 @@ class AudioFeatures:
 
 
 class AudioEncoder(Component):
-    """Turns recordings into frames, frozen."""
+    """Turn recordings into frames, without training."""
 
     @property
     @abstractmethod
@@ -51,7 +51,7 @@ class AudioEncoder(Component):
 
 
 class ProsodyEncoder(Component):
-    """Builds the module Enc of equation 2, `F_a = h_a + LayerNorm(Enc(h_a))`."""
+    """Build the module Enc of equation 2, `F_a = h_a + LayerNorm(Enc(h_a))`."""
 
     @abstractmethod
     def build(self, width: int) -> nn.Module:

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A statement of a source of relations, as one may cite it.
+    """Statement of a source of relations, complete enough to cite.
 
     Attributes:
         relation: the relation, such as `IsA`.
-        start: the term that it is said of.
-        end: the term that it leads to.
-        weight: how sure the source is; 1 is ordinary.
-        source: where the statement comes from, as the source names it.
+        start: the term at its start.
+        end: the term at its end.
+        weight: confidence of the source; 1 is typical.
+        source: origin of the statement, as the source names it.
     """
 
     relation: str
@@ -37,7 +37,7 @@ class Edge:
 
 
 class Tagger(Component):
-    """Knows which relations hold between two terms.
+    """Look up the relations between terms.
 
     A term is the lemma of a word, or several words joined by underscores, such as `fall_asleep`.
     """
@@ -45,19 +45,19 @@ class Tagger(Component):
     @property
     @abstractmethod
     def relations(self) -> tuple[str, ...]:
-        """The relations that are asked for, at most 64; bit r of a mask is `relations[r]`."""
+        """The relations to look up, at most 64; bit r of a mask is `relations[r]`."""
 
     @abstractmethod
     def available(self) -> Mapping[str, int]:
-        """Return every relation that the source holds, with the number of its word pairs."""
+        """Return every relation of the source, with the number of its word pairs."""
 
     @abstractmethod
     def relate(self, lemmas: Sequence[str]) -> npt.NDArray[np.uint64]:
         """Return which relations hold between each two of W distinct lemmas.
 
         Returns:
-            Masks of shape (W, W), symmetric, with a zero diagonal: bit r is set where `relations[r]` holds
-            between the two, in either direction.
+            Masks of shape (W, W), symmetric, with a zero diagonal: bit r is set if `relations[r]` holds between the
+            two, in either direction.
         """
 
     @property
@@ -70,28 +70,28 @@ class Tagger(Component):
 
     @property
     def longest_term(self) -> int:
-        """Words in the longest term that is looked up; 1 where terms are single words."""
+        """Number of words in the longest term to look up; 1 if terms are single words."""
         return 1
 
     def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Return (W,) which terms the source knows; asked only of terms of several words, and for statistics."""
+        """Return (W,) whether the source knows each term; used only for terms of several words, and for statistics."""
         import numpy as np
 
         return np.ones(len(terms), dtype=np.bool_)
 
     def edges(self, first: str, second: str) -> tuple[Edge, ...]:
-        """Return what the source says of two terms, in either direction; nothing where it keeps no record."""
+        """Return the statements about two terms, in either direction; none if the source does not keep them."""
         del first, second
         return ()
 
     def download(self, progress: Callable[[int, int | None], None]) -> Path:
-        """Fetch what the source is made of, and return where it lies.
+        """Download the files of the source, and return their path.
 
         Args:
-            progress: is told the bytes that are there, and how many there will be where that is known.
+            progress: receives the number of bytes that are there, and the total if it is known.
 
         Raises:
-            UsageProblem: there is nothing to fetch.
+            UsageProblem: there is nothing to download.
         """
         del progress
-        raise UsageProblem(f"{type(self).__name__} has nothing to download", hint="leave --download out")
+        raise UsageProblem(f"{type(self).__name__} has nothing to download", hint="leave out --download")

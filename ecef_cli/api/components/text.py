@@ -1,4 +1,4 @@
-"""Text encoders, and the windows that they read."""
+"""Text encoders and their input windows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An utterance as a text encoder sees it.
+    """An utterance, as input of a text encoder.
 
     Attributes:
         speaker: number of the speaker in the order of first appearance within the window, from 0.
@@ -35,7 +35,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class TextWindow:
-    """The turns of a window, oldest first. It has one position a turn for the speaker and one for each word."""
+    """The turns of a window, oldest first. Each turn has one position for the speaker and one per word."""
 
     turns: tuple[Turn, ...]
 
@@ -56,8 +56,8 @@ class TextFeatures:
 
     Attributes:
         states: (L, d) float32.
-        first: (L,) int32, the first position that a state covers; -1 where it covers none, as `[CLS]` does.
-        last: (L,) int32, the last position that a state covers, inclusive; -1 where it covers none.
+        first: (L,) int32, the first position that a state covers; -1 if it covers none, as with `[CLS]`.
+        last: (L,) int32, the last position that a state covers, inclusive; -1 if it covers none.
     """
 
     states: npt.NDArray[np.float32]
@@ -66,7 +66,7 @@ class TextFeatures:
 
 
 class TextEncoder(Component):
-    """Turns windows into hidden states. The frozen part is `encode`; what is trained is `trainable`."""
+    """Turn windows into hidden states. The frozen part is `encode`, the trained part `trainable`."""
 
     @property
     @abstractmethod
@@ -77,16 +77,16 @@ class TextEncoder(Component):
     def encode(self, windows: Sequence[TextWindow]) -> list[TextFeatures]:
         """Return the frozen states of each window, computed as one batch.
 
-        A position that no state covers (its text left no token, or it was cut off because the window is
-        longer than the model reads) counts as absent. The last turn's speaker must always be covered.
+        A position that no state covers counts as absent: its text gave no token, or the window is longer than the
+        model's input and was cut off. The last turn's speaker must always be covered.
         """
 
     def trainable(self) -> nn.Module | None:
         """Return a fresh copy of the layers that are trained on top of `encode`, or None.
 
-        The module maps states (B, L, d) and a mask (B, L), true where a state is real, to states (B, L, d). If it has
-        a module list `layers`, lowest first, `training.encoder_layer_decay` gives each of them a rate of its own; its
-        other parts train at the lowest layer's.
+        The module maps states (B, L, d) and a mask (B, L), true at real states, to states (B, L, d). If it has a module
+        list `layers`, lowest first, `training.encoder_layer_decay` gives each of them a learning rate of its own; its
+        other parts train at the rate of the lowest layer.
         """
         return None
 
