@@ -1,4 +1,4 @@
-"""Where prepared data, tags, features and runs live, and how files get there whole."""
+"""Workspace: folders of prepared datasets, tags, features and runs, with atomic writes and locks."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 DEFAULT = "ecef-work"
-"""The folder of the workspace where none is named."""
+"""Default folder of the workspace."""
 SPLITS = ("train", "dev", "test")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _RUNS = "runs"
 _RESERVED = {"dataset": _RUNS, "run": "bundled"}
-"""Names that mean something else: the folder of the runs, and the run that comes with ecef."""
+"""Reserved names: the folder of the runs, and the bundled run."""
 
 
 def check_name(name: str, what: str) -> str:
-    """Return `name` if it can be a folder's name.
+    """Return `name` if it is valid as the name of a folder.
 
     Raises:
-        UsageProblem: it cannot.
+        UsageProblem: it is not valid, or reserved.
     """
     if name == _RESERVED.get(what):
-        raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="it is taken by ecef itself")
+        raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="ecef reserves it; choose another name")
     if not _NAME.fullmatch(name):
         raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="use letters, digits, '.', '_' and '-'")
     return name
@@ -60,7 +60,7 @@ class Workspace:
         return self.root / _RUNS / check_name(name, "run")
 
     def datasets(self) -> tuple[str, ...]:
-        """Return the names of the datasets that are prepared."""
+        """Return the names of the prepared datasets."""
         return tuple(sorted(p.parent.name for p in self.root.glob("*/dataset.json")))
 
     def runs(self) -> tuple[str, ...]:
@@ -68,10 +68,10 @@ class Workspace:
         return tuple(sorted(p.parent.name for p in (self.root / _RUNS).glob("*/recipe.yaml")))
 
     def prepared(self, name: str) -> Path:
-        """Return the folder of a dataset that is prepared.
+        """Return the folder of a prepared dataset.
 
         Raises:
-            DataError: there is no such dataset.
+            DataError: the dataset is not prepared.
         """
         folder = self.dataset(name)
         if not (folder / "dataset.json").is_file():
@@ -93,10 +93,10 @@ def checksum(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def standing(path: Path) -> Path:
-    """Return a path, or else the deepest folder above it of which the system lets one know that it is there.
+def nearest_existing(path: Path) -> Path:
+    """Return a path, or else the deepest folder above it that is visible.
 
-    Where the system refuses what is asked of a path, that is the file or the folder whose permissions forbid it.
+    If the system denies access to the path, the result is the file or folder whose permissions deny it.
     """
     for known in (path, *path.parents):
         with suppress(OSError):
@@ -107,16 +107,16 @@ def standing(path: Path) -> Path:
 
 @contextmanager
 def refusals(kind: type[EcefError], problem: str, path: Path, *, hint: str | None = None) -> Iterator[None]:
-    """Turn what the system refuses while the block runs into one line, with the file or folder that it is about.
+    """Turn an `OSError` within the block into a one-line error that names the file or folder.
 
     Args:
-        kind: which error it becomes.
-        problem: what cannot be done, such as `cannot be read`.
-        path: what it is about where the system does not say.
+        kind: class of the error to raise.
+        problem: what failed, such as `cannot be read`.
+        path: the file or folder to name if the system names none.
         hint: what to do about it.
 
     Raises:
-        EcefError: of the kind.
+        EcefError: an instance of `kind`.
     """
     try:
         yield
@@ -125,21 +125,21 @@ def refusals(kind: type[EcefError], problem: str, path: Path, *, hint: str | Non
 
 
 def refused(error: OSError, path: Path) -> Path:
-    """Return the file or folder that an error of the system is about, which is `path` where it does not say."""
-    if error.errno in _FULL:  # whatever file was being written then
+    """Return the file or folder that an `OSError` concerns, or `path` if the error does not say."""
+    if error.errno in _FULL:  # the file that was written does not matter
         return path
-    # Of what could not be renamed, the place that it was to have is what stands in the way.
+    # If a rename fails, the target is the obstacle.
     names = (name for name in (error.filename2, error.filename) if isinstance(name, str | os.PathLike))
     named = Path(next(names, path))
-    # What is missing, or is another thing than was expected, is meant itself.
-    return standing(named) if isinstance(error, PermissionError) or error.errno == errno.EROFS else named
+    # Other errors, such as a missing file, concern the named path itself.
+    return nearest_existing(named) if isinstance(error, PermissionError) or error.errno == errno.EROFS else named
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the place of `path` when the block ends well.
+    """Yield a path beside `path` to write to; it replaces `path` when the block succeeds.
 
-    A killed process leaves the old file or the new one, never half of one.
+    A killed process leaves the old file or the new one, never a partial one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as handle:
@@ -151,7 +151,7 @@ def replacing(path: Path) -> Iterator[Path]:
         part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # where a disk is full, Python does not know of which file
+        error.filename = error.filename or str(path)  # Python does not name the file if the disk is full
         raise
     finally:
         part.unlink(missing_ok=True)
@@ -159,7 +159,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside `path`; it takes the place of `path` when the block ends well."""
+    """Yield a new folder beside `path`; it replaces `path` when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
     try:
@@ -174,14 +174,14 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
-    """Keep other processes out of `path` while the block runs; the lock ends with the process, however that ends.
+    """Lock `path` against other processes while the block runs; the system releases the lock if the process dies.
 
     Args:
         path: the file or folder, which need not exist.
-        what: what it is, for the error.
+        what: name of it, for the error.
 
     Raises:
-        EcefError: another process has it, or the folder that it lies in cannot be written.
+        EcefError: another process holds the lock, or the parent folder cannot be written.
     """
     lock = path.parent / f".{path.name}.lock"
     with refusals(EcefError, "cannot be written", path.parent):
@@ -228,25 +228,25 @@ def _umask() -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole."""
+    """Write a text file atomically."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds.
+    """Return the content of a JSON file.
 
     Raises:
-        DataError: it is missing or broken.
+        DataError: it is missing or not valid JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None
     except ValueError as error:
-        raise DataError(f"is no JSON: {error}", where=str(path), hint="make it again with --force") from None
+        raise DataError(f"not valid JSON: {error}", where=str(path), hint="make it again with --force") from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ecef_cli.api.errors import described
 from ecef_cli.doctor.rows import Row, size
-from ecef_cli.workspace import refused, standing
+from ecef_cli.workspace import nearest_existing, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def folder(check: str, path: Path, cure: str) -> Row:
         cure: how to choose another one.
     """
     path = path.absolute()
-    there = standing(path)
+    there = nearest_existing(path)
     try:
         with TemporaryFile(dir=there) as file:
             file.write(bytes(4096))
