@@ -202,8 +202,8 @@ def test_a_resolved_recipe_says_what_its_labels_are_and_reads_the_same_again() -
     ("labels", "problem"),
     [
         ("meld8", "labels: must be 'meld7' or .*, not 'meld8' \\(did you mean 'meld7'\\?\\)"),
-        ({"emotions": {"happy": ["joy"]}}, "labels.emotions: there must be two labels at least"),
-        ({"emotions": {"happy": ["joy"], "sad": ["Joy"]}}, "labels.emotions: 'Joy' is a name of 'happy' and of 'sad'"),
+        ({"emotions": {"happy": ["joy"]}}, "labels.emotions: give at least two labels"),
+        ({"emotions": {"happy": ["joy"], "sad": ["Joy"]}}, "labels.emotions: 'Joy' names both 'happy' and 'sad'"),
         ({"emotions": {"happy": [3], "sad": []}}, r"labels.emotions.happy.0: input should be a valid string, not 3"),
         ({"emotoins": {}}, r"labels.emotoins: no such setting \(did you mean 'emotions'\?\)"),
         (7, "labels: must be a block of settings, not 7"),
@@ -233,7 +233,7 @@ def test_a_set_may_come_from_a_file(tmp_path: Path) -> None:
 def test_a_set_of_another_content_may_not_have_the_name_of_one_that_comes_with_ecef(tmp_path: Path) -> None:
     path = tmp_path / "sentiment3.yaml"
     path.write_text("good: [joy]\nbad: [sadness]\n")
-    with pytest.raises(RecipeError, match="sentiment3 is the name of another set"):
+    with pytest.raises(RecipeError, match="sentiment3 is the name of a different set"):
         read_label_set(str(path))
 
 
@@ -253,8 +253,8 @@ def test_a_column_that_no_row_has_is_told(workspace: Workspace, capsys: pytest.C
             "name: x\nemotions:\n  up: []\n  down: []\ncolum: y\n",
             "{path}:5: colum: no such setting (did you mean 'column'?)",
         ),
-        ("- up\n", "a set of labels is a block"),
-        ("yes: [joy]\nno: [anger]\n", "emotions: a label that YAML takes for True is to be written in quotes"),
+        ("- up\n", "a label set must be a block of settings"),
+        ("yes: [joy]\nno: [anger]\n", "emotions: YAML reads a label as True: put it in quotes"),
         ("up: [", "{path}:1: not YAML"),
         ("name: my set\nemotions: {up: [], down: []}\n", "{path}:1: name: use letters, digits, '.', '_' and '-'"),
         ("labels:\n  emotions: {up: [], down: []}\n  colum: y\n", "{path}:3: colum: no such setting"),

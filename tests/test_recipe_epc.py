@@ -76,7 +76,7 @@ def test_a_network_of_whole_dialogues_tells_many_utterances_apart(tiny_bert: Pat
         ({"others": "keep"}, "epc.others: input should be 'context' or 'drop', not 'keep'"),
         (
             {"target": "own", "next_speaker": True},
-            "epc: next_speaker tells nothing where the target is `own`, the last speaker's next utterance",
+            "epc: next_speaker has no effect if the target is `own`: the speaker is the last one anyway",
         ),
     ],
 )
@@ -93,21 +93,26 @@ def test_the_schema_knows_all_of_it(tiny_bert: Path) -> None:
 
 def test_the_template_says_what_a_protocol_may_be(tiny_bert: Path) -> None:
     text = commented(recipe(tiny_bert, epc={"target": "other", "min_history": 5}))
-    for line in ("  target: other", "  min_history: 5", "  # dropped before any window", "one of: next, other, own"):
+    for line in (
+        "  target: other",
+        "  min_history: 5",
+        "  # utterances with none of the dataset's emotions",
+        "one of: next, other, own",
+    ):
         assert line.strip("# ") in text
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "the emotion of the next utterance, by anyone;"),
-        ({"target": "other"}, "the next utterance of another speaker than the last one heard;"),
-        ({"target": "own"}, "the next utterance of the last speaker heard;"),
-        ({"last_only": True}, ", where it is the last of its dialogue;"),
-        ({}, "at least 1 utterance is heard before it"),
-        ({"min_history": 5}, "at least 5 utterances are heard before it"),
-        ({}, "its speaker is not told"),
-        ({"next_speaker": True}, "its speaker is told"),
+        ({}, "the emotion of the next utterance, by any speaker;"),
+        ({"target": "other"}, "the next utterance of another speaker than the last;"),
+        ({"target": "own"}, "the next utterance of the last speaker;"),
+        ({"last_only": True}, ", if it ends its dialogue;"),
+        ({}, "at least 1 utterance before it"),
+        ({"min_history": 5}, "at least 5 utterances before it"),
+        ({}, "its speaker is unknown"),
+        ({"next_speaker": True}, "its speaker is known"),
         ({"others": "drop"}, "utterances without one of the emotions are dropped before windows are made"),
     ],
 )

@@ -48,15 +48,15 @@ def problems(path: Path, *settings: str) -> list[str]:
 
 
 def test_a_recipe_that_says_nothing_of_modalities_reads_text(bare: Path) -> None:
-    assert problems(bare) == ["text_encoder: is missing, and the modalities are text"]
+    assert problems(bare) == ["text_encoder: is missing, but needed for text"]
     recipe = load_recipe(str(bare), ["text_encoder={name: huggingface}"])
     assert recipe.modalities == ["text"]
     assert (recipe.reads("text"), recipe.reads("audio")) == (True, False)
 
 
 def test_what_the_modalities_need_is_named_at_once(bare: Path) -> None:
-    assert problems(bare, "modalities=[audio]") == ["audio_encoder: is missing, and the modalities are audio"]
-    missing = "is missing, and the modalities are text and audio"
+    assert problems(bare, "modalities=[audio]") == ["audio_encoder: is missing, but needed for audio"]
+    missing = "is missing, but needed for text and audio"
     assert problems(bare, "modalities=[text, audio]") == [
         f"text_encoder: {missing}",
         f"audio_encoder: {missing}",
@@ -66,7 +66,7 @@ def test_what_the_modalities_need_is_named_at_once(bare: Path) -> None:
 
 @pytest.mark.parametrize("key", ["text_encoder", "audio_encoder", "fusion"])
 def test_a_component_that_is_needed_cannot_be_none(both: Path, key: str) -> None:
-    said = f"--set: {key}: is missing, and the modalities are text and audio"
+    said = f"--set: {key}: is missing, but needed for text and audio"
     assert problems(both, f"{key}=none") == [said]
 
 
@@ -121,7 +121,7 @@ def test_every_installed_component_can_stand_in_a_recipe(both: Path, kind: str) 
     ("value", "said"),
     [
         ("[]", "should have at least 1 item"),
-        ("[text, text]", "an entry stands twice"),
+        ("[text, text]", "duplicate entry"),
         ("[video]", "should be 'text' or 'audio', not 'video'"),
         ("[audoi]", "(did you mean 'audio'?)"),
     ],
@@ -157,14 +157,14 @@ def test_a_power_of_two_can_be_halved(both: Path, group: int) -> None:
         ("audio.positions=0", "audio.positions: input should be greater than or equal to 1"),
         ("audio.longest=0", "audio.longest: input should be greater than 0"),
         ("audio.front=convolutional", "(did you mean 'convolution'?)"),
-        ("training.modality_dropout={audio: 0.6, text: 0.6}", "audio and text together are above 1"),
+        ("training.modality_dropout={audio: 0.6, text: 0.6}", "the sum of audio and text must not exceed 1"),
         ("training.modality_dropout.audio=1", "training.modality_dropout.audio: input should be less than 1"),
         ("training.masking.times=-1", "training.masking.times: input should be greater than or equal to 0"),
         ("training.speeds=[]", "training.speeds: list should have at least 1 item"),
-        ("training.speeds=[1.0, 1.0]", "training.speeds: an entry stands twice"),
+        ("training.speeds=[1.0, 1.0]", "training.speeds: duplicate entry"),
         ("training.speeds=[0.4]", "training.speeds.0: input should be greater than or equal to 0.5"),
         ("training.freeze=[txt]", "training.freeze.0: input should be 'text' or 'audio', not 'txt'"),
-        ("training.freeze=[text, text]", "training.freeze: an entry stands twice"),
+        ("training.freeze=[text, text]", "training.freeze: duplicate entry"),
     ],
 )
 def test_settings_of_audio_that_make_no_sense_are_told_with_their_path(both: Path, setting: str, said: str) -> None:

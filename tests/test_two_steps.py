@@ -74,7 +74,7 @@ def test_other_frozen_layers_are_refused(two_steps: Run, tmp_path: Path) -> None
     run = Run(
         folder, recipe.model_copy(update={"fusion": fusion}), two_steps.labels, two_steps.identities, two_steps.dataset
     )
-    with pytest.raises(PluginError, match="the weights of 'mfm' are not those that run was trained on"):
+    with pytest.raises(PluginError, match="the weights of 'mfm' differ from those that run was trained on"):
         run.network(build_encoders(run.recipe, device="cpu"))
 
 

@@ -1,4 +1,4 @@
-"""Sets of labels: which emotions are told apart, and by which names corpora call them."""
+"""Label sets: the emotions to distinguish, and their names in corpora."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FILE = Path(__file__).with_name("label_sets.yaml")
 """The sets that come with ecef."""
 
-_FEWEST = 2
+_MIN_LABELS = 2
 _SUFFIXES = {".yaml", ".yml"}
 _Text = Annotated[str, Field(min_length=1)]
 
@@ -35,7 +35,7 @@ def _names(value: object) -> object:
 def _quoted(emotions: object) -> object:
     for label in emotions if isinstance(emotions, dict) else ():
         if not isinstance(label, str):
-            raise ValueError(f"a label that YAML takes for {label!r} is to be written in quotes")  # noqa: TRY004 - pydantic's
+            raise ValueError(f"YAML reads a label as {label!r}: put it in quotes")  # noqa: TRY004 - pydantic's
     return emotions
 
 
@@ -46,30 +46,30 @@ def _file_name(name: str) -> str:
 
 
 class LabelSet(BaseModel):
-    """A set of labels, each with the names by which corpora call it besides its own; case makes no difference."""
+    """A set of labels, each with its other names in corpora; names are matched without regard to case."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, AfterValidator(_file_name)] = "custom"
     summary: str = ""
     column: _Text | None = Field(
-        None, description="the key of a row whose value decides where it is one of the names; else the emotion does"
+        None, description="key of a row whose value decides the label if it is one of the names; else the emotion does"
     )
     emotions: Annotated[dict[_Text, Annotated[list[_Text], BeforeValidator(_names)]], BeforeValidator(_quoted)] = Field(
-        description="the labels in order, each with other names of it"
+        description="the labels in order, each with its other names"
     )
 
     @field_validator("emotions")
     @classmethod
-    def _told_apart(cls, emotions: dict[str, list[str]]) -> dict[str, list[str]]:
-        if len(emotions) < _FEWEST:
-            raise ValueError("there must be two labels at least")
+    def _unambiguous(cls, emotions: dict[str, list[str]]) -> dict[str, list[str]]:
+        if len(emotions) < _MIN_LABELS:
+            raise ValueError("give at least two labels")
         homes: dict[str, str] = {}
         for label, names in emotions.items():
             for name in (label, *names):
                 first = homes.setdefault(_folded(name), label)
                 if first != label:
-                    raise ValueError(f"{name!r} is a name of {first!r} and of {label!r}")
+                    raise ValueError(f"{name!r} names both {first!r} and {label!r}")
         return emotions
 
     @property
@@ -78,16 +78,16 @@ class LabelSet(BaseModel):
         return tuple(self.emotions)
 
     def to_yaml(self) -> str:
-        """Return the set as YAML, as a recipe or a file has it."""
+        """Return the set as YAML, in the form used in a recipe or a file."""
         values = self.model_dump(mode="json", exclude_defaults=True)
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=10**6)
 
     def label(self, name: object) -> str | None:
-        """Return the label that a corpus calls by this name, or None where it is none of the set's."""
+        """Return the label with this name in a corpus, or None if the set has none."""
         return self._known.get(_folded(name)) if isinstance(name, str) else None
 
     def label_of(self, utterance: Utterance) -> str | None:
-        """Return the label of an utterance's gold emotion, or of what its row says in `column`."""
+        """Return the label of the value of `column` in an utterance's row, or else of its gold emotion."""
         stated = None if self.column is None else self.label(utterance.row.get(self.column))
         return stated or self.label(utterance.emotion)
 
@@ -108,19 +108,19 @@ def label_sets() -> Mapping[str, LabelSet]:
 
 
 def read_label_set(name_or_path: str) -> LabelSet:
-    """Return a set by its name, or from a YAML file: one as a recipe has it, or the labels alone.
+    """Return a set by its name, or from a YAML file, which may hold a whole set or the labels alone.
 
     Raises:
-        RecipeError: there is none, or all that is wrong with it.
+        RecipeError: the set is unknown or invalid; lists all problems.
     """
     path = Path(name_or_path)
     if path.suffix not in _SUFFIXES and len(path.parts) == 1:
         known = label_sets()
         if name_or_path not in known:
             hint = f"{did_you_mean(name_or_path, known)}; or give a YAML file"
-            raise RecipeError(f"no set of labels is called {name_or_path!r}", hint=hint)
+            raise RecipeError(f"no label set is called {name_or_path!r}", hint=hint)
         return known[name_or_path]
-    values, text = read_block(path, "a set of labels", hint="such as `happy: [joy, excited]`, a label a line")
+    values, text = read_block(path, "a label set", hint="write one label per line, such as `happy: [joy, excited]`")
     stated, below, above = _stated(values)
     stated.setdefault("name", re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("._-") or "custom")
     try:
@@ -131,14 +131,14 @@ def read_label_set(name_or_path: str) -> LabelSet:
         raise RecipeError(f"label set {path}", problems=problems) from None
     if label_sets().get(found.name, found) != found:
         hint = "give it another `name`"
-        raise RecipeError(f"{path}: {found.name} is the name of another set, which comes with ecef", hint=hint)
+        raise RecipeError(f"{path}: {found.name} is the name of a different set that comes with ecef", hint=hint)
     return found
 
 
 def _stated(values: Mapping[str, Any]) -> tuple[dict[str, Any], str, str]:
-    """Return a set as a file states it, what its keys begin with there and not here, and what here and not there.
+    """Return the set of a file, the prefix of its keys in the file only, and the prefix in the result only.
 
-    It may be the labels alone, a set as a recipe has it, or that with the recipe's key before it.
+    The file may hold the labels alone, a set, or a set below the recipe's key `labels`.
     """
     inner = values.get("labels")
     if len(values) == 1 and isinstance(inner, dict) and isinstance(inner.get("emotions"), dict):
@@ -149,7 +149,7 @@ def _stated(values: Mapping[str, Any]) -> tuple[dict[str, Any], str, str]:
 
 
 def find_set(value: object) -> object:
-    """Return the set that a recipe means by a name or a file; anything else as it is, for `LabelSet` to check."""
+    """Return the set for a name or a file in a recipe; return other values unchanged, for `LabelSet` to check."""
     if not isinstance(value, str):
         return value
     known = label_sets()

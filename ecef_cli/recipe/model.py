@@ -1,4 +1,4 @@
-"""A recipe: the one file that determines a run."""
+"""Recipe: the one file that determines a run."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ BLOCKS = {
 }
 """The recipe's keys that name a component, with the component's kind."""
 
-_TURNS = 128  # utterances that a network of the whole dialogue tells apart: more than almost any dialogue has
+_TURNS = 128  # positions of utterances, if the history is the whole dialogue: longer than almost any dialogue
 
 
 class Block(BaseModel):
-    """A component by name, with its options beside the name; the component's own `Options` checks them."""
+    """A component's name and its options, which the component's own `Options` checks."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -93,13 +93,13 @@ class Recipe(Section):
     dataset: str = Field(description="name of a dataset prepared in the workspace")
     labels: Annotated[LabelSet | None, BeforeValidator(find_set, json_schema_input_type=str | LabelSet | None)] = Field(
         None,
-        description="the emotions that are told apart: the name of a set, a YAML file, or one written out; "
-        "null: the dataset's own",
+        description="the emotions to distinguish: the name of a label set, a YAML file, or a set written out; "
+        "null for the dataset's own",
     )
     tasks: Annotated[list[Task], BeforeValidator(distinct)] = Field(min_length=1)
     modalities: Annotated[list[Modality], BeforeValidator(distinct)] = Field(["text"], min_length=1)
     history: History = Field(
-        8, description="utterances in a window, the last one included; `all` for the whole dialogue so far"
+        8, description="utterances in a window, including the last one; `all` for the whole dialogue so far"
     )
     epc: Epc = Epc()
     tagger: Annotated[Block | None, BeforeValidator(_none)] = Field(
@@ -108,7 +108,7 @@ class Recipe(Section):
     text_encoder: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for text")
     audio_encoder: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for audio")
     prosody: Annotated[Block | None, BeforeValidator(_none)] = Field(
-        None, description="encoder of prosody, or `none` for the network without prosody enhancement"
+        None, description="prosody encoder, or `none` for the network without prosody enhancement"
     )
     fusion: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for text and audio")
     features: Features = Features()
@@ -117,22 +117,22 @@ class Recipe(Section):
     training: Training = Training()
 
     def dumped(self) -> dict[str, Any]:
-        """Return the recipe as plain values, every default written out."""
+        """Return the recipe as plain values, with every default filled in."""
         values = self.model_dump(mode="json")
         return {k: "none" if v is None and k in BLOCKS else v for k, v in values.items()}
 
     def reads(self, modality: Modality) -> bool:
-        """Tell whether a modality is among the inputs; blocks of one that is not are left alone."""
+        """Return whether a modality is among the inputs; blocks of other modalities are ignored."""
         return modality in self.modalities
 
     @property
     def sentiments(self) -> LabelSet | None:
-        """The sentiments that an auxiliary classifier learns to tell of ERC's utterance, or None without one."""
+        """The labels of the auxiliary sentiment classifier of ERC's utterance, or None without one."""
         learned = "erc" in self.tasks and self.training.task_weights.sentiment > 0
         return label_sets()["sentiment3"] if learned else None
 
     def classes(self, labels: int) -> dict[str, int]:
-        """Return how many classes each training target has, by its name in `Sample.targets`.
+        """Return the number of classes of each training target, by its name in `Sample.targets`.
 
         Args:
             labels: number of emotions.
@@ -142,7 +142,7 @@ class Recipe(Section):
 
     @property
     def turns(self) -> int:
-        """How many utterances the network tells apart by how long ago they were; what is older counts as the oldest."""
+        """Number of distinct positions of utterances in a window; older utterances share the oldest position."""
         return self.history or _TURNS
 
     def lacking(self) -> list[tuple[str, str]]:
@@ -153,13 +153,13 @@ class Recipe(Section):
             "fusion": {"text", "audio"},
         }
         return [
-            (key, f"is missing, and the modalities are {' and '.join(self.modalities)}")
+            (key, f"is missing, but needed for {' and '.join(self.modalities)}")
             for key, modalities in needed.items()
             if getattr(self, key) is None and modalities <= set(self.modalities)
         ]
 
     def to_yaml(self) -> str:
-        """Return the recipe as YAML, every default written out."""
+        """Return the recipe as YAML, with every default filled in."""
         return yaml.safe_dump(self.dumped(), sort_keys=False, allow_unicode=True)
 
     @overload
@@ -180,8 +180,8 @@ class Recipe(Section):
             weights: false for `Component.without_weights`.
 
         Raises:
-            PluginError: its plugin cannot be loaded.
-            RecipeError: the recipe names none there.
+            PluginError: the plugin cannot be loaded.
+            RecipeError: the recipe names no component there.
         """
         block: Block | None = getattr(self, key)
         if block is None:
@@ -193,8 +193,8 @@ def build_component(kind: str, name: str, options: Mapping[str, Any], *, weights
     """Return a component built from its options; without `weights`, what its `without_weights` returns.
 
     Raises:
-        PluginError: no plugin brings it, or it cannot be loaded.
-        RecipeError: the options are wrong; all problems at once.
+        PluginError: no plugin provides it, or it cannot be loaded.
+        RecipeError: the options are invalid; lists all problems.
     """
     entry = get_registry().find(kind, name)
     checked, problems = check_options(entry, options)
@@ -221,7 +221,7 @@ def recipe_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A recipe that comes with ecef, as a list shows it."""
+    """A recipe that comes with ecef, for a list."""
 
     name: str
     tasks: tuple[str, ...]
@@ -230,7 +230,7 @@ class Listed:
 
 
 def list_recipes() -> tuple[Listed, ...]:
-    """Return the recipes that come with ecef; nothing in them is checked."""
+    """Return the recipes that come with ecef, unchecked."""
     found = []
     for name in recipe_names():
         path = recipes_folder() / f"{name}.yaml"
@@ -243,12 +243,12 @@ def find_recipe(name_or_path: str) -> Path:
     """Return the file of a recipe given by name or path.
 
     Raises:
-        RecipeError: there is none.
+        RecipeError: no such recipe.
     """
     path = Path(name_or_path)
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
         if not path.is_file():
-            raise RecipeError(f"{path}: no such file", hint="or give the name of a recipe: `ecef recipes list`")
+            raise RecipeError(f"{path}: no such file", hint="`ecef recipes list` names the recipes that come with ecef")
         return path
     shipped = recipes_folder() / f"{name_or_path}.yaml"
     if not shipped.is_file():
@@ -260,7 +260,7 @@ def load_recipe(name_or_path: str, settings: Sequence[str] = ()) -> Recipe:
     """Return a recipe by name or path, with `--set` settings applied and every default filled in.
 
     Raises:
-        RecipeError: everything that is wrong with it, at once.
+        RecipeError: the recipe is invalid; lists all problems.
     """
     path = find_recipe(name_or_path)
     values, text = read_block(path, "a recipe", hint="see `ecef recipes init`")
@@ -275,13 +275,13 @@ def check_recipe(values: dict[str, Any], *, where: str, places: Mapping[str, str
     """Return the recipe that `values` describe, with the options of its components filled in.
 
     Args:
-        values: the recipe as YAML gives it.
-        where: what to call it in an error.
-        places: `file:line` of each setting, by its path, where that is known.
+        values: the recipe, parsed from YAML.
+        where: its name in an error.
+        places: `file:line` of each setting, by its path, if known.
 
     Raises:
-        RecipeError: all problems at once, each with its path and the nearest right word.
-        PluginError: a component that the recipe names cannot be loaded, and nothing else is wrong.
+        RecipeError: the recipe is invalid; lists all problems, each with its path and the closest valid word.
+        PluginError: a component of an otherwise valid recipe cannot be loaded.
     """
     problems: list[tuple[str, str]] = []
     recipe: Recipe | None = None
@@ -304,7 +304,7 @@ def check_recipe(values: dict[str, Any], *, where: str, places: Mapping[str, str
 
 @dataclass(frozen=True, slots=True)
 class _Blocks:
-    """The components that a recipe names: with their options filled in, with what is wrong, or not to be loaded."""
+    """The components of a recipe: those with options filled in, their problems, and those that failed to load."""
 
     filled: dict[str, Block]
     problems: list[tuple[str, str]]

@@ -1,4 +1,4 @@
-"""Turns what pydantic finds wrong in a recipe into lines that a user can act on."""
+"""Turn pydantic's errors in a recipe into lines that a user can act on."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
     from pydantic import ValidationError
 
-# Pydantic puts the branch of a union or the class of a validator into a path; a recipe has no such key.
+# Pydantic puts the branch of a union or the class of a validator into a path; recipes have no such keys.
 _BRANCHES = {"Block", "function-before"}
 
 
 def explain(
     error: ValidationError, model: type[BaseModel], prefix: tuple[str, ...], *, whole: str = "recipe"
 ) -> Iterable[tuple[str, str]]:
-    """Yield each problem as the dotted path of its setting and what is wrong there.
+    """Yield each problem as the dotted path of its setting and a description.
 
     Args:
-        error: what the model raised.
-        model: the model, whose fields are the right words.
+        error: the error that the model raised.
+        model: the model, whose fields are the valid words.
         prefix: the path of the block that was validated.
-        whole: the path of what is wrong with several settings at once, where there is no prefix.
+        whole: the path of a problem with several settings at once, if there is no prefix.
     """
     for item in error.errors(include_url=False):
         loc = [part for part in item["loc"] if part not in _BRANCHES]
@@ -46,11 +46,11 @@ def explain(
 
 
 def located(path: str, wrong: str, places: Mapping[str, str]) -> str:
-    """Return a problem as one line, with the place of its setting or else of the block around it.
+    """Return a problem as one line, with the place of its setting or of the block around it.
 
     Args:
         path: the setting's path.
-        wrong: what is wrong.
+        wrong: the problem.
         places: `file:line` by path.
     """
     around = path
@@ -77,7 +77,7 @@ def _keys(model: type[BaseModel], path: Sequence[int | str]) -> Iterable[str]:
 
 
 def inner_model(model: type[BaseModel], name: str) -> type[BaseModel] | None:
-    """Return the model that a field of a model holds, or None where it holds a plain value."""
+    """Return the model that a field of a model holds, or None if it holds a plain value."""
     field = model.model_fields.get(name)
     if field is None:
         return None

@@ -1,4 +1,4 @@
-"""The JSON schema of recipes, with the options of the components that are installed here."""
+"""JSON schema of recipes, with the options of the installed components."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def recipe_schema() -> dict[str, Any]:
     """Return the JSON schema of a recipe.
 
-    Each component that is installed is one branch of its block, told from the others by its `name`. One that
-    cannot be loaded costs a warning, and its options are left unchecked.
+    Each installed component is one branch of its block, identified by its `name`. A component that cannot be loaded
+    gets a warning, and its options are not checked.
     """
     options = {entry: _options(entry) for kind in BLOCKS.values() for entry in get_registry().entries(kind)}
     models: list[type[BaseModel]] = [Recipe, *(o for o in options.values() if o is not None)]

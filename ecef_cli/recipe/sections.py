@@ -1,4 +1,4 @@
-"""The sections of a recipe that name no component: EPC protocol, network, features, audio, training."""
+"""Sections of a recipe that name no component: EPC protocol, network, features, audio, training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pydantic import (
 
 Modality = Literal["text", "audio"]
 SENTIMENT = "sentiment"
-"""Name of the auxiliary target of training, beside the tasks'."""
+"""Name of the auxiliary training target."""
 Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
 
 
@@ -44,45 +44,45 @@ History = Annotated[
 
 
 class Epc(Section):
-    """What prediction (EPC) is asked, of whom, and what it may know."""
+    """Protocol of prediction (EPC): the target utterance, and the input for it."""
 
     target: Literal["next", "other", "own"] = Field(
         "next",
-        description="whose emotion is asked for: that of the next utterance, of the next by another speaker than the "
-        "last one heard, or of the next by that same speaker, however far away",
+        description="the utterance to predict: the next one, the next one of another speaker than the last, or the "
+        "next one of the last speaker, however far away",
     )
-    min_history: int = Field(1, ge=1, description="utterances of the dialogue that are heard before it, at least")
-    last_only: bool = Field(default=False, description="whether only the last utterance of a dialogue is asked about")
-    next_speaker: bool = Field(default=False, description="whether the network is told whose utterance is asked about")
+    min_history: int = Field(1, ge=1, description="minimum number of utterances of the dialogue before the target")
+    last_only: bool = Field(default=False, description="whether only the last utterance of a dialogue is a target")
+    next_speaker: bool = Field(default=False, description="whether the network knows the target's speaker")
     others: Literal["context", "drop"] = Field(
         "context",
-        description="utterances whose emotion is none of the dataset's: context for the others, or dropped before "
-        "any window is made, for both tasks",
+        description="utterances with none of the dataset's emotions: keep them as context, or drop them before "
+        "windows are made, for both tasks",
     )
 
     @model_validator(mode="after")
-    def _tells_something(self) -> Epc:
+    def _next_speaker_informs(self) -> Epc:
         if self.next_speaker and self.target == "own":
-            raise ValueError("next_speaker tells nothing where the target is `own`, the last speaker's next utterance")
+            raise ValueError("next_speaker has no effect if the target is `own`: the speaker is the last one anyway")
         return self
 
     @property
-    def whose(self) -> str:
-        """Whose emotion is asked for, in words."""
+    def target_in_words(self) -> str:
+        """The target utterance, in words."""
         return {
-            "next": "the next utterance, by anyone",
-            "other": "the next utterance of another speaker than the last one heard",
-            "own": "the next utterance of the last speaker heard",
+            "next": "the next utterance, by any speaker",
+            "other": "the next utterance of another speaker than the last",
+            "own": "the next utterance of the last speaker",
         }[self.target]
 
     def in_words(self) -> str:
         """Return the protocol in one line."""
-        heard = "utterance is" if self.min_history == 1 else "utterances are"
+        utterances = "utterance" if self.min_history == 1 else "utterances"
         return "; ".join(
             [
-                f"the emotion of {self.whose}" + (", where it is the last of its dialogue" if self.last_only else ""),
-                f"at least {self.min_history} {heard} heard before it",
-                f"its speaker is {'told' if self.next_speaker else 'not told'}",
+                f"the emotion of {self.target_in_words}" + (", if it ends its dialogue" if self.last_only else ""),
+                f"at least {self.min_history} {utterances} before it",
+                f"its speaker is {'known' if self.next_speaker else 'unknown'}",
                 "utterances without one of the emotions "
                 + ("stay as context" if self.others == "context" else "are dropped before windows are made"),
             ]
@@ -97,30 +97,30 @@ class Network(Section):
     layers: int = Field(2, ge=1, description="Transformer layers of the feature extraction module")
     feedforward: int = Field(4, ge=1, description="width of the feed-forward part, as a multiple of `width`")
     dropout: float = Field(0.1, ge=0, lt=1)
-    pooling: Literal["mean", "attention"] = Field("mean", description="how positions become one vector a task")
+    pooling: Literal["mean", "attention"] = Field("mean", description="how positions become one vector per task")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Network:
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be shared by {self.heads} heads")
+            raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
         return self
 
 
 class Features(Section):
-    """How frozen features are stored."""
+    """Storage of frozen features."""
 
     dtype: Literal["float16", "float32"] = Field("float16", description="type on disk")
 
 
 class Audio(Section):
-    """How recordings are read, and how their frames reach the network."""
+    """Reading of recordings, and the path of their frames to the network."""
 
-    longest: float = Field(60.0, gt=0, description="seconds of an utterance that are read at most, its last")
-    group: int = Field(1, ge=1, description="consecutive frames of an utterance that become one position")
+    longest: float = Field(60.0, gt=0, description="maximum seconds per utterance; keeps the last ones")
+    group: int = Field(1, ge=1, description="consecutive frames of an utterance joined into one position")
     front: Literal["mean", "convolution"] = Field(
-        "mean", description="how the frames of a position become one: their mean, or convolutions of stride 2"
+        "mean", description="how to join the frames of a position: their mean, or convolutions of stride 2"
     )
-    positions: int = Field(1024, ge=1, description="positions of a window at most, its last")
+    positions: int = Field(1024, ge=1, description="maximum positions per window; keeps the last ones")
 
     @model_validator(mode="after")
     def _halves(self) -> Audio:
@@ -130,13 +130,13 @@ class Audio(Section):
 
 
 def distinct(value: list[Any]) -> list[Any]:
-    """Return a list in which nothing stands twice.
+    """Return the list if it has no duplicate entries.
 
     Raises:
-        ValueError: something does.
+        ValueError: it has.
     """
     if len(set(value)) != len(value):
-        raise ValueError("an entry stands twice")
+        raise ValueError("duplicate entry")
     return value
 
 
@@ -146,19 +146,19 @@ class TaskWeights(Section):
     erc: float = Field(1.0, ge=0)
     epc: float = Field(1.0, ge=0)
     sentiment: float = Field(
-        0.0, ge=0, description="of an auxiliary classifier of ERC's utterance by `sentiment3`; 0 for none"
+        0.0, ge=0, description="weight of an auxiliary classifier of ERC's utterance by `sentiment3`; 0 for none"
     )
 
 
 class ClassBalance(Section):
-    """How far each class's loss is weighted by its inverse frequency: 0 not at all, 1 fully."""
+    """Degree to which each class's loss is weighted by its inverse frequency: 0 for not at all, 1 for fully."""
 
     erc: float = Field(0.0, ge=0, le=1)
     epc: float = Field(0.0, ge=0, le=1)
 
 
 class ModalityDropout(Section):
-    """How often a window is trained on as if it had no recording, or no text; needs both modalities."""
+    """Probability of training on a window without its recordings, or without its text; needs both modalities."""
 
     audio: float = Field(0.0, ge=0, lt=1)
     text: float = Field(0.0, ge=0, lt=1)
@@ -166,19 +166,19 @@ class ModalityDropout(Section):
     @model_validator(mode="after")
     def _leaves_some(self) -> ModalityDropout:
         if self.audio + self.text > 1:
-            raise ValueError("audio and text together are above 1")
+            raise ValueError("the sum of audio and text must not exceed 1")
         return self
 
 
 class Masking(Section):
-    """Stretches of frames and of their channels that are hidden in training, as SpecAugment does."""
+    """Masking of spans of time and channels in training, as in SpecAugment."""
 
-    times: int = Field(0, ge=0, description="stretches of positions, each a tenth of the longest utterance at most")
-    channels: int = Field(0, ge=0, description="stretches of channels, each a seventh of all at most")
+    times: int = Field(0, ge=0, description="number of time spans, each up to a tenth of the longest utterance")
+    channels: int = Field(0, ge=0, description="number of channel spans, each up to a seventh of the channels")
 
 
 class Selection(Section):
-    """The validation metric that chooses the epoch; with two tasks, the mean of the two."""
+    """Validation metric that chooses the epoch; with two tasks, the mean of the two."""
 
     erc: Metric = "weighted_f1"
     epc: Metric = "uar"
@@ -188,58 +188,59 @@ Speed = Annotated[float, Field(ge=0.5, le=2)]
 
 
 class Training(Section):
-    """The training loop."""
+    """Settings of the training loop."""
 
     seed: int = Field(1, ge=0, le=2**31 - 1)
     epochs: int = Field(10, ge=1)
-    batch_size: int = Field(32, ge=1, description="windows a step, over all processes and parts")
+    batch_size: int = Field(32, ge=1, description="windows per step, over all processes and parts")
     batch_positions: int | None = Field(
-        None, ge=1, description="positions a step at most, padding included, so that long windows come in smaller steps"
+        None, ge=1, description="maximum positions per step, padding included; steps of long windows are smaller"
     )
-    accumulate: int = Field(1, ge=1, description="parts that a step's windows are computed in, one after another")
+    accumulate: int = Field(1, ge=1, description="number of parts in which a step's windows are computed")
     precision: Literal["float32", "bf16", "fp16"] = Field(
-        "float32", description="what the network computes in where that is safe; weights are float32 always"
+        "float32", description="number type of the network's computations; weights are always float32"
     )
     checkpointing: bool = Field(
-        default=False, description="whether activations are computed again in the backward pass, to save memory"
+        default=False, description="whether to recompute activations in the backward pass, to save memory"
     )
-    compile: bool = Field(default=False, description="whether PyTorch compiles the network, for any length of window")
+    compile: bool = Field(default=False, description="whether to compile the network with PyTorch")
     optimizer: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(1e-4, gt=0)
     encoder_learning_rate: float | None = Field(
-        None, gt=0, description="of the encoder's trainable layers; `learning_rate` where null"
+        None, gt=0, description="learning rate of the encoder's trainable layers; null for `learning_rate`"
     )
     encoder_layer_decay: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="rate of a trainable layer of the encoder, as a share of that of the layer above",
+        description="learning rate of a trainable encoder layer, as a factor of that of the layer above",
     )
     weight_decay: float = Field(0.01, ge=0)
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps over which the rate rises")
-    schedule: Literal["constant", "linear", "cosine"] = Field("linear", description="after the warm-up")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps with a rising learning rate")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "linear", description="course of the learning rate after the warm-up"
+    )
+    clip: float = Field(1.0, gt=0, description="maximum norm of the gradient")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     average: float = Field(
         0.0,
         ge=0,
         lt=1,
-        description="decay of the running average of the weights that is validated and kept; 0 for none",
+        description="decay of the running average of the weights, which is validated and kept; 0 for none",
     )
     class_balance: ClassBalance = ClassBalance()
     task_weights: TaskWeights = TaskWeights()
     modality_dropout: ModalityDropout = ModalityDropout()
     masking: Masking = Masking()
     speeds: Annotated[list[Speed], BeforeValidator(distinct)] = Field(
-        [1.0], min_length=1, description="speeds at which training hears its windows, drawn anew each time"
+        [1.0], min_length=1, description="playback speeds of training windows, sampled anew each time"
     )
     start: str | None = Field(
         None,
-        description="a run, by name or folder, whose weights this one starts from where both have them; `{seed}` in it "
-        "stands for `seed`",
+        description="a run, by name or folder, to take initial weights from; `{seed}` in it stands for `seed`",
     )
     freeze: Annotated[list[Modality], BeforeValidator(distinct)] = Field(
-        [], description="modalities whose own layers stay as `start` has them"
+        [], description="modalities whose layers keep the weights of `start`"
     )
     select: Selection = Selection()
     patience: int = Field(3, ge=1, description="epochs without a better validation score before stopping")

@@ -1,4 +1,4 @@
-"""Settings as YAML: read strictly, with the line of each, and overridden from the command line."""
+"""Read settings from YAML strictly, with the line of each, and override them from the command line."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, which YAML would settle by silently keeping the last."""
+    """Refuse duplicate keys, of which YAML silently keeps the last."""
 
 
 _MERGE = "tag:yaml.org,2002:merge"
@@ -31,7 +31,7 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
             continue
         key = loader.construct_object(key_node)
         if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -40,10 +40,10 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _m
 
 
 def parse_yaml(text: str, where: str) -> Any:
-    """Return what a YAML text holds.
+    """Return the content of a YAML text.
 
     Raises:
-        RecipeError: it is no YAML, with the line.
+        RecipeError: the text is not YAML; names the line.
     """
     try:
         return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader
@@ -56,18 +56,18 @@ def parse_yaml(text: str, where: str) -> Any:
 
 
 def parse_value(text: str, annotation: Any, where: str) -> Any:
-    """Return what a text given for a setting means: itself where the setting takes text, else what it is as YAML.
+    """Return the value of a setting given as text: the text itself if the setting takes text, else parsed as YAML.
 
-    YAML would read a column called `2024` or `yes`, and a checksum of digits, as a number or a truth value. A text may
-    stand in quotes, and `null` is nothing where the setting may be nothing.
+    YAML would read a column called `2024` or `yes`, and a checksum of digits, as a number or a truth value. The text
+    may be in quotes, and `null` means None if the setting may be None.
 
     Args:
-        text: what was given.
+        text: the value as given.
         annotation: the type of the setting.
-        where: where it was given, for errors.
+        where: its place, for errors.
 
     Raises:
-        RecipeError: it is no YAML, where it had to be.
+        RecipeError: the value must be YAML, and is not.
     """
     kinds = set(_kinds(annotation))
     if not kinds or not kinds <= {str, Path, list, NoneType}:
@@ -77,7 +77,7 @@ def parse_value(text: str, annotation: Any, where: str) -> Any:
         return None
     if plain.startswith(("'", '"')) or (list in kinds and plain.startswith("[")):
         with suppress(yaml.YAMLError):
-            return yaml.load(plain, Loader=yaml.BaseLoader)  # noqa: S506 - knows nothing but text
+            return yaml.load(plain, Loader=yaml.BaseLoader)  # noqa: S506 - it reads all values as text
     return plain
 
 
@@ -85,7 +85,7 @@ _NOTHING = {"", "~", "null", "Null", "NULL"}
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:
-    """Yield the types that a value of a type may have; of a list, also those of what stands in it."""
+    """Yield the types that a value of a type may have, including those of list entries."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         yield from _kinds(inner[0])
@@ -100,15 +100,15 @@ def _kinds(annotation: Any) -> Iterator[Any]:
 
 
 def read_block(path: Path, what: str, *, hint: str) -> tuple[dict[str, Any], str]:
-    """Return the block of settings that a YAML file holds, and the file's text.
+    """Return the block of settings in a YAML file, and the file's text.
 
     Args:
         path: the file.
-        what: what the block is, for errors.
-        hint: what to do where it is none.
+        what: name of the block, for errors.
+        hint: what to do if the file holds something else.
 
     Raises:
-        RecipeError: it cannot be read, or holds something else.
+        RecipeError: the file cannot be read, or is not a block of settings.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -118,14 +118,14 @@ def read_block(path: Path, what: str, *, hint: str) -> tuple[dict[str, Any], str
         raise RecipeError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from None
     values = parse_yaml(text, str(path))
     if not isinstance(values, dict):
-        raise RecipeError(f"{path}: {what} is a block of settings", hint=hint)
+        raise RecipeError(f"{path}: {what} must be a block of settings", hint=hint)
     return values, text
 
 
 def lines_of(text: str) -> dict[str, int]:
-    """Return the line on which each setting of a YAML text stands, by its path."""
+    """Return the line of each setting of a YAML text, by its path."""
     found: dict[str, int] = {}
-    seen: set[yaml.Node | None] = set()  # an alias stands for a node that was visited at its anchor
+    seen: set[yaml.Node | None] = set()  # an alias is the node that was visited at its anchor
 
     def visit(node: yaml.Node | None, prefix: tuple[str, ...]) -> None:
         if node in seen:
@@ -146,10 +146,10 @@ def lines_of(text: str) -> dict[str, int]:
 
 
 def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
-    """Return `values` with `a.b=value` settings applied; the values are read as YAML.
+    """Return `values` with `a.b=value` settings applied; the values are parsed as YAML.
 
     Raises:
-        RecipeError: a setting has no `=`, or goes through something that is no block.
+        RecipeError: a setting has no `=`, or leads through a value that is not a block.
     """
     result = deepcopy(values)
     for setting in settings:
@@ -161,14 +161,14 @@ def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
         for depth, key in enumerate(keys[:-1], start=1):
             inner = target.setdefault(key, {})
             if not isinstance(inner, dict):
-                raise RecipeError(f"--set {setting!r}: {'.'.join(keys[:depth])} is no block of settings")
+                raise RecipeError(f"--set {setting!r}: {'.'.join(keys[:depth])} is not a block of settings")
             target = inner
         target[keys[-1]] = parse_yaml(text, f"--set {setting!r}")
     return result
 
 
 ABSENT: Any = object()
-"""Stands for the value of a setting that is not there."""
+"""Value of a missing setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ class Difference:
 
     Attributes:
         path: the setting, such as `a.b`.
-        before: its value in the one, `ABSENT` where that has no such setting.
-        now: its value in the other, likewise.
+        before: its value in the first set, or `ABSENT`.
+        now: its value in the second set, or `ABSENT`.
     """
 
     path: str
@@ -187,7 +187,7 @@ class Difference:
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> Iterator[Difference]:
-    """Yield each setting in which two sets of settings differ; blocks are gone through setting by setting."""
+    """Yield each setting in which two sets of settings differ; compare blocks setting by setting."""
     for key in {**before, **now}:
         path, old, new = f"{prefix}{key}", before.get(key, ABSENT), now.get(key, ABSENT)
         if all(value is ABSENT or isinstance(value, dict) for value in (old, new)):
@@ -198,8 +198,10 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return each setting in which `now` differs from `before`, as `a.b was 1, not 2`."""
-    return [f"{found.path} was {_said(found.before)}, not {_said(found.now)}" for found in differing(before, now)]
+    return [
+        f"{found.path} was {_printable(found.before)}, not {_printable(found.now)}" for found in differing(before, now)
+    ]
 
 
-def _said(value: Any) -> Any:
+def _printable(value: Any) -> Any:
     return None if value is ABSENT else value

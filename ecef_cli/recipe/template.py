@@ -1,4 +1,4 @@
-"""A recipe to start from: every setting written out, each with a comment that says what it is."""
+"""Write a new recipe: every setting, each with a comment."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 _HEAD = """\
-# A recipe: the one file that determines a run. Every setting is written out; one that you delete gets its
-# default. `ecef recipes check FILE` names all that is wrong, at once.
+# A recipe: the one file that determines a run. It lists every setting; a setting that you delete gets its
+# default. `ecef recipes check FILE` reports all problems at once.
 """
 _WIDTH = 110
 
 
 def start_recipe(path: Path | None, *, source: str | None = None, force: bool = False) -> None:
-    """Write a commented recipe to start from.
+    """Write a new recipe with comments.
 
     Args:
-        path: where to; None is stdout. The file's stem becomes the recipe's name where it can be one.
-        source: the recipe, by name or path, whose values it starts with.
-        force: whether a file that says something else may be replaced.
+        path: the file to write; None for stdout. The file's stem becomes the recipe's name if it is a valid name.
+        source: the recipe, by name or path, to take the values from.
+        force: whether to overwrite an existing file.
 
     Raises:
-        RecipeError: `source` does not exist or is wrong.
-        UsageProblem: the file is there and `force` is not given.
+        RecipeError: `source` does not exist or is invalid.
+        UsageProblem: the file exists with other content, and `force` is false.
     """
     source = source or _default_source()
     recipe = load_recipe(source)
@@ -49,14 +49,14 @@ def start_recipe(path: Path | None, *, source: str | None = None, force: bool = 
     try:
         recipe = Recipe.model_validate(recipe.dumped() | {"name": path.stem})
     except ValueError:
-        console.note(f"{path.stem!r} cannot be the name of a recipe; it keeps {recipe.name!r}")
+        console.note(f"{path.stem!r} cannot be the name of a recipe; the recipe is named {recipe.name!r}")
     text = commented(recipe)
     try:
         if path.exists() and not force:
             if path.read_bytes() == text.encode():
-                console.note(f"{path}: is there already and says the same")
+                console.note(f"{path}: already exists with the same content")
                 return
-            raise UsageProblem(f"{path}: is there already", hint="--force replaces it")
+            raise UsageProblem(f"{path}: already exists", hint="use --force to overwrite it")
         write_text(path, text)
     except OSError as error:
         raise EcefError(f"cannot be written: {error.strerror}", where=str(path)) from None
@@ -64,15 +64,15 @@ def start_recipe(path: Path | None, *, source: str | None = None, force: bool = 
 
 
 def _default_source() -> str:
-    """Return the recipe that shows most: of those that come with ecef, the first with the most tasks."""
+    """Return the first recipe with the most tasks, of those that come with ecef."""
     listed = list_recipes()
     if not listed:
-        raise UsageProblem("no recipe comes with this installation", hint="give one with --from")
+        raise UsageProblem("this installation has no recipes", hint="give one with --from")
     return max(listed, key=lambda recipe: len(recipe.tasks)).name
 
 
 def commented(recipe: Recipe) -> str:
-    """Return a recipe as YAML with comments, every default written out."""
+    """Return a recipe as YAML with comments and every default."""
     return _HEAD + "".join(_settings(Recipe, recipe.dumped()))
 
 
@@ -93,7 +93,7 @@ def _settings(model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str
 
 
 def _label_set(values: Mapping[str, Any]) -> str:
-    """Return a set of labels: by its name where it comes with ecef, else as it is."""
+    """Return a label set as its name if it comes with ecef, else written out."""
     found = LabelSet.model_validate(values)
     if label_sets().get(found.name) == found:
         return found.name
@@ -101,7 +101,7 @@ def _label_set(values: Mapping[str, Any]) -> str:
 
 
 def _block(kind: str, values: Mapping[str, Any]) -> str:
-    """Return a component's name and options; `values` are complete, the recipe having been checked."""
+    """Return a component's name and options; `values` are complete, because the recipe has been checked."""
     entry = get_registry().find(kind, values["name"])
     others = [e.name for e in get_registry().entries(kind) if e.name != entry.name]
     lines = [f"# {entry.summary}\n" if entry.summary else "", f"name: {_plain(entry.name)}"]
@@ -119,7 +119,7 @@ def _comment(field: FieldInfo, inner: type[BaseModel] | None) -> str:
 
 
 def _choices(annotation: Any) -> str:
-    """Return the values that a setting may have, where it is a choice of a few words."""
+    """Return the values of a setting that is a choice of words."""
     from typing import Literal
 
     if get_origin(annotation) is Literal:

@@ -37,7 +37,7 @@ class CrossAttention(Fusion):
         """
         if width % self.options.heads:
             raise RecipeError(
-                f"fusion.heads: width {width} cannot be shared by {self.options.heads} heads",
+                f"fusion.heads: width {width} is not divisible by {self.options.heads} heads",
                 hint="see network.width",
             )
         return CrossModalTransformer(width, self.options)

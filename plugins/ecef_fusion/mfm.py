@@ -42,7 +42,7 @@ class Language(Options):
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         if self.model is None and self.width % self.heads:
-            raise ValueError(f"width {self.width} cannot be shared by {self.heads} heads")
+            raise ValueError(f"width {self.width} is not divisible by {self.heads} heads")
         return self
 
 

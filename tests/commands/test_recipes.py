@@ -117,7 +117,7 @@ def test_init_never_overwrites_something_different_without_force(
     path = tmp_path / "here" / "recipe.yaml"
     path.write_text("mine: 1\n", encoding="utf-8")
     assert _run(["recipes", "init"]) == 2
-    assert "recipe.yaml: is there already (--force replaces it)" in capsys.readouterr().err
+    assert "recipe.yaml: already exists (use --force to overwrite it)" in capsys.readouterr().err
     assert path.read_text(encoding="utf-8") == "mine: 1\n"
     assert _run(["recipes", "init", "--force"]) == 0
     assert load_recipe(str(path))
@@ -129,7 +129,7 @@ def test_init_again_changes_nothing_and_says_so(tmp_path: Path, capsys: pytest.C
     before = path.stat().st_mtime_ns
     capsys.readouterr()
     assert _run(["recipes", "init"]) == 0
-    assert "is there already and says the same" in capsys.readouterr().err
+    assert "already exists with the same content" in capsys.readouterr().err
     assert path.stat().st_mtime_ns == before
 
 
@@ -143,7 +143,7 @@ def test_init_to_stdout_prints_the_recipe(capsys: pytest.CaptureFixture[str], tm
 
 def test_init_keeps_the_name_where_the_file_s_cannot_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(["recipes", "init", "my recipe.yaml"]) == 0
-    assert "'my recipe' cannot be the name of a recipe; it keeps 'beta'" in capsys.readouterr().err
+    assert "'my recipe' cannot be the name of a recipe; the recipe is named 'beta'" in capsys.readouterr().err
     assert load_recipe(str(tmp_path / "here" / "my recipe.yaml")).name == "beta"
 
 

@@ -130,7 +130,7 @@ def test_what_a_run_does_differently_is_read_from_its_recipe() -> None:
     assert [fact for fact in same if ", not " in fact.partition("EPC")[0]] == []
     assert "1 seed" in same
     assert any(
-        fact.startswith("EPC asks for the emotion of the next utterance, by anyone, at least 1 ") for fact in same
+        fact.startswith("EPC asks for the emotion of the next utterance, by any speaker, at least 1 ") for fact in same
     )
     changes = {
         "tagger": "none",

@@ -122,5 +122,5 @@ def test_the_sizes_are_those_of_the_paper_where_a_recipe_asks_for_them() -> None
 
 
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
-    with pytest.raises(ValueError, match="width 16 cannot be shared by 3 heads"):
+    with pytest.raises(ValueError, match="width 16 is not divisible by 3 heads"):
         Network(width=16, heads=3)

@@ -99,7 +99,7 @@ def test_dropout_is_on_in_training_alone() -> None:
 def test_heads_that_do_not_divide_the_width_are_an_error_that_names_the_setting(width: int, heads: int) -> None:
     fusion = build_component("fusion", "cross-attention", {"heads": heads})
     with pytest.raises(
-        RecipeError, match=rf"^fusion\.heads: width {width} cannot be shared by {heads} heads"
+        RecipeError, match=rf"^fusion\.heads: width {width} is not divisible by {heads} heads"
     ) as caught:
         fusion.build(width)
     assert caught.value.hint == "see network.width"

@@ -406,7 +406,7 @@ def test_what_the_models_cannot_do_is_an_error_of_the_recipe(
         ({"spectrum": {"bins": 32, "high": 9000}}, "high must not be above 8000 Hz"),
         ({"spectrum": {"bins": 32, "hop": 30}}, "hop must not be longer than window"),
         ({"spectrum": {"bins": 32, "low": 7600}}, "low must be below high"),
-        ({"vision": {"model": "none", "width": 10, "heads": 4}}, "width 10 cannot be shared by 4 heads"),
+        ({"vision": {"model": "none", "width": 10, "heads": 4}}, "width 10 is not divisible by 4 heads"),
         ({"second_step": "mfn"}, "input should be 'mfm' or 'none', not 'mfn'"),
         ({"bridge": 0}, "bridge"),
         ({"language": {"modl": "x"}}, "no such setting"),

@@ -60,7 +60,7 @@ def test_an_error_follows_the_erased_line(rows: Path, tmp_path: Path) -> None:
     printed, received, code = predict_on_a_terminal(rows, tmp_path / "missing")
     assert (printed, code) == ("", 3)
     assert received.startswith(f"{LINE}{ERASED}ecef: ")
-    assert "there is no run in this folder" in received
+    assert "no run in this folder" in received
 
 
 def test_a_log_gets_no_such_line(rows: Path, toy_run: Run) -> None:
