@@ -1,4 +1,4 @@
-"""The model card of a run: what it is, what it was trained on, how it was chosen, what it scores."""
+"""Model card of a run: tasks, data, choice of the epoch, scores."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def write_card(run: Run) -> None:
-    """Write the run's `README.md` from what lies in its folder; text below its last line is kept.
+    """Write the run's `README.md` from the files in its folder; keep the text below the marker line.
 
-    The last line that ecef writes is a marker. Whatever a person adds below it, such as licence and intended use,
-    survives the card being written again.
+    The last line that ecef writes is a marker. Text that a person adds below it, such as licence and intended use,
+    stays when the card is written again.
     """
     path = run.folder / "README.md"
     kept = path.read_text(encoding="utf-8").partition(_MARKER)[2] if path.is_file() else "\n"
@@ -55,7 +55,7 @@ def _card(run: Run) -> str:
 
 
 def _tasks(recipe: Recipe) -> Iterator[str]:
-    follows = "the utterance that follows the window" if recipe.epc.target == "next" else recipe.epc.whose
+    follows = "the utterance that follows the window" if recipe.epc.target == "next" else recipe.epc.target_in_words
     what = {
         "erc": "recognition (ERC): the emotion of the last utterance of a window",
         "epc": f"prediction (EPC): the emotion of {follows}",
@@ -122,7 +122,7 @@ def _scores(run: Run) -> str:
     for path in sorted((run.folder / "evaluation").glob("*.json")):
         found = read_json(path)
         if found["weights"] != checksum(run.weights):
-            continue  # of weights that training has replaced since
+            continue  # scores of weights that training has replaced since
         for task, report in found["tasks"].items():
             by = f" by {found['label_map']['name']}" if "label_map" in found else ""
             where = (found["split"], f"{found['dataset']}{by}")

@@ -1,4 +1,4 @@
-"""Scores of predictions, by scikit-learn, in per cent as the field prints them."""
+"""Scores of predictions from scikit-learn, in per cent."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 METRICS = {"accuracy": "Acc", "weighted_f1": "W-F1", "uar": "UAR", "macro_f1": "M-F1"}
-"""Metrics of decisions by their key, with the heading that tables give them."""
+"""Metrics of decisions, with their headings in tables."""
 
 PROBABILISTIC = {"ece": "ECE", "shift_deployable": "shift AUC", "shift_oracle": "oracle AUC"}
-"""Metrics of probabilities, likewise; the latter two are of prediction (EPC) alone."""
+"""Metrics of probabilities, with their headings in tables; the last two are for prediction (EPC) only."""
 
 MAIN = {"erc": "weighted_f1", "epc": "uar"}
-"""The metric that decides, by task: the one that the field, and the paper, compare systems by."""
+"""Main metric of each task: the one that the field and the paper compare systems by."""
 
 BINS = 15
 
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """Scores of one emotion, in per cent, and how often it is the gold label."""
+    """Scores of one emotion, in per cent; `support` counts its gold labels."""
 
     label: str
     precision: float
@@ -40,11 +40,11 @@ class Scores:
     """Scores over targets, in per cent.
 
     Attributes:
-        accuracy: share of right predictions.
+        accuracy: share of correct predictions.
         weighted_f1: F1 averaged by support (W-F1).
         uar: unweighted average recall over the emotions that occur as gold labels (UAR).
         macro_f1: unweighted average F1 over the same emotions (M-F1).
-        targets: how many predictions were scored.
+        targets: number of scored predictions.
         classes: scores of each emotion.
         confusion: counts, gold by row, predicted by column.
     """
@@ -108,11 +108,11 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How far probabilities are from frequencies.
+    """Calibration of probabilities.
 
     Attributes:
         ece: expected calibration error, in per cent.
-        bins: what a reliability diagram shows.
+        bins: the bins of a reliability diagram.
     """
 
     ece: float
@@ -156,15 +156,15 @@ def calibration(gold: npt.NDArray[np.int64], probabilities: npt.NDArray[np.float
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How well it is told whether the emotion that is predicted differs from the present one.
+    """Detection of emotion shifts: whether the target's emotion differs from the present one.
 
     Attributes:
-        deployable: ROC-AUC, in per cent, of a score that needs no gold label, or None where it is not measured.
-        oracle: ROC-AUC, in per cent, of a score that knows the gold label of the present, or None likewise.
-        targets: how many targets it is over.
-        shifts: how many of them differ from the present.
-        left_out: targets without a gold label of the present, which are not among them.
-        missing: why `deployable` or `oracle` is None; empty where neither is.
+        deployable: ROC-AUC, in per cent, of a score that needs no gold label; None if not measured.
+        oracle: ROC-AUC, in per cent, of a score that uses the present gold label; None if not measured.
+        targets: number of targets.
+        shifts: number of targets that differ from the present.
+        left_out: number of targets left out because the present has no gold label.
+        missing: why `deployable` or `oracle` is None, else empty.
     """
 
     deployable: float | None
@@ -176,11 +176,11 @@ class Shift:
 
 
 def roc_auc(shifted: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> float | None:
-    """Return the area under the ROC curve, in per cent, or None where all targets or none are shifts.
+    """Return the area under the ROC curve, in per cent, or None if all targets or none are shifts.
 
     Args:
         shifted: (N,) whether the emotion changes.
-        scores: (N,) higher where a change is more probable.
+        scores: (N,) higher if a change is more probable.
     """
     from sklearn.metrics import roc_auc_score
 

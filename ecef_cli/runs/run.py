@@ -1,4 +1,4 @@
-"""A run on disk: the recipe it follows, the labels, the trained weights, its scores and its card."""
+"""Run on disk: recipe, labels, trained weights, scores and model card."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ecef_cli.workspace import Workspace
 
 BUNDLED = "bundled"
-"""What the run that comes with ecef is called."""
+"""Name of the run that comes with ecef."""
 _PACKAGES = (
     "ecef-cli",
     "accelerate",
@@ -56,10 +56,10 @@ class Run:
     """A folder with a trained model, or one in training.
 
     Attributes:
-        folder: where it lies.
+        folder: its folder.
         recipe: the resolved recipe.
         labels: the emotions by number.
-        identities: what else than recipe and weights decides the output: checksums of the frozen components.
+        identities: checksums of the frozen components, which affect the output besides recipe and weights.
         dataset: name and key of the dataset it was trained on.
     """
 
@@ -76,19 +76,19 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether its training is over, so that the weights are the ones to keep."""
+        """Whether training has finished, so that the weights are final."""
         metrics = self.folder / "metrics.json"
         return metrics.is_file() and bool(read_json(metrics)["finished"])
 
     def tagger(self) -> Tagger | None:
-        """Return the run's tagger, or None where it has none; warns where it is not the one of the training."""
+        """Return the run's tagger, or None if it has none; warn if its data differ from those of training."""
         if self.recipe.tagger is None or not self.recipe.reads("text"):
             return None
         tagger = self.recipe.component("tagger")
         if identity(tagger) != self.identities.get("tagger"):
             console.warn(
                 f"the relations of {self.recipe.tagger.name!r} have changed since {self.folder.name} was trained, "
-                "so its answers may differ"
+                "so its predictions may differ"
             )
         return tagger
 
@@ -96,20 +96,20 @@ class Run:
         """Return the trained network, in evaluation mode.
 
         Raises:
-            PluginError: an encoder is not the one that the network was trained on.
-            DataError: the weights are missing or broken.
+            PluginError: an encoder differs from the one that the network was trained on.
+            DataError: the weights are missing or corrupt.
         """
         for key, found in encoders.identities.items():
             if found != self.identities.get(key, ""):
                 block: Block = getattr(self.recipe, key)
                 raise PluginError(
-                    f"the weights of {block.options.get('model', block.name)!r} are not those that "
+                    f"the weights of {block.options.get('model', block.name)!r} differ from those that "
                     f"{self.folder.name} was trained on ({found[:8]}…, not {self.identities.get(key, '')[:8]}…)",
                     hint="use the same release of the model",
                 )
         network = build_network(self.recipe, encoders, len(self.labels))
         if self.weights.is_file() and not self.finished:
-            console.warn(f"the training of {self.folder.name} is not over: these are the best weights so far")
+            console.warn(f"the training of {self.folder.name} has not finished: using the best weights so far")
         try:
             network.load_state_dict(self.stored())
         except RuntimeError as error:
@@ -123,12 +123,13 @@ class Run:
         """Return the trained weights as float32, by name.
 
         Raises:
-            DataError: they are missing or broken.
+            DataError: the weights are missing or corrupt.
         """
         try:
             stored = load_file(self.weights)
         except (OSError, SafetensorError) as error:
-            raise DataError(f"no trained weights: {error}", where=str(self.weights), hint="train it first") from None
+            hint = "train the run first: `ecef train RECIPE`"
+            raise DataError(f"no trained weights: {error}", where=str(self.weights), hint=hint) from None
         return {key: value.float() for key, value in stored.items()}
 
 
@@ -170,7 +171,7 @@ def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwor
 
 
 def save_weights(path: Path, network: EcefNetwork) -> None:
-    """Write the trained weights, and none of the encoders' frozen ones."""
+    """Write the trained weights, without the encoders' frozen ones."""
     with replacing(path) as part:
         save_file({key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}, part)
 
@@ -183,7 +184,7 @@ def create_run(
     identities: Mapping[str, str],
     dataset: Mapping[str, str],
 ) -> Run:
-    """Write what a run is known by before it is trained."""
+    """Write the files of a run before training."""
     facts = {"labels": list(labels), "identities": dict(identities), "dataset": dict(dataset)}
     write_json(folder / "run.json", facts)
     write_json(folder / "environment.json", environment())
@@ -196,11 +197,11 @@ def open_run(folder: Path) -> Run:
 
     Raises:
         DataError: the folder holds no run.
-        RecipeError: its recipe is not valid with the plugins that are installed.
+        RecipeError: the recipe is invalid with the installed plugins.
     """
     path = folder / "recipe.yaml"
     if not path.is_file():
-        raise DataError("there is no run in this folder", where=str(folder), hint="train one: `ecef train RECIPE`")
+        raise DataError("no run in this folder", where=str(folder), hint="train one: `ecef train RECIPE`")
     recipe = check_recipe(parse_yaml(path.read_text(encoding="utf-8"), str(path)), where=str(path))
     facts = read_json(folder / "run.json")
     return Run(folder, recipe, tuple(facts["labels"]), facts["identities"], facts["dataset"])
@@ -210,7 +211,7 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
     """Return a run by its name in the workspace or by its folder; `bundled` is the one that comes with ecef.
 
     Raises:
-        UsageProblem: there is none.
+        UsageProblem: the workspace has no such run.
     """
     folder = Path(name_or_path)
     if len(folder.parts) > 1 or name_or_path.startswith(".") or (folder / "recipe.yaml").is_file():
@@ -222,7 +223,7 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
         seeds = [run for run in known if run.startswith(f"{name_or_path}-seed")]
         hint = did_you_mean(name_or_path, known) if known else "train one: `ecef train RECIPE`"
         if seeds:
-            hint = f"it stands for {', '.join(seeds)}: name one of them"
+            hint = f"give one of its seeds: {', '.join(seeds)}"
         raise UsageProblem(f"the workspace {workspace.root} has no run {name_or_path!r}", hint=hint)
     return open_run(workspace.run(name_or_path))
 
@@ -233,7 +234,7 @@ def bundled_run() -> Run:
 
 
 def environment() -> dict[str, Any]:
-    """Return what a run was computed with."""
+    """Return the versions and settings of the environment of a run."""
     packages = {}
     for name in _PACKAGES:
         try:
