@@ -60,7 +60,7 @@ HOSTILE = {
     "pipe": (entry("a", type=tarfile.FIFOTYPE), "device or a pipe"),
     "long name": (entry("n" * 300, b"x"), r"'nnn+… \(300 characters\) has a name of 300 bytes"),
     "long path": (entry("/".join(["n" * 100] * 12), b"x"), "has a name of 1,211 bytes"),
-    "no UTF-8": (entry("caf\udce9.csv", b"x"), r"'caf\\udce9\.csv' has a name that is no UTF-8"),
+    "no UTF-8": (entry("caf\udce9.csv", b"x"), r"'caf\\udce9\.csv' has a name that is not UTF-8"),
     "control character": (entry("a\x1b[2J.csv", b"x"), r"'a\\x1b\[2J\.csv' has a control character"),
     "sparse": (entry("a", type=tarfile.GNUTYPE_SPARSE), "sparse file|damaged"),
 }

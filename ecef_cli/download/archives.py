@@ -27,9 +27,9 @@ _SLACK = 16 << 20  # bytes that an archive may give before its ratio counts
 _NAME, _PATH, _SHOWN = 255, 1_000, 80  # bytes of a part, bytes of a path, characters in an error
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _FOREIGN = re.compile(r"/|[A-Za-z]:|.*\\")
-_AGAIN = "get it anew: it was cut off or changed on its way"
-_PUBLISHED = "get the archive from where it was published"
-_TOO_LARGE = "it is larger than any corpus it could be: get it from where it was published"
+_AGAIN = "download it again: it was truncated or changed in transfer"
+_PUBLISHED = "download the archive from its publisher"
+_TOO_LARGE = "no known corpus is that large: download the archive from its publisher"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Limits:
 
     member: int = 1 << 30  # bytes of one file
     total: int = 64 << 30  # bytes of all files
-    ratio: int = 200  # bytes that one packed byte may give, on average
+    ratio: int = 200  # unpacked bytes per packed byte, on average
     members: int = 200_000  # files, folders and links
     depth: int = 1  # levels of archives within archives
 
@@ -105,7 +105,7 @@ def _members(packed: Any, where: str, use: _Use, prefix: str = "", depth: int = 
         unpacked = _Metered(gzip.GzipFile(fileobj=packed) if zipped else packed, packed, use, where)
         with tarfile.open(fileobj=unpacked, mode="r|", tarinfo=_Header, errorlevel=2) as tar:  # type: ignore[call-overload]
             while (info := tar.next()) is not None:
-                tar.members.clear()  # each is met once, and a corpus has thousands
+                tar.members.clear()  # each is needed once, and a corpus has thousands
                 if problem := names.problem(info, where):
                     raise DataError(f"the member {_shown(info.name)} {problem}", where=where, hint=_PUBLISHED)
                 name = _normal(info.name)
@@ -115,9 +115,11 @@ def _members(packed: Any, where: str, use: _Use, prefix: str = "", depth: int = 
                 if use.members > limits.members:
                     problem = f"holds more than {limits.members:,} members"
                 elif info.size > largest:
-                    problem = f"the member {_shown(name)} declares {info.size:,} bytes, and {largest:,} are allowed"
+                    problem = (
+                        f"the member {_shown(name)} declares {info.size:,} bytes, more than the limit of {largest:,}"
+                    )
                 elif nested and depth == limits.depth:
-                    problem = f"the member {_shown(name)} is an archive in an archive in an archive"
+                    problem = f"the member {_shown(name)} is an archive nested too deeply"
                 if problem:
                     raise DataError(problem, where=where, hint=_TOO_LARGE)
                 unpacked.allowed = info.offset_data + info.size + _HEADERS
@@ -141,14 +143,14 @@ def _reader(stream: Any, where: str) -> Callable[[], bytes]:
 
 @dataclass(slots=True)
 class _Metered:
-    """The unpacked bytes of an archive, counted while they are read, as what it declares may be wrong."""
+    """The unpacked bytes of an archive, counted while they are read, because declared sizes may be wrong."""
 
     unpacked: Any
     packed: Any
     use: _Use
     where: str
     count: int = 0
-    allowed: int = _HEADERS  # position up to which the tar file may be read by now
+    allowed: int = _HEADERS  # position up to which the tar file may be read so far
 
     def read(self, size: int) -> bytes:
         piece: bytes = self.unpacked.read(size)
@@ -189,15 +191,15 @@ class _Names:
         try:
             size, longest = len(info.name.encode()), max(len(part.encode()) for part in parts)
         except UnicodeEncodeError:
-            return "has a name that is no UTF-8"
+            return "has a name that is not UTF-8"
         problems = {
             "has a control character in its name": _UNPRINTABLE.search(info.name),
             "has an absolute path, or one of another system": _FOREIGN.match(info.name),
             "leads out of the archive": ".." in parts,
-            f"has a name of {size:,} bytes: {_NAME} in a part, and {_PATH:,} in all, can be written": (
+            f"has a name of {size:,} bytes: the limit is {_NAME} per part and {_PATH:,} in all": (
                 longest > _NAME or size > _PATH
             ),
-            "is a sparse file, whose size is not what it takes": info.issparse(),
+            "is a sparse file": info.issparse(),
         }
         found = next((problem for problem, holds in problems.items() if holds), None)
         return (
@@ -208,9 +210,9 @@ class _Names:
         for end in [*(slash.start() for slash in re.finditer("/", name)), len(name)]:
             other = self._spelled.setdefault(unicodedata.normalize("NFC", name[:end]).casefold(), name[:end])
             if other != name[:end]:
-                return f"differs from {_shown(other)} only in how it is spelled"
+                return f"differs from {_shown(other)} only in case or Unicode form"
         if file and name in self._files:
-            return "is there twice"
+            return "is a duplicate"
         if file:
             self._files.add(name)
         return None
@@ -234,13 +236,13 @@ def _normal(name: str) -> str:
 
 
 def _shown(name: str) -> str:
-    """Return a name that is short, and harmless to a terminal."""
+    """Return a name shortened, and escaped for a terminal."""
     text = ascii(name)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(name):,} characters)"
 
 
 class _Header(tarfile.TarInfo):
-    """A header; a damaged one is an error, which `tarfile` takes for the end of the archive."""
+    """Header that raises an error if it is damaged; `tarfile` takes that for the end of the archive."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> _Header:
@@ -259,4 +261,4 @@ def _damage(where: str) -> Iterator[None]:
     except (EOFError, zlib.error):
         raise DataError("is cut off or damaged", where=where, hint=_AGAIN) from None
     except (tarfile.TarError, gzip.BadGzipFile, ValueError, OverflowError) as error:
-        raise DataError(f"is no tar archive, or a damaged one: {error}", where=where, hint=_AGAIN) from None
+        raise DataError(f"is not a tar archive, or is damaged: {error}", where=where, hint=_AGAIN) from None

@@ -1,4 +1,4 @@
-"""Where downloads are kept that several workspaces share."""
+"""Folder of downloads that several workspaces share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_folder(name: str) -> Path:
-    """Return a folder of the user's cache, which need not exist; `ECEF_CACHE` puts the cache elsewhere."""
+    """Return a folder of the user's cache, which need not exist; `ECEF_CACHE` moves the cache."""
     import platformdirs
 
     return Path(os.environ.get("ECEF_CACHE") or platformdirs.user_cache_dir("ecef")) / name

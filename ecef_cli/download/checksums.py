@@ -29,10 +29,10 @@ def write_note(target: Path, path: Path, sha256: str) -> None:
 
 
 def verify(target: Path, sha256: str | None, progress: Callable[[int, int | None], None]) -> None:
-    """Check that a file has a checksum, or if that is None, the one in its note; write a missing note.
+    """Check the checksum of a file, by default against the one in its note; write a missing note.
 
     Raises:
-        DataError: it has another one.
+        DataError: the checksum differs.
     """
     try:
         known = json.loads(_note_path(target).read_text("utf-8"))
@@ -45,8 +45,8 @@ def verify(target: Path, sha256: str | None, progress: Callable[[int, int | None
     found = known["sha256"] if same and known["size"] > SMALL else sha256_of(target, progress)
     if expected is not None and found != expected:
         changed = known and found != known["sha256"]
-        problem = "is not what was downloaded" if changed else "is another file than is known"
-        hint = "delete it, and run it again to download it anew"
+        problem = "has changed since its download" if changed else "is not the expected file"
+        hint = "delete it, and run the command again to download it anew"
         raise DataError(f"{problem}: its SHA-256 is {found}, not {expected}", where=str(target), hint=hint)
     if not same:
         write_note(target, target, found)

@@ -1,4 +1,4 @@
-"""Download a file with resume: it is complete, or it is not there."""
+"""Download a file with resume; the target is complete or missing."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Progress = Callable[[int, int | None], None]
-    """Receives the number of bytes that are there, and the size of the file if it is known."""
+    """Receive the number of bytes that are there, and the size of the file if it is known."""
 
 SPARE = 64 << 20
-"""Bytes that stay free on the disk."""
+"""Bytes to leave free on the disk."""
 
 _CHUNK = 1 << 18  # bytes
 _PROGRESS = 1 << 20  # bytes; an attempt that brings fewer counts as failed
@@ -65,13 +65,13 @@ def download_file(
     """
     if target.exists():
         if gzipped:
-            _check_gzip(target, str(target), whole=False, hint="delete it and run it again")
+            _check_gzip(target, str(target), whole=False, hint="delete it and run the command again")
         checksums.verify(target, sha256, progress)
         return target
     addresses = [addresses] if isinstance(addresses, str) else addresses
     if web.offline():
-        hint = f"download {addresses[0]} elsewhere and put it there, or go online"
-        raise EcefError(f"offline, and {target} is not there", hint=hint)
+        hint = f"download {addresses[0]} elsewhere and save it there, or run without --offline"
+        raise EcefError(f"offline, and {target} is missing", hint=hint)
     begun = _begun(target)
     first, *others = sorted(addresses, key=lambda address: begun is None or address != begun.address)
     try:
@@ -79,7 +79,7 @@ def download_file(
     except EcefError as error:
         if isinstance(error, DataError) or not others or _begun(target):
             raise
-        say(f"{error.problem}; asking {others[0]}")
+        say(f"{error.problem}; trying {others[0]}")
         return download_file(target, others, sha256=sha256, gzipped=gzipped, progress=progress, say=say, limits=limits)
     return target
 
@@ -88,15 +88,15 @@ def check_disk_space(folder: Path, needed: int, what: str, hint: str) -> None:
     """Check that a file system has space for `needed` bytes, and some to spare.
 
     Raises:
-        EcefError: it does not.
+        EcefError: the space is too small.
     """
     needed, free = needed + SPARE, shutil.disk_usage(folder).free
     if free < needed:
-        raise EcefError(f"{folder} has {free >> 20:,} MiB free, {what} needs {needed >> 20:,} MiB", hint=hint)
+        raise EcefError(f"{folder} has {free >> 20:,} MiB free, but {what} needs {needed >> 20:,} MiB", hint=hint)
 
 
 class _Origin(NamedTuple):
-    """The remote file that a part belongs to; the server tells by the validator whether it is still the same."""
+    """Remote file that a part belongs to; by the validator, the server knows whether it has changed."""
 
     address: str
     validator: str  # ETag or date, empty if the server states none
@@ -125,11 +125,11 @@ class _Download:
         except Timeout:
             raise EcefError(f"another process is downloading {self.target}", hint="wait for it") from None
         except RequestException as error:
-            hint = f"run it again to go on where it was, or download it in another way to {self.target}"
+            hint = f"run the command again to resume, or download the file in another way to {self.target}"
             raise EcefError(f"{self.address} {web.describe(error)}", hint=hint) from error
         except OSError as error:
-            problem, hint = f"cannot be written: {error.strerror or error}", "make room and run it again"
-            raise EcefError(problem, where=str(self.target), hint=f"what came so far is kept; {hint}") from error
+            problem, hint = f"cannot be written: {error.strerror or error}", "free some space and run the command again"
+            raise EcefError(problem, where=str(self.target), hint=f"{hint} to resume") from error
 
     def _receive(self) -> int | None:
         """Complete the part, and return the size that the server states."""
@@ -182,7 +182,7 @@ class _Download:
             part.truncate(size)
             _beside(self.target, ".part.json").write_text(json.dumps(origin._asdict()), encoding="utf-8")
             if origin.size is not None:
-                hint = "make room, or put the cache elsewhere with ECEF_CACHE"
+                hint = "free some space, or move the cache with ECEF_CACHE"
                 check_disk_space(self.target.parent, origin.size - size, "the download", hint)
             self._append(response, part, size, origin.size)
         return origin.size
@@ -203,7 +203,7 @@ class _Download:
         part = _beside(self.target, ".part")
         try:
             if self.gzipped:  # if the server states no size, only the file itself can tell whether it was cut off
-                _check_gzip(part, self.address, whole=size is None, hint="check the address, or run it again")
+                _check_gzip(part, self.address, whole=size is None, hint="check the address, or run the command again")
         except EcefError:
             part.unlink()
             raise
@@ -211,13 +211,13 @@ class _Download:
         right = self.sha256 is None or found == self.sha256.casefold()
         if right:
             checksums.write_note(self.target, part, found)
-        # Hours of download are not thrown away: a user who trusts a refused file may still use it.
+        # Keep hours of download: a user who trusts a refused file may still use it.
         path = self.target if right else _beside(self.target, ".refused")
         part.replace(path)
         _beside(self.target, ".part.json").unlink(missing_ok=True)
         if not right:
-            problem = f"is another file than is known: its SHA-256 is {found}, not {self.sha256}"
-            hint = f"it was put aside as {path}; run it again to download it anew"
+            problem = f"is not the expected file: its SHA-256 is {found}, not {self.sha256}"
+            hint = f"it was moved to {path}; run the command again to download it anew"
             raise DataError(f"{self.address} {problem}", hint=hint)
 
 
@@ -248,10 +248,10 @@ def _check_gzip(path: Path, where: str, *, whole: bool, hint: str) -> None:
     with path.open("rb") as stream:
         start = stream.read(20)
     if not start.startswith(_GZIP):
-        raise EcefError(f"is no gzipped file, it begins {start!r}", where=where, hint=hint)
+        raise EcefError(f"is not a gzipped file, it begins with {start!r}", where=where, hint=hint)
     try:
         with gzip.open(path) as stream:
             while whole and stream.read(_CHUNK):
                 pass
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise EcefError("was cut off on its way", where=where, hint=hint) from None
+        raise EcefError("was truncated in transfer", where=where, hint=hint) from None

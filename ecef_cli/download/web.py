@@ -1,4 +1,4 @@
-"""HTTP requests that retry and that end: retry rules, a time limit per reply, errors in words."""
+"""HTTP requests with retries, a time limit per reply, and errors in words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
 class RetryableError(RequestException):
-    """A reply is of no use, and the next one may be; the message says why."""
+    """A request failed for a reason, given by the message, that may pass."""
 
 
 class RequestFailedError(RequestException):
@@ -41,7 +41,7 @@ class RequestLimits:
     longest_wait: float = 120.0  # between two attempts; a server that asks for more with Retry-After is given up
     connect: float = 10.0
     silence: float = 30.0  # between two pieces of a reply
-    reply: float = 120.0  # for a whole reply, however steadily it drips
+    reply: float = 120.0  # for a whole reply, even if bytes arrive steadily
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -122,7 +122,7 @@ class RetryingAdapter(TimeLimitAdapter):
     Args:
         limits: attempts and time limits.
         before: called before each attempt.
-        check: raises `RequestFailedError` for a reply that is of no use.
+        check: raises `RequestFailedError` for an unusable reply.
     """
 
     def __init__(self, limits: RequestLimits, before: Callable[[], None], check: Callable[[Response], None]) -> None:
@@ -133,7 +133,7 @@ class RetryingAdapter(TimeLimitAdapter):
         """Return a whole reply that passed the check.
 
         Raises:
-            RequestFailedError: there is none after the last attempt.
+            RequestFailedError: the last attempt failed.
         """
         kwargs = {**kwargs, "stream": True, "timeout": (self._limits.connect, self._limits.silence)}
         attempts = Attempts(self._limits)
@@ -203,7 +203,7 @@ _WORDS = {
     "ConnectionResetError": "cuts the connection",
     "Connection broken": "cuts the connection",
 }
-"""Words for what the text of an error holds: the causes that requests wraps are only in its text."""
+"""Descriptions by the text of an error: the causes that requests wraps are only in its text."""
 
 
 def describe(error: Exception) -> str:
@@ -212,7 +212,7 @@ def describe(error: Exception) -> str:
         return str(error)
     words = next((words for text, words in _WORDS.items() if text in repr(error)), None)
     cause = getattr(error.args[0] if error.args else None, "reason", None) or error
-    return words or f"cannot be asked ({' '.join(str(cause).split())[:160]})"
+    return words or f"cannot be reached ({' '.join(str(cause).split())[:160]})"
 
 
 def describe_status(response: Response) -> str:

@@ -74,11 +74,11 @@ def test_what_leads_out_or_cannot_be_written_is_refused(tmp_path: Path, what: st
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        (("f/Clip.mp4", "f/clip.mp4"), "differs from 'f/Clip.mp4' only in how it is spelled"),
-        (("F/a.mp4", "f/b.mp4"), "differs from 'F' only in how it is spelled"),
-        (("f/\u00e9.mp4", "f/e\u0301.mp4"), "only in how it is spelled"),
-        (("f/a.mp4", "f/./a.mp4"), "is there twice"),
-        (("f/a.mp4", "f/a.mp4"), "is there twice"),
+        (("f/Clip.mp4", "f/clip.mp4"), "differs from 'f/Clip.mp4' only in case or Unicode form"),
+        (("F/a.mp4", "f/b.mp4"), "differs from 'F' only in case or Unicode form"),
+        (("f/\u00e9.mp4", "f/e\u0301.mp4"), "only in case or Unicode form"),
+        (("f/a.mp4", "f/./a.mp4"), "is a duplicate"),
+        (("f/a.mp4", "f/a.mp4"), "is a duplicate"),
         (("f/a.mp4", "f/g/../a.mp4"), "leads out of the archive"),
     ],
 )
@@ -91,7 +91,9 @@ def test_two_names_for_one_file_are_refused(tmp_path: Path, names: tuple[str, st
 def test_a_size_beyond_all_measure_is_refused_before_a_byte_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(declaring("a.mp4", 1 << 41))
-    with pytest.raises(DataError, match=r"'a\.mp4' declares 2,199,023,255,552 bytes, and 1,073,741,824 are allowed"):
+    with pytest.raises(
+        DataError, match=r"'a\.mp4' declares 2,199,023,255,552 bytes, more than the limit of 1,073,741,824"
+    ):
         list(read_archive(path))
 
 
@@ -130,7 +132,7 @@ def test_many_members_that_are_allowed_each_are_refused_together(tmp_path: Path)
 
 def test_archives_in_archives_in_archives_are_refused(tmp_path: Path) -> None:
     path = archive(tmp_path / "x.tgz", entry("b.tgz", nested(entry("c.tgz", nested(entry("d", b"d"))))))
-    with pytest.raises(DataError, match="an archive in an archive in an archive"):
+    with pytest.raises(DataError, match="an archive nested too deeply"):
         read(path)
 
 
@@ -142,7 +144,7 @@ def test_an_archive_that_is_cut_off_is_never_taken_for_whole(tmp_path: Path, zip
     whole = path.read_bytes()
     blocks = whole.rstrip(b"\0") if not zipped else whole
     path.write_bytes(blocks[: int(len(blocks) * share)])
-    with pytest.raises(DataError, match=r"cut off or damaged|no tar archive, or a damaged one"):
+    with pytest.raises(DataError, match=r"cut off or damaged|not a tar archive, or is damaged"):
         read(path)
 
 

@@ -79,7 +79,7 @@ def test_another_run_goes_on_where_one_ended(download, server, tmp_path: Path) -
     code, said = download()
     assert code == 1
     assert said.count("\n") == 1
-    assert "/MELD.Raw.tar.gz cuts the connection, 5 times (run it again to go on where it was" in said
+    assert "/MELD.Raw.tar.gz cuts the connection, 5 times (run the command again to resume" in said
     code, said = download()
     assert code == 0, said
     assert archives(server)[-1] == f"bytes={HALF}-"
@@ -119,14 +119,14 @@ def test_a_disk_that_is_too_small_is_told_before_the_download(download, monkeypa
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     code, said = download()
     assert code == 1
-    assert "has 1 MiB free, the download needs 64 MiB (make room" in said
+    assert "has 1 MiB free, but the download needs 64 MiB (free some space" in said
 
 
 def test_what_is_no_archive_is_told(download, server, cache: Path) -> None:
     server.reply = serving(b"<html>Log in</html>")
     code, said = download()
     assert code == 3
-    assert "is no tar archive, or a damaged one" in said
+    assert "is not a tar archive, or is damaged" in said
 
 
 def test_offline_nothing_is_asked_for(download, server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +156,7 @@ def test_where_the_first_public_address_fails_the_second_is_asked(server, public
     after_tables(server, status(404))
     code, said = ask(server, tmp_path, capsys)
     assert code == 0, said
-    assert f"answers 404 Not Found; asking {public[1]}" in said
+    assert f"answers 404 Not Found; trying {public[1]}" in said
     assert server.paths()[-2:] == ["/first/MELD.Raw.tar.gz", "/second/MELD.Raw.tar.gz"]
 
 

@@ -80,7 +80,7 @@ def test_a_disk_that_is_full_midway_keeps_what_came(server, download, tmp_path: 
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (HALF, HALF)),
     )
     assert ended.returncode == 1
-    assert "MELD.Raw.tar.gz: cannot be written: File too large (what came so far is kept; make room" in ended.stderr
+    assert "MELD.Raw.tar.gz: cannot be written: File too large (free some space" in ended.stderr
     assert ended.stderr.count("\n") == 1
     [part] = cache.rglob("*.part")
     assert 0 < part.stat().st_size <= HALF
@@ -116,8 +116,8 @@ def test_a_download_that_was_damaged_since_is_not_used(
     for _ in range(2):
         code, said = download("--force")
         assert code == 3
-        assert said.startswith(f"ecef: {path}: is not what was downloaded: its SHA-256 is ")
-        assert said.endswith("(delete it, and run it again to download it anew)\n")
+        assert said.startswith(f"ecef: {path}: has changed since its download: its SHA-256 is ")
+        assert said.endswith("(delete it, and run the command again to download it anew)\n")
         assert said.count("\n") == 1
     path.unlink()
     code, said = download()
@@ -172,11 +172,11 @@ def test_what_somebody_put_there_must_be_the_file_that_is_asked_for(download, se
         note.unlink() if known is None else note.write_text(known)
         code, said = download("--option", f"archive_sha256={'f' * 64}")
         assert code == 3
-        assert said.startswith(f"ecef: {path}: is another file than is known: its SHA-256 is {SUM}, not {'f' * 64} (")
+        assert said.startswith(f"ecef: {path}: is not the expected file: its SHA-256 is {SUM}, not {'f' * 64} (")
         code, said = download(*CHECKED)
         assert code == 0, said
     assert len(archives(server)) == 1
     path.write_bytes(flipped(ARCHIVE))  # nobody knows its checksum but the note
     code, said = download()
     assert code == 3
-    assert "is not what was downloaded" in said
+    assert "has changed since its download" in said
