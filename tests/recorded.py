@@ -136,7 +136,7 @@ def one_of_each_fault(folder: Path) -> dict[str, tuple[Path, float | None, float
     soundfile.write(folder / "silent.wav", np.zeros(RATE), RATE)
     return {
         "there is no such file": (folder / "gone.wav", None, None),
-        "is no audio": (folder / "text.wav", None, None),
+        "is not a readable audio file": (folder / "text.wav", None, None),
         "the file is empty": (folder / "empty.flac", None, None),
         "cut off or damaged": (folder / "cut.flac", None, None),
         "the segment starts at 3 s": (folder / "short.wav", 3.0, None),

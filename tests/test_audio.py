@@ -297,7 +297,7 @@ def test_an_empty_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.wav")
-    assert problem_of(tmp_path / "a.wav").problem == "is no regular file"
+    assert problem_of(tmp_path / "a.wav").problem == "is not a regular file"
 
 
 @pytest.mark.parametrize(
@@ -327,19 +327,19 @@ def test_a_forbidden_file_is_named(tmp_path: Path) -> None:
 def test_what_is_no_audio_is_none_whatever_its_name(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(content)
-    assert problem_of(path).problem == "is no audio that can be read"
+    assert problem_of(path).problem == "is not a readable audio file"
 
 
 @pytest.mark.parametrize("name", ["pcm16.wav", "float.wav", "long.wav", "vorbis.ogg"])
 def test_a_recording_without_samples_is_named(tmp_path: Path, name: str) -> None:
     path = save(tmp_path / name, np.zeros(0))
-    assert problem_of(path).problem == "the recording holds no samples"
+    assert problem_of(path).problem == "the recording has no samples"
 
 
 def test_a_wav_file_without_samples_may_hold_other_chunks(tmp_path: Path) -> None:
     path = save(tmp_path / "pcm16.wav", np.zeros(0))
     path.write_bytes(path.read_bytes() + b"LIST\x1a\0\0\0INFOISFT\x0e\0\0\0Lavf58.29.100\0")
-    assert problem_of(path).problem == "the recording holds no samples"
+    assert problem_of(path).problem == "the recording has no samples"
 
 
 def test_a_flac_file_that_does_not_know_its_length_is_named(tmp_path: Path) -> None:
@@ -348,7 +348,7 @@ def test_a_flac_file_that_does_not_know_its_length_is_named(tmp_path: Path) -> N
     content[21] &= 0xF0  # the number of samples takes 36 bits
     content[22:26] = bytes(4)
     path.write_bytes(content)
-    assert problem_of(path).problem == "the header does not say how long the recording is"
+    assert problem_of(path).problem == "the header does not state the length of the recording"
 
 
 @pytest.mark.parametrize("rate", [1, 999, 1_000_001, 2**31 - 1])
@@ -357,7 +357,7 @@ def test_an_absurd_rate_is_named(tmp_path: Path, rate: int) -> None:
     content = bytearray(path.read_bytes())
     content[24:28] = rate.to_bytes(4, "little")
     path.write_bytes(content)
-    assert problem_of(path).problem == f"the header claims a rate of {rate} Hz"
+    assert problem_of(path).problem == f"the header states a rate of {rate} Hz"
 
 
 # Broken recordings

@@ -1,4 +1,4 @@
-"""Sound files as libsndfile opens them, without what it prints, and with what it keeps to itself."""
+"""Open sound files with libsndfile, without its messages on stderr, and repair what it misreads."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COPY = "copy or download it again, or convert it anew from its source"
-"""What to do about a file that lacks something."""
+"""Hint for an incomplete file."""
 
 _UNKNOWN = (range(0x7FFF0000, 0x80000001), range(0xFFFF0000, 0x100000000))  # bytes: the most, less some header
-_FORMATS = "WAV, FLAC, Ogg and MP3 can be read; convert others, e.g. with ffmpeg"
+_FORMATS = "convert it to WAV, FLAC, Ogg or MP3, e.g. with ffmpeg"
 
 
 @contextmanager
@@ -28,7 +28,7 @@ def opened(path: Path) -> Iterator[Any]:
     """Yield a sound file as a `soundfile.SoundFile`; meanwhile, C code writes nothing to stderr.
 
     Raises:
-        DataError: there is no such file, or it is none that can be read.
+        DataError: the file is missing or not a readable sound file.
     """
     _check_file(path)
     with _STDERR.silent():
@@ -42,7 +42,7 @@ def opened(path: Path) -> Iterator[Any]:
 
 
 def promised_frames(path: Path, sound: Any) -> int:
-    """Return how many frames the header of a file promises; of a file that is cut off, they are not all there.
+    """Return the number of frames that the header of a file states; a truncated file has fewer.
 
     Args:
         path: the file.
@@ -51,7 +51,7 @@ def promised_frames(path: Path, sound: Any) -> int:
     frames: int = sound.frames
     samples = _samples(path)
     if samples is not None and not samples.unknown and 0 < samples.there < samples.declared:
-        # libsndfile silently counts only what is there.
+        # libsndfile silently counts only the existing frames.
         frames = round(frames * samples.declared / samples.there)
     return frames
 
@@ -63,7 +63,7 @@ def _check_file(path: Path) -> None:
         if stat.S_ISDIR(status.st_mode):
             raise DataError("is a folder", where=where, hint="name a recording in it")
         if not stat.S_ISREG(status.st_mode):
-            raise DataError("is no regular file", where=where, hint="save the recording to a file first")
+            raise DataError("is not a regular file", where=where, hint="save the recording to a file first")
         with path.open("rb"):
             pass
     except FileNotFoundError:
@@ -80,11 +80,11 @@ def _sound(file: str | FileIO, path: Path) -> Any:
 
     try:
         sound = soundfile.SoundFile(file)
-        known = sound.format != "RAW"  # which has no header: the name alone would make it audio
-    except (RuntimeError, TypeError, UnicodeError):  # a TypeError: `.raw` wants to be told a rate
+        known = sound.format != "RAW"  # a file without a header is audio by its name alone
+    except (RuntimeError, TypeError, UnicodeError):  # a TypeError: `.raw` needs a rate
         known = False
     if not known:
-        raise DataError("is no audio that can be read", where=str(path), hint=_FORMATS)
+        raise DataError("is not a readable audio file", where=str(path), hint=_FORMATS)
     return sound
 
 
@@ -93,10 +93,10 @@ class _Samples:
     """The samples of a WAV file, in bytes.
 
     Attributes:
-        size_at: where the field stands that says how long they are.
-        declared: what it says.
-        there: what follows it.
-        chunk: whether what follows begins as a chunk does.
+        size_at: position of the size field.
+        declared: value of the size field.
+        there: number of bytes after it.
+        chunk: whether these bytes begin like another chunk.
     """
 
     size_at: int
@@ -106,24 +106,24 @@ class _Samples:
 
     @property
     def unclosed(self) -> bool:
-        """Whether samples follow although there should be none: their writer could not go back, or was killed."""
+        """Whether samples follow a size of 0: their writer could not seek back, or was killed."""
         return self.declared == 0 and self.there > 0 and not self.chunk
 
     @property
     def unknown(self) -> bool:
-        """Whether the size says only that the writer did not know it, as into a pipe."""
+        """Whether the size is a placeholder of a writer that did not know it, such as one that writes to a pipe."""
         return any(self.declared in sizes for sizes in _UNKNOWN)
 
 
 def _samples(path: Path) -> _Samples | None:
-    """Return where the samples of a WAV file are, or None where it is another file."""
+    """Return the samples of a WAV file, or None for another file."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(0)
         if file.read(4) not in {b"RIFF", b"RF64"}:
             return None
         file.seek(12)
-        long = 0  # the size of RF64 takes more than the field's 32 bits and stands in a chunk of its own
+        long = 0  # the size of RF64 takes more than the field's 32 bits and is in a chunk of its own
         while len(head := file.read(8)) == 8:  # noqa: PLR2004 - name and size of a chunk
             length = int.from_bytes(head[4:], "little")
             begin = file.tell()
@@ -138,7 +138,7 @@ def _samples(path: Path) -> _Samples | None:
 
 
 class _Unclosed(FileIO):
-    """A WAV file that says its samples take no bytes, as if it said they took the most."""
+    """A WAV file with a sample size of 0, read as if the size were the maximum."""
 
     def __init__(self, path: Path, size_at: int) -> None:
         super().__init__(path)
@@ -154,11 +154,11 @@ class _Unclosed(FileIO):
 
 
 class _CStderr:
-    """The stream that C code prints errors to.
+    """The stderr stream of C code.
 
-    The MP3 decoder prints remarks, even on sound files, and libsndfile offers no way to stop it. The stream is
-    another than Python's on the same descriptor: while it leads nowhere, no message of ours gets lost, whichever
-    thread prints it. Elsewhere than on glibc it stays as it is.
+    The MP3 decoder prints remarks, even for intact files, and libsndfile offers no way to stop it. C and Python have
+    separate streams on the same descriptor: messages of ecef still appear while the C stream is silenced, whichever
+    thread prints them. Without glibc the stream is not silenced.
     """
 
     def __init__(self) -> None:
@@ -167,7 +167,7 @@ class _CStderr:
         self._stream: ctypes.c_void_p | None = None
         try:
             library = ctypes.CDLL(None)
-            if not hasattr(library, "gnu_get_libc_version"):  # others keep the variable where it cannot be written
+            if not hasattr(library, "gnu_get_libc_version"):  # other libraries keep the variable in read-only memory
                 return
             library.fopen.restype = ctypes.c_void_p
             self._nowhere = library.fopen(b"/dev/null", b"we")
@@ -179,7 +179,7 @@ class _CStderr:
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Have the stream lead nowhere until the last thread has left the block."""
+        """Silence the stream until the last thread has left the block."""
         self._count(1)
         try:
             yield

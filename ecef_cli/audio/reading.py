@@ -1,4 +1,4 @@
-"""Recordings: what their headers say, and segments of them as mono waveforms."""
+"""Read recordings: their headers, and segments as mono waveforms."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 SLACK = 0.1
 """Seconds that may be missing at the end of a recording: encoders drop a frame, and tables of segments round."""
 
-_RATES = range(1_000, 1_000_001)  # Hz; beyond them, a header is broken
-_UNKNOWN = 2**63 - 1  # frames: how libsndfile says that it does not know
-_BLOCK = 2**16  # samples, of all channels together, that are decoded at once
-_PIECE = 2**20  # samples that are resampled at once
-_TERM = 2_000  # the greatest number in a ratio of rates
+_RATES = range(1_000, 1_000_001)  # Hz; a header with another rate is corrupt
+_UNKNOWN = 2**63 - 1  # frames, if libsndfile does not know the number
+_BLOCK = 2**16  # samples to decode at once, of all channels together
+_PIECE = 2**20  # samples to resample at once
+_TERM = 2_000  # largest number in a ratio of rates
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What the header of a recording says.
+    """Header of a recording.
 
     Attributes:
         path: the file.
-        seconds: how long it is.
-        rate: samples a second of each channel (Hz).
-        channels: how many there are.
+        seconds: its length.
+        rate: sampling rate (Hz).
+        channels: number of channels.
     """
 
     path: Path
@@ -48,23 +48,23 @@ class Recording:
 
 
 def inspect(path: Path) -> Recording:
-    """Return what the header of a recording says; no sample is decoded.
+    """Return the header of a recording without decoding it.
 
-    Ogg files, and MP3 files without a Xing header, say how long they are only by their size: one that is cut off is a
-    shorter recording. Such an MP3 file is taken to have the same bit rate throughout.
+    The length of an Ogg file, and of an MP3 file without a Xing header, follows from its size alone: a truncated file
+    looks like a shorter recording. The bit rate of such an MP3 file is assumed to be constant.
 
     Raises:
-        DataError: there is no such file, it is none that can be read, or it holds no samples.
+        DataError: the file is missing, not a readable sound file, or has no samples.
     """
     with opened(path) as sound:
         return _recording(path, sound)
 
 
 def decode(path: Path) -> Recording:
-    """Return what the header of a recording says, once all of it has been decoded; one block is held at a time.
+    """Decode all of a recording, one block at a time, and return its header.
 
     Raises:
-        DataError: as of `inspect`; or the file is cut off or damaged, holds samples that are not finite, or is silent.
+        DataError: as in `inspect`; or the file is truncated or damaged, has samples that are not finite, or is silent.
     """
     with opened(path) as sound:
         recording = _recording(path, sound)
@@ -79,10 +79,10 @@ def decode(path: Path) -> Recording:
 
 
 def check_segment(recording: Recording, start: float | None, end: float | None) -> None:
-    """Check that a segment lies inside a recording, but for `SLACK` seconds at its end.
+    """Check that a segment is inside a recording, except for `SLACK` seconds at its end.
 
     Args:
-        recording: what the segment is of.
+        recording: the recording.
         start: seconds at which it starts; None is the start of the recording.
         end: seconds at which it ends; None is the end of the recording.
 
@@ -91,7 +91,7 @@ def check_segment(recording: Recording, start: float | None, end: float | None) 
     """
     start = 0.0 if start is None else start
     length, problem = recording.seconds, None
-    # Each condition is one that a number which is not finite fails too.
+    # Numbers that are not finite fail these conditions, too.
     if not 0 <= start < length:
         problem = f"the segment starts at {start:g} s, but the recording lasts from 0 s to {length:g} s"
     elif end is not None and not end <= length + SLACK:
@@ -99,7 +99,9 @@ def check_segment(recording: Recording, start: float | None, end: float | None) 
     elif end is not None and not start < end:
         problem = f"the segment from {start:g} s to {end:g} s is empty"
     if problem:
-        raise DataError(problem, where=str(recording.path), hint="segments are given in seconds into the recording")
+        raise DataError(
+            problem, where=str(recording.path), hint="give 'start' and 'end' in seconds from the start of the recording"
+        )
 
 
 def read_wave(
@@ -107,21 +109,21 @@ def read_wave(
 ) -> npt.NDArray[np.float32]:
     """Return a segment of a recording as a mono waveform: the mean of its channels, resampled.
 
-    Only the segment is decoded, so that memory grows with it and not with the recording.
+    Only the segment is decoded, so memory grows with the segment and not with the recording.
 
     Args:
         path: the recording.
-        rate: samples a second of the waveform (Hz).
+        rate: sampling rate of the waveform (Hz).
         start: seconds at which the segment starts; None is the start of the recording.
         end: seconds at which it ends; None is the end of the recording.
-        longest: seconds; of a longer segment, only the last `longest` are read.
+        longest: maximum seconds; of a longer segment, only the last ones are read.
 
     Returns:
-        Samples `(S,)`, at least one, finite, within [-1, 1] but for overshoot.
+        Samples `(S,)`, at least one, finite, within [-1, 1] except for overshoot.
 
     Raises:
-        DataError: the file cannot be read, the segment lies outside of it, is empty, lies where the file is cut off
-            or damaged, holds samples that are not finite, or is silent.
+        DataError: the file cannot be read; or the segment is outside of it, empty, truncated, damaged or silent, or
+            has samples that are not finite.
     """
     with opened(path) as sound:
         recording = _recording(path, sound)
@@ -136,20 +138,20 @@ def read_wave(
 def _silence(recording: Recording, first: int, last: int) -> DataError:
     problem = f"the recording is silent from {first / recording.rate:g} s to {last / recording.rate:g} s"
     return DataError(
-        problem, where=str(recording.path), hint="check what was recorded, and that channels do not cancel"
+        problem, where=str(recording.path), hint="check the recording, and that its channels do not cancel out"
     )
 
 
 def _recording(path: Path, sound: Any) -> Recording:
     problem, hint = None, COPY
     if sound.frames == 0:
-        problem = "the recording holds no samples"
+        problem = "the recording has no samples"
     elif sound.frames == _UNKNOWN:
-        problem = "the header does not say how long the recording is"
-        hint = "it was written to a pipe: convert it once more, to a file"
+        problem = "the header does not state the length of the recording"
+        hint = "it was written to a pipe: convert it again, to a file"
     elif sound.samplerate not in _RATES:
-        problem = f"the header claims a rate of {sound.samplerate} Hz"
-        hint = f"rates from {_RATES[0]} Hz to {_RATES[-1]} Hz can be read"
+        problem = f"the header states a rate of {sound.samplerate} Hz"
+        hint = f"resample it to a rate from {_RATES[0]} Hz to {_RATES[-1]} Hz"
     if problem:
         raise DataError(problem, where=str(path), hint=hint)
     return Recording(path, promised_frames(path, sound) / sound.samplerate, sound.samplerate, sound.channels)
@@ -172,7 +174,7 @@ def _decoded(sound: Any, recording: Recording, first: int, last: int) -> npt.NDA
 
 
 def _pieces(sound: Any, recording: Recording, first: int, last: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the mean of the channels piece by piece, and raise what is wrong with them at the latest when all are."""
+    """Yield the mean of the channels piece by piece, and raise a problem at the latest after the last piece."""
     done, wrong = first, 0
     try:
         for block in _blocks(sound, first, last):
@@ -197,9 +199,9 @@ def _pieces(sound: Any, recording: Recording, first: int, last: int) -> Iterator
 
 
 def _blocks(sound: Any, first: int, last: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the frames from `first` up to `last`, or as far as there are any, in arrays `(frames, channels)`."""
+    """Yield the frames from `first` up to `last`, or to the end of the file, in arrays `(frames, channels)`."""
     step = max(1, _BLOCK // sound.channels)
-    # A codec that cannot seek, like GSM, is decoded from the start, and what comes before the segment is dropped.
+    # A codec that cannot seek, such as GSM, is decoded from the start, and samples before the segment are dropped.
     at = sound.seek(first) if sound.seekable() else 0
     while at < last:
         block = sound.read(min(step, last - at), dtype="float32", always_2d=True)
@@ -212,8 +214,8 @@ def _blocks(sound: Any, first: int, last: int) -> Iterator[npt.NDArray[np.float3
 def _resampled(wave: npt.NDArray[np.float32], before: int, after: int) -> npt.NDArray[np.float32]:
     """Return a waveform of `before` Hz at `after` Hz."""
     ratio = Fraction(before, after)
-    # The kernel has the product of the ratio's two numbers as its size: gigabytes from 22051 Hz to 16000 Hz.
-    # A ratio close by has smaller numbers, and what it changes in speed and pitch nobody hears.
+    # The size of the kernel is the product of the ratio's two numbers: gigabytes from 22051 Hz to 16000 Hz.
+    # A close ratio has smaller numbers, and its change of speed and pitch is inaudible.
     ratio = ratio.limit_denominator(max(1, int(_TERM / max(Fraction(1), ratio))))
     if ratio == 1:
         return wave
@@ -221,8 +223,8 @@ def _resampled(wave: npt.NDArray[np.float32], before: int, after: int) -> npt.ND
 
     old, new = ratio.numerator, ratio.denominator
     resample = _resampler(old, new)
-    # At once, a long waveform would take many times its memory. Pieces join without a seam where they begin at
-    # multiples of `old`, which samples of both rates share, and see as much around them as the filter reaches.
+    # Resampling a long waveform at once would take many times its memory. Pieces join without a seam if they begin at
+    # multiples of `old`, which samples of both rates share, and have a margin as wide as the filter.
     step = old * math.ceil(_PIECE / old)
     margin = old * math.ceil(resample.width / old)
     pieces = []
@@ -236,7 +238,7 @@ def _resampled(wave: npt.NDArray[np.float32], before: int, after: int) -> npt.ND
 
 @lru_cache(maxsize=16)
 def _resampler(before: int, after: int) -> Resample:
-    """Return a resampler with the filter that torchaudio's documentation calls `kaiser_best`, as librosa has it."""
+    """Return a resampler with the filter `kaiser_best` of librosa, as given in torchaudio's documentation."""
     from torchaudio.transforms import Resample
 
     return Resample(

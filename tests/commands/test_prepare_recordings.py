@@ -112,7 +112,7 @@ def test_a_dataset_that_lacks_what_is_known_of_recordings_gets_it(prepare_calls:
     ("change", "line", "problem"),
     [
         (lambda c: (c / "sound" / "b.wav").unlink(), 4, "b.wav: there is no such file"),
-        (lambda c: (c / "sound" / "b.wav").write_text("words"), 4, "b.wav: is no audio that can be read"),
+        (lambda c: (c / "sound" / "b.wav").write_text("words"), 4, "b.wav: is not a readable audio file"),
         (lambda c: (c / "sound" / "b.wav").write_bytes(b""), 4, "b.wav: the file is empty"),
         (lambda c: write_dialogue(c, "train", [{**ROWS[0], "end": 9}]), 1, "a.flac: the segment ends at 9 s"),
         (
@@ -177,7 +177,7 @@ def test_what_is_wrong_with_recordings_is_told_by_kind_with_the_first_places(
     assert done.code == 0
     gone = "there is no such file"
     ends = "the segment ends at … s, but the recording lasts from … s to … s"
-    words = f"recording {calls.resolve()}/sound/b.wav: is no audio that can be read"
+    words = f"recording {calls.resolve()}/sound/b.wav: is not a readable audio file"
     assert done.err.splitlines()[:4] == [
         f"dropped 4: recording …: {gone} (train.jsonl:7, train.jsonl:8, train.jsonl:9, …)",
         f"left with text alone 2: recording …: {gone} (train.jsonl:1, train.jsonl:2)",

@@ -16,7 +16,11 @@ from ecef_cli.cli.main import _run
 from ecef_cli.runs.run import Run
 
 Ecef = Callable[..., tuple[int, str, str]]
-FAULTS = {"missing": "there is no such file", "no audio": "is no audio", "truncated": "cut off or damaged"}
+FAULTS = {
+    "missing": "there is no such file",
+    "no audio": "is not a readable audio file",
+    "truncated": "cut off or damaged",
+}
 
 
 @pytest.fixture

@@ -378,9 +378,7 @@ def test_a_model_that_is_nowhere_says_how_to_get_it(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_name_that_the_hub_cannot_have_is_an_error() -> None:
-    with pytest.raises(
-        PluginError, match=r"audio_encoder\.model: 'a/b/c' is neither a folder nor a valid model name"
-    ):
+    with pytest.raises(PluginError, match=r"audio_encoder\.model: 'a/b/c' is neither a folder nor a valid model name"):
         encoder("a/b/c")
 
 
