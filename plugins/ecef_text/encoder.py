@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 SETTING = "text_encoder.model"
 _SPEAKER_SEED = 0
-# Case, accents, quotes, scripts: what tokenizers treat differently.
+# Case, accents, quotes, scripts: tokenizers treat them differently.
 _PROBE = "Don\u2019t! I can\u2019t believe it\u2026 Caf\u00e9 No. 5, \U0001f600 \u4f60\u597d, WOW"
-_UNLIMITED = 100_000  # tokenizers without a limit state an absurd one
-_RELATIVE = 512  # for models whose positions are relative and that state no limit
+_UNLIMITED = 100_000  # tokenizers without a limit state a huge one
+_RELATIVE = 512  # limit for models with relative positions that state none
 
 
 class HuggingFaceOptions(Options):
-    """Which model, and how much of it is trained."""
+    """Options of the encoder: the model, and its trained layers."""
 
     model: str = Field("roberta-base", min_length=1, description="a folder, or a name on the Hugging Face hub")
-    trainable_layers: int = Field(0, ge=0, description="how many of the last layers are trained; the paper's is 0")
+    trainable_layers: int = Field(0, ge=0, description="number of last layers to train; 0 in the paper")
     speakers: int = Field(16, ge=1, le=256, description="special tokens for speakers; further speakers share the last")
 
 
 class HuggingFaceEncoder(TextEncoder):
-    """Encodes `[s1] u1 [s2] u2 …` with a pretrained model (paper section 2.3, h_t).
+    """Encode `[s1] u1 [s2] u2 …` with a pretrained model (paper section 2.3, h_t).
 
-    Speaker tokens get embeddings at the mean of the model's own, with seeded noise of their spread: a frozen
-    model has never seen them, and this keeps them apart from each other and within its range.
+    A frozen model has never seen the speaker tokens. Their embeddings are the mean of the model's own, plus seeded
+    noise of the same spread, so that they differ from each other and stay within the model's range.
     """
 
     Options = HuggingFaceOptions
@@ -92,10 +92,10 @@ class HuggingFaceEncoder(TextEncoder):
 
     @torch.inference_mode()
     def encode(self, windows: Sequence[TextWindow]) -> list[TextFeatures]:
-        """Return the hidden states below the trained layers, one for each token, float32.
+        """Return the hidden states below the trained layers, one per token, float32.
 
-        Where a window is longer than the model reads, its oldest tokens are left out; the last turn's speaker
-        token always stays.
+        If a window is longer than the model's input, its oldest tokens are left out; the last turn's speaker token
+        always stays.
         """
         rows = [self._assemble(window) for window in windows]
         longest = max(len(ids) for ids, _, _ in rows)
@@ -117,9 +117,9 @@ class HuggingFaceEncoder(TextEncoder):
         return int(padding if padding is not None else 0)
 
     def _tokenise(self, turn: Turn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return token ids and the first and last word that each covers; -1 where it covers none."""
-        # Byte-level vocabularies tell a word at the start of a text from one inside it. The space puts the
-        # first word of a turn, which follows the speaker's token, inside.
+        """Return token ids and the first and last word that each covers; -1 if it covers none."""
+        # Byte-level vocabularies distinguish a word at the start of a text from one inside it. The space makes the
+        # first word of a turn, which follows the speaker's token, an inner one.
         found = self._tokenizer(
             f" {turn.text}",
             add_special_tokens=False,
@@ -137,7 +137,7 @@ class HuggingFaceEncoder(TextEncoder):
         return np.asarray(found["input_ids"], dtype=np.int64), first, last
 
     def _assemble(self, window: TextWindow) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return token ids and the first and last position that each covers, newest turns first to be fitted in."""
+        """Return token ids and the first and last position that each covers; the newest turns are fitted in first."""
         room = self._limit - len(self._prefix) - len(self._suffix)
         position = window.positions
         pieces: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
@@ -173,14 +173,14 @@ def _load(name: str) -> tuple[Any, Any]:
 
 
 def _fingerprint(tokenizer: Any, model: Any) -> str:
-    """Return a checksum of what the weights are and what the tokenizer does.
+    """Return a checksum of the weights and the tokenizer's behaviour.
 
-    The tokenizer's file would not do: releases of transformers and copies of a model write it differently.
+    The tokenizer's file is not suitable: releases of transformers and copies of a model write it differently.
     """
     digest = hashlib.sha256(repr(sorted(tokenizer.get_vocab().items())).encode())
     digest.update(repr(tokenizer(_PROBE, add_special_tokens=True)["input_ids"]).encode())
     for key, value in sorted(model.state_dict().items()):
-        if "pooler" not in key:  # not used, and at random where the model was published without one
+        if "pooler" not in key:  # not used, and random if the model was published without one
             digest.update(key.encode())
             digest.update(value.detach().contiguous().numpy().tobytes())
     return digest.hexdigest()[:32]
@@ -208,13 +208,13 @@ def token_positions(model: Any) -> int:
     positions = getattr(model.config, "max_position_embeddings", None) or _RELATIVE
     table = getattr(getattr(model, "embeddings", None), "position_embeddings", None)
     padding = getattr(table, "padding_idx", None)
-    if padding is not None:  # RoBERTa counts positions from behind the padding index
+    if padding is not None:  # RoBERTa's positions start after the padding index
         positions -= padding + 1
     return int(positions)
 
 
 def _frame(tokenizer: Any) -> tuple[list[int], list[int]]:
-    """Return the special tokens that the model expects before and after a text."""
+    """Return the special tokens of the model before and after a text."""
     ids = list(tokenizer("", add_special_tokens=True)["input_ids"])
     if len(ids) == 1 and ids[0] == tokenizer.eos_token_id:
         return [], ids

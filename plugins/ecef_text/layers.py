@@ -1,4 +1,4 @@
-"""The seam of a pretrained encoder: its last layers, called one by one, whatever the architecture calls them."""
+"""Split a pretrained encoder into a frozen part and its last layers, independent of the architecture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOLERANCE = 1e-4
 
 
 class TopLayers(nn.Module):
-    """The last layers of an encoder: states (B, L, d) and a mask (B, L), true where real, to states (B, L, d).
+    """The last layers of an encoder: states (B, L, d) and a mask (B, L), true at real states, to states (B, L, d).
 
     Args:
         layers: the layers in order.
@@ -31,7 +31,7 @@ class TopLayers(nn.Module):
         self.bias = bias
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Run the layers in order; padded states are never attended to."""
+        """Run the layers in order, without attention to padded states."""
         additive = torch.zeros(mask.shape, dtype=states.dtype, device=states.device)
         additive = additive.masked_fill(~mask, torch.finfo(states.dtype).min)[:, None, None, :]
         shared = {} if self.bias is None else {"position_bias": self.bias.compute_position_bias(states)}
@@ -42,17 +42,17 @@ class TopLayers(nn.Module):
 
 
 def cut(model: Any, count: int, *, name: str) -> TopLayers:
-    """Take the last `count` layers off `model`, which from then on ends below them, and return them.
+    """Remove the last `count` layers from `model`, and return them.
 
-    The two halves together are compared with the whole on a padded batch, because layer signatures differ
-    between architectures and between releases of transformers.
+    The two parts together are compared with the whole on a padded batch, because layer signatures differ between
+    architectures and between releases of transformers.
 
     Raises:
-        PluginError: the model has too few layers, or cannot be cut without changing what it computes.
+        PluginError: the model has too few layers, or its output changes when it is split.
     """
     ids = torch.arange(10, 22).reshape(2, 6) % model.get_input_embeddings().weight.shape[0]
     mask = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0]])
-    reason = "the two parts compute something else than the whole"
+    reason = "the output of the two parts differs from that of the whole"
     with torch.inference_mode():
         whole = model(input_ids=ids, attention_mask=mask).last_hidden_state
         top = split(model, count, name=name)
@@ -91,7 +91,7 @@ def _stack(model: Any, name: str) -> tuple[Any, str]:
     found = find_layers(model)
     if found is None:
         raise PluginError(
-            f"text_encoder.trainable_layers: the layers of {name!r} ({type(model).__name__}) are not where ecef looks",
+            f"text_encoder.trainable_layers: the architecture of {name!r} ({type(model).__name__}) is not supported",
             hint="use trainable_layers: 0",
         )
     return found
