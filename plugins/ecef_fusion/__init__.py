@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 @hookimpl
 def ecef_register_fusions(register: "Register") -> None:
     """Register the built-in fusion modules."""
-    register("mfm", "ecef_fusion.mfm:Mfm", summary="TMF: audio looks at text, then both meet the mel spectrum by MFM")
+    register("mfm", "ecef_fusion.mfm:Mfm", summary="TMF: audio attends to text, then MFM adds the mel spectrum")
     register(
         "cross-attention",
         "ecef_fusion.cross_attention:CrossAttention",

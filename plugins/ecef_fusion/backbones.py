@@ -1,8 +1,8 @@
-"""Single layers of pretrained language and vision Transformers, whatever transformers calls their parts.
+"""Single layers of pretrained language and vision Transformers, independent of the architecture.
 
-The names, signatures and places of layers differ between architectures and between releases of transformers. Here they
-are read into a layer of our own, and what that layer computes is compared with what the model's own layer gave in a
-forward pass of the whole model.
+The names, signatures and places of layers differ between architectures and between releases of transformers. This
+module copies them into a layer of ecef, and compares its output with that of the model's own layer in a forward pass of
+the whole model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ecef_fusion.layers import FrozenLayer, Shape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CLOSE = 1e-4  # relative to the largest value that the layer gives
+_CLOSE = 1e-4  # relative to the largest output of the layer
 _LINEARS = {
     "query": ("attention.self.query", "attention.attention.query", "attention.q_proj", "attention.q_lin"),
     "key": ("attention.self.key", "attention.attention.key", "attention.k_proj", "attention.k_lin"),
@@ -38,13 +38,13 @@ _NORMS = {
 
 @dataclass(frozen=True)
 class Pretrained:
-    """The layers of a pretrained Transformer that are used.
+    """Layers of a pretrained Transformer.
 
     Attributes:
-        layers: frozen, in the order in which they are used.
-        identity: checksum of their weights and of what else decides their output.
-        patches: of a vision Transformer, how it embeds an image; None of a language model.
-        last_norm: of a vision Transformer, the weights of the normalisation behind its last layer, if it has one.
+        layers: the frozen layers, in the order of use.
+        identity: checksum of their weights and hyperparameters.
+        patches: the image embedding of a vision Transformer; None for a language model.
+        last_norm: the normalisation after the last layer of a vision Transformer, if it has one.
     """
 
     layers: tuple[FrozenLayer, ...]
@@ -60,13 +60,13 @@ class Pretrained:
 
 @dataclass(frozen=True)
 class Patches:
-    """How a vision Transformer embeds an image.
+    """Image embedding of a vision Transformer.
 
     Attributes:
-        size: pixels of a patch, along either side.
-        weight: (d, size, size), of a grey patch: the sum over the colours.
+        size: pixels along a side of a patch.
+        weight: (d, size, size), for a grey patch: the sum over the colours.
         bias: (d,).
-        places: (rows, columns, d), the vectors of the places in an image.
+        places: (rows, columns, d), the position embeddings.
     """
 
     size: int
@@ -76,16 +76,16 @@ class Patches:
 
 
 def load_language(name: str, layers: Sequence[int] | None, blocks: int) -> Pretrained:
-    """Return layers of a BERT-like model; nothing else of it stays in memory.
+    """Return layers of a BERT-like model, and free the rest of it.
 
     Args:
         name: a folder, or a name on the Hugging Face hub.
-        layers: one for each block, counted from 0, or from the end below 0; the last ones where None.
-        blocks: how many are needed.
+        layers: one per block, counted from 0, or from the end if negative; None for the last ones.
+        blocks: number of blocks.
 
     Raises:
-        PluginError: the model cannot be loaded, or its layers are of another kind.
-        RecipeError: it has no such layer.
+        PluginError: the model cannot be loaded, or its layers are not supported.
+        RecipeError: the model lacks a layer.
     """
     setting = "fusion.language.model"
     model = locate(name, setting=setting).load_model()
@@ -99,16 +99,16 @@ def load_language(name: str, layers: Sequence[int] | None, blocks: int) -> Pretr
 
 
 def load_vision(name: str, layers: Sequence[int] | None, blocks: int) -> Pretrained:
-    """Return layers of a ViT-like model and how it embeds an image; nothing else of it stays in memory.
+    """Return layers and the image embedding of a ViT-like model, and free the rest of it.
 
     Args:
         name: a folder, or a name on the Hugging Face hub.
-        layers: one for each block, counted from 0, or from the end below 0; the last ones where None.
-        blocks: how many are needed.
+        layers: one per block, counted from 0, or from the end if negative; None for the last ones.
+        blocks: number of blocks.
 
     Raises:
-        PluginError: the model cannot be loaded, or its layers are of another kind.
-        RecipeError: it has no such layer.
+        PluginError: the model cannot be loaded, or its layers are not supported.
+        RecipeError: the model lacks a layer.
     """
     setting = "fusion.vision.model"
     model = locate(name, setting=setting).load_model()

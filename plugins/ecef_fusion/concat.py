@@ -1,4 +1,4 @@
-"""The simple baseline of fusion: text beside audio."""
+"""Concatenation of text and audio, a simple baseline of fusion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Concat(Fusion):
-    """Puts the mean of the text beside every position of audio and maps the two to one width."""
+    """Concatenate the mean of the text to every position of audio, and map the two to one width."""
 
     def build(self, width: int) -> nn.Module:
         """Return a module that maps a `FusionInput` to features (B, T, d)."""

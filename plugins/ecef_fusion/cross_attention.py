@@ -1,4 +1,4 @@
-"""Step one of the two-step fusion: a Transformer with audio as query, text as key and value (paper section 2.5)."""
+"""First step of the two-step fusion: a Transformer with audio as query, text as key and value (paper section 2.5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CrossAttentionOptions(Options):
-    """The fusion's Transformer; the paper's has the configuration of the feature extraction module."""
+    """Options of the Transformer; in the paper they equal those of the feature extraction module."""
 
     layers: int = Field(2, ge=1)
     heads: int = Field(8, ge=1)
@@ -24,7 +24,7 @@ class CrossAttentionOptions(Options):
 
 
 class CrossAttention(Fusion):
-    """Fuses by letting every position of audio look at every position of text."""
+    """Fuse by attention from every position of audio to every position of text."""
 
     Options = CrossAttentionOptions
     options: CrossAttentionOptions
@@ -33,18 +33,18 @@ class CrossAttention(Fusion):
         """Return a module that maps a `FusionInput` to F_ta (B, T, d).
 
         Raises:
-            RecipeError: the heads do not divide the width.
+            RecipeError: the width is not divisible by the number of heads.
         """
         if width % self.options.heads:
             raise RecipeError(
                 f"fusion.heads: width {width} is not divisible by {self.options.heads} heads",
-                hint="see network.width",
+                hint="change fusion.heads or network.width",
             )
         return CrossModalTransformer(width, self.options)
 
 
 class CrossModalLayer(nn.Module):
-    """Attention from audio to text, then a feed-forward part, each normalised before and added to what came in.
+    """Attention from audio to text, then a feed-forward part, each with normalised input and a residual connection.
 
     Args:
         width: d.
@@ -52,7 +52,7 @@ class CrossModalLayer(nn.Module):
     """
 
     recomputable = True
-    """Whether its activations may be computed again in the backward pass, to save memory."""
+    """Whether its activations may be recomputed in the backward pass, to save memory."""
 
     def __init__(self, width: int, options: CrossAttentionOptions) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class CrossModalLayer(nn.Module):
         self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, audio: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Return (B, T, d) from audio (B, T, d), text (B, K, d) and its mask (B, K), true where real."""
+        """Return (B, T, d) from audio (B, T, d), text (B, K, d) and its mask (B, K), true at real positions."""
         words = self.norm_text(text)
         seen, _ = self.attention(self.norm_audio(audio), words, words, key_padding_mask=~text_mask, need_weights=False)
         audio = audio + self.dropout(seen)
@@ -76,7 +76,7 @@ class CrossModalLayer(nn.Module):
 
 
 class CrossModalTransformer(nn.Module):
-    """F_ta: audio that has looked at text.
+    """F_ta: audio after attention to text.
 
     Args:
         width: d.

@@ -1,4 +1,4 @@
-"""A Transformer layer whose parts can be called one by one, trained or frozen."""
+"""Transformer layers, trained or frozen, with parts that can be called one by one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a layer looks like.
+    """Hyperparameters of a layer.
 
     Attributes:
-        width: d, of what comes in and goes out.
-        heads: attention heads.
+        width: d, of input and output.
+        heads: number of attention heads.
         inner: width of the feed-forward part.
-        norm_first: whether its normalisations stand before attention and feed-forward part, as in ViT, or after, as in
-            BERT.
-        epsilon: of the normalisations.
-        activation: of the feed-forward part.
+        norm_first: whether normalisation comes before attention and feed-forward part, as in ViT, or after, as in BERT.
+        epsilon: epsilon of the normalisations.
+        activation: activation of the feed-forward part.
     """
 
     width: int
@@ -45,14 +44,14 @@ class Projected:
 
 
 class Layer(nn.Module):
-    """A Transformer layer: self-attention and a feed-forward part, each added to what comes in.
+    """Transformer layer: self-attention and a feed-forward part, each with a residual connection.
 
-    `layer(states, mask)` is the whole layer. Its two halves are there for whoever wants some positions to be seen
-    without being computed: `project` once, `attend` as often as need be.
+    `layer(states, mask)` is the whole layer. To attend to positions whose output is not needed, call its two halves:
+    `project` once, and `attend` any number of times.
 
     Args:
-        shape: what it looks like.
-        dropout: in training; 0 for a frozen layer.
+        shape: its hyperparameters.
+        dropout: dropout in training; 0 for a frozen layer.
     """
 
     def __init__(self, shape: Shape, *, dropout: float = 0.0) -> None:
@@ -64,12 +63,12 @@ class Layer(nn.Module):
         self.attention_norm, self.norm = (nn.LayerNorm(shape.width, eps=shape.epsilon) for _ in range(2))
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Return (B, N, d) from states (B, N, d) and a mask (B, N), true where a position is real."""
+        """Return (B, N, d) from states (B, N, d) and a mask (B, N), true at real positions."""
         own = self.project(states)
         return self.attend(states, own.query, own, mask)
 
     def project(self, states: Tensor) -> Projected:
-        """Return what states (B, N, d) ask and offer."""
+        """Return the queries, keys and values of states (B, N, d)."""
         given = self.attention_norm(states) if self.shape.norm_first else states
         parts = self.inward(given).unflatten(-1, (3, self.shape.heads, -1)).permute(2, 0, 3, 1, 4)
         return Projected(*parts.unbind(0))
@@ -77,14 +76,14 @@ class Layer(nn.Module):
     def attend(
         self, states: Tensor, query: Tensor, own: Projected, mask: Tensor, others: Projected | None = None
     ) -> Tensor:
-        """Return (B, Q, d), the output at the positions that ask.
+        """Return (B, Q, d), the output at the querying positions.
 
         Args:
-            states: (B, Q, d), what those positions held before.
-            query: (B, heads, Q, d / heads), what they ask.
-            own: of the N positions that can be seen.
-            mask: (B, N), true where one is real.
-            others: of further positions that can be seen, all real.
+            states: (B, Q, d), the input at these positions.
+            query: (B, heads, Q, d / heads), their queries.
+            own: projections of N positions to attend to.
+            mask: (B, N), true at real positions of `own`.
+            others: projections of further positions to attend to, all real.
         """
         key, value = own.key, own.value
         if others is not None:
@@ -109,10 +108,9 @@ class Layer(nn.Module):
 
 
 def freeze(module: nn.Module) -> nn.Module:
-    """Return a module with its parameters made buffers that are not stored.
+    """Turn the parameters of a module into buffers that are not stored, and return the module.
 
-    Neither an optimiser nor a checkpoint sees them, and nothing can ask for their gradient; they still move with the
-    module to a device.
+    Optimisers and checkpoints ignore them, and they have no gradient; they still move to a device with the module.
     """
     for part in module.modules():
         for name, parameter in list(part.named_parameters(recurse=False)):
@@ -122,7 +120,7 @@ def freeze(module: nn.Module) -> nn.Module:
 
 
 class FrozenLayer(Layer):
-    """A layer that is never trained; a deep copy of a network holds the same one."""
+    """Layer that is never trained; deep copies of a network share it."""
 
     def __init__(self, shape: Shape, weights: dict[str, Tensor]) -> None:
         super().__init__(shape)

@@ -1,4 +1,4 @@
-"""The paper's two-step fusion, TMF: audio looks at text, then both meet the mel spectrum (paper section 2.5)."""
+"""Two-step fusion of the paper, TMF: audio attends to text, then both are fused with the mel spectrum (section 2.5)."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ def _none(value: object) -> object:
 
 
 class Language(Options):
-    """The language side of MFM: frozen layers of a pretrained BERT-like model, or small ones trained from scratch."""
+    """Language side of MFM: frozen layers of a pretrained BERT-like model, or small layers trained from scratch."""
 
     model: Annotated[str | None, BeforeValidator(_none)] = Field(
         "bert-base-uncased",
         min_length=1,
-        description="a folder, or a name on the Hugging Face hub; none for layers that are trained from scratch",
+        description="a folder, or a name on the Hugging Face hub; none for layers trained from scratch",
     )
     layers: list[int] | None = Field(
-        None, description="the model's layer of each block, from 0, or below 0 from the end; the last ones where null"
+        None,
+        description="number of the model's layer for each block, from 0, or negative from the end; null for the last",
     )
-    width: int = Field(128, ge=8, description="of layers that are trained from scratch")
-    heads: int = Field(4, ge=1, description="of layers that are trained from scratch")
+    width: int = Field(128, ge=8, description="width of layers trained from scratch")
+    heads: int = Field(4, ge=1, description="attention heads of layers trained from scratch")
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
@@ -47,43 +48,43 @@ class Language(Options):
 
 
 class Vision(Language):
-    """The vision side of MFM: frozen layers of a pretrained ViT-like model, or small ones trained from scratch."""
+    """Vision side of MFM: frozen layers of a pretrained ViT-like model, or small layers trained from scratch."""
 
     model: Annotated[str | None, BeforeValidator(_none)] = Field(
         "google/vit-base-patch16-224",
         min_length=1,
-        description="a folder, or a name on the Hugging Face hub; none for layers that are trained from scratch",
+        description="a folder, or a name on the Hugging Face hub; none for layers trained from scratch",
     )
 
 
 class MfmOptions(CrossAttentionOptions):
-    """Both steps. `layers`, `heads`, `feedforward` and `dropout` are of the first one's Transformer."""
+    """Options of both steps. `layers`, `heads`, `feedforward` and `dropout` configure the first step's Transformer."""
 
     first_step: Literal["cross-attention", "concat"] = Field(
-        "cross-attention", description="concat is the fusion w/o step one: the mean of the text beside each position"
+        "cross-attention", description="concat is the fusion without step one: the text's mean beside each position"
     )
     second_step: Literal["mfm", "none"] = Field(
-        "mfm", description="none is the fusion w/o step two, the paper's `w/o TMF`"
+        "mfm", description="none is the fusion without step two, `w/o TMF` in the paper"
     )
     blocks: int = Field(2, ge=1, description="stacked MFM blocks; each uses one layer of each side")
-    bridge: int = Field(4, ge=1, description="bridge vectors of a block, in each direction")
+    bridge: int = Field(4, ge=1, description="bridge vectors of a block per direction")
     language: Language = Language()
     vision: Vision = Vision()
     spectrum: Spectrum = Spectrum()
-    patch: int = Field(16, ge=1, description="frames, and mel bands, of a patch; a pretrained vision side has its own")
+    patch: int = Field(16, ge=1, description="frames and mel bands of a patch; that of a pretrained vision model")
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         for side, name in ((self.language, "language"), (self.vision, "vision")):
             if side.layers is not None and len(side.layers) != self.blocks:
-                raise ValueError(f"{name}.layers names {len(side.layers)} layers, and there are {self.blocks} blocks")
+                raise ValueError(f"{name}.layers names {len(side.layers)} layers, but there are {self.blocks} blocks")
         if self.spectrum.bins % self.patch:
-            raise ValueError(f"spectrum.bins {self.spectrum.bins} is no multiple of the patch, {self.patch}")
+            raise ValueError(f"spectrum.bins {self.spectrum.bins} is not a multiple of the patch, {self.patch}")
         return self
 
 
 class Mfm(CrossAttention):
-    """TMF: step one gives F_ta, step two fuses it with the mel spectrum over frozen layers of two Transformers."""
+    """TMF: step one returns F_ta, step two fuses it with the mel spectrum by frozen layers of two Transformers."""
 
     Options = MfmOptions
     options: MfmOptions
@@ -101,7 +102,7 @@ class Mfm(CrossAttention):
 
     @property
     def spectrum(self) -> Spectrum | None:
-        """The spectrum that step two reads, None without one."""
+        """The spectrum that step two reads, or None without step two."""
         return None if self.options.second_step == "none" else self.options.spectrum
 
     @property
@@ -120,7 +121,7 @@ class Mfm(CrossAttention):
 
         Raises:
             PluginError: a pretrained model cannot be loaded.
-            RecipeError: it has no such layer, or patches of another size.
+            RecipeError: the model lacks a layer, or its patches have another size.
         """
         from ecef_fusion.patches import PatchEmbedding
         from ecef_fusion.second_step import SecondStep
@@ -129,7 +130,7 @@ class Mfm(CrossAttention):
         pretrained = None if vision is None else vision.patches
         if pretrained is not None and pretrained.size != self.options.patch:
             raise RecipeError(
-                f"fusion.patch: {self.options.patch}, and the patches of {self.options.vision.model!r} are "
+                f"fusion.patch: {self.options.patch}, but the patches of {self.options.vision.model!r} are "
                 f"{pretrained.size} by {pretrained.size}",
                 hint=f"set fusion.patch={pretrained.size}, and fusion.spectrum.bins to a multiple of it",
             )
@@ -159,7 +160,7 @@ class Mfm(CrossAttention):
         return None if side.model is None else load_vision(side.model, side.layers, self.options.blocks)
 
     def _layers(self, side: Language, pretrained: Pretrained | None, *, norm_first: bool) -> list[Layer]:
-        """Return one layer a block: the frozen ones, or new ones."""
+        """Return one layer per block, frozen or new."""
         from ecef_fusion.layers import Layer, Shape
 
         if pretrained is not None:

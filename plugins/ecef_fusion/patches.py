@@ -1,4 +1,4 @@
-"""F_m: the log-mel spectrum as patches, as a vision Transformer sees an image."""
+"""Patch embedding F_m of the log-mel spectrum, as of an image in a vision Transformer."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from ecef_fusion.backbones import Patches
 
-_COLUMNS = 14  # places in time of a table that starts at random, as many as ViT-B/16 has
+_COLUMNS = 14  # positions in time of a randomly initialised table, as many as in ViT-B/16
 _SPREAD = 0.02
 
 
 class PatchEmbedding(nn.Module):
-    """Embeds patches of G frames by G bands, from the oldest to the newest and in each time from low to high.
+    """Embed patches of G frames by G bands, from the oldest to the newest, and at each time from low to high bands.
 
-    Positions are interpolated between those of the table, for each window by its own length, so that a window stretches
-    over all of the table however long it is. Both start as the pretrained model has them, with the table's rows
-    brought to the number of patches in a time, and are trained.
+    Positions are interpolated between those of a table, by the length of each window, so that every window covers the
+    whole table. Patches and table are initialised from the pretrained model, with the table's rows resized to the
+    number of patches per time, and are trained.
 
     Args:
-        rows: R, patches in a time.
+        rows: R, patches per time.
         patch: G.
         width: d.
-        start: the pretrained embedding, or None for one that starts at random.
+        start: the pretrained embedding, or None for random initialisation.
     """
 
     def __init__(self, rows: int, patch: int, width: int, start: Patches | None) -> None:
@@ -50,8 +50,8 @@ class PatchEmbedding(nn.Module):
 
         Args:
             frames: (B, N, G, bands), the spectrum.
-            frame_mask: (B, N, G), true where a frame is real; others count as the mean, 0.
-            mask: (B, N), true where a time is real, from a window's first on.
+            frame_mask: (B, N, G), true at real frames; others count as the mean, 0.
+            mask: (B, N), true at real times, which come first in a window.
         """
         shown = frames * frame_mask[..., None]
         images = shown.unflatten(3, (self.rows, self.patch)).permute(0, 1, 3, 4, 2)  # (B, N, R, bands, G)
@@ -60,7 +60,7 @@ class PatchEmbedding(nn.Module):
         return (embedded + self._placed(mask)).flatten(1, 2)
 
     def _placed(self, mask: Tensor) -> Tensor:
-        """Return (B, N, R, d), the table read at each window's own scale."""
+        """Return (B, N, R, d), the table interpolated to the length of each window."""
         columns = self.places.shape[1]
         numbers = torch.arange(mask.shape[1], device=mask.device)
         lengths = mask.sum(dim=1, keepdim=True).clamp(min=1)

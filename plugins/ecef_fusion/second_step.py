@@ -1,4 +1,4 @@
-"""Step two of the two-step fusion: multi-layer multi-modal fusion, MFM (paper section 2.5, equations 3 to 6)."""
+"""Second step of the two-step fusion: multi-layer multi-modal fusion, MFM (paper section 2.5, equations 3 to 6)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _SPREAD = 0.02
 
 
 class Adapter(nn.Sequential):
-    """The MLP of equations 4 and 6, after PMF (Li et al., CVPR 2023): to half the width, ReLU, to the other side.
+    """The MLP of equations 4 and 6, after PMF (Li et al., CVPR 2023): to half the width, ReLU, to the other width.
 
     Args:
-        width: of the side that it comes from.
-        other: of the side that it goes to.
+        width: width of its input.
+        other: width of its output.
     """
 
     def __init__(self, width: int, other: int) -> None:
@@ -35,10 +35,10 @@ class Adapter(nn.Sequential):
 class MfmBlock(nn.Module):
     """One block of MFM over one language and one vision layer.
 
-    Equations 3 and 5 are wanted for their bridges alone: their outputs at all other positions are never read, so that
-    only the bridge asks and is computed. Equations 4 and 6 run the same layers over the same F_ta and F_m, whose
-    queries, keys and values are therefore computed once for both; their outputs at the bridge are dropped, as PMF
-    does, so that it is only seen. What comes out is exactly what the equations say, for little more than half the work.
+    Of the outputs of equations 3 and 5, only those at the bridge are used, so only the bridge is computed. Equations 4
+    and 6 run the same layers over the same F_ta and F_m, so queries, keys and values are computed once for both. Their
+    outputs at the bridge are dropped, as in PMF, so the bridge is attended to but not computed. The result is exactly
+    that of the equations, for little more than half the operations.
 
     Args:
         language: Trans_l.
@@ -47,7 +47,7 @@ class MfmBlock(nn.Module):
     """
 
     recomputable = True
-    """Whether its activations may be computed again in the backward pass, to save memory."""
+    """Whether its activations may be recomputed in the backward pass, to save memory."""
 
     def __init__(self, language: Layer, vision: Layer, bridge: int) -> None:
         super().__init__()
@@ -62,9 +62,9 @@ class MfmBlock(nn.Module):
 
         Args:
             fused: F_ta, (B, T, d_l).
-            fused_mask: (B, T), true where a position is real.
+            fused_mask: (B, T), true at real positions.
             patches: F_m, (B, P, d_v).
-            mask: (B, P), true where a patch is real.
+            mask: (B, P), true at real patches.
         """
         words, image = self.language.project(fused), self.vision.project(patches)
         from_image = self.to_language(_crossed(self.vision, self.bridge_vision, image, mask))  # equation 3
@@ -78,7 +78,7 @@ class MfmBlock(nn.Module):
 
 
 def _crossed(layer: Layer, bridge: Tensor, own: Projected, mask: Tensor) -> Tensor:
-    """Return the bridge (B, n, d) after a layer in which it has seen the positions of its side."""
+    """Return the bridge (B, n, d) after a layer in which it attends to the positions of its side."""
     states = bridge.expand(len(mask), -1, -1)
     asked = layer.project(states)
     return layer.attend(states, asked.query, own, mask, asked)
@@ -87,17 +87,16 @@ def _crossed(layer: Layer, bridge: Tensor, own: Projected, mask: Tensor) -> Tens
 class SecondStep(nn.Module):
     """Stacked MFM blocks between F_ta and the patches of the spectrum.
 
-    F_ta comes in at the network's width and is mapped to the language layers'; both streams are mapped back. A block
-    takes what the block before gave.
+    F_ta is mapped from the network's width to that of the language layers, and both streams are mapped back. Each block
+    takes the output of the block before.
 
     Args:
         width: d of the network.
-        embedding: gives F_m.
-        language: one layer a block.
-        vision: one layer a block.
+        embedding: returns F_m.
+        language: one layer per block.
+        vision: one layer per block.
         bridge: number of bridge vectors.
-        last_norm: the vision Transformer's last normalisation, which its own outputs pass too; None for one of our own
-            that is trained.
+        last_norm: the vision Transformer's last normalisation; None for a new one that is trained.
     """
 
     def __init__(

@@ -102,7 +102,7 @@ def test_heads_that_do_not_divide_the_width_are_an_error_that_names_the_setting(
         RecipeError, match=rf"^fusion\.heads: width {width} is not divisible by {heads} heads"
     ) as caught:
         fusion.build(width)
-    assert caught.value.hint == "see network.width"
+    assert caught.value.hint == "change fusion.heads or network.width"
 
 
 @pytest.mark.parametrize("options", [{"heads": 0}, {"layers": 0}, {"feedforward": 0}, {"dropout": 1}, {"blocks": 2}])

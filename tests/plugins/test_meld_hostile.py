@@ -49,7 +49,7 @@ def test_a_member_that_leads_out_or_cannot_be_written(prepare_meld, tmp_path: Pa
 FLOODS: dict[str, tuple[Callable[[Path], object], str]] = {
     "what is declared": (
         lambda path: path.write_bytes(gzip.compress(declaring("MELD.Raw/train_splits/dia0_utt0.mp4", 1 << 41))),
-        "declares 2,199,023,255,552 bytes, more than the limit of 1,073,741,824",
+        "declares 2,199,023,255,552 bytes; the limit is 1,073,741,824",
     ),
     "what comes out": (lambda path: archive(path, CLIP, BOMB), "unpacks to more than 200 times its size"),
     "what comes out within": (

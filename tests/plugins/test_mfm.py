@@ -386,7 +386,7 @@ def test_small_layers_of_our_own_are_trained(bert: Path, vit: Path) -> None:
         ({"language": {"layers": [0, 4]}}, r"fusion\.language\.layers: .* has 4 layers, and none is number 4"),
         ({"language": {"layers": [-5, 0]}}, "none is number -5"),
         ({"blocks": 5}, "none is number -5"),
-        ({"patch": 8, "spectrum": {"bins": 32}}, r"fusion\.patch: 8, and the patches of .* are 16 by 16"),
+        ({"patch": 8, "spectrum": {"bins": 32}}, r"fusion\.patch: 8, but the patches of .* are 16 by 16"),
     ],
 )
 def test_what_the_models_cannot_do_is_an_error_of_the_recipe(
@@ -401,8 +401,8 @@ def test_what_the_models_cannot_do_is_an_error_of_the_recipe(
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"language": {"layers": [0]}}, r"language\.layers names 1 layers, and there are 2 blocks"),
-        ({"spectrum": {"bins": 40}}, r"spectrum\.bins 40 is no multiple of the patch, 16"),
+        ({"language": {"layers": [0]}}, r"language\.layers names 1 layers, but there are 2 blocks"),
+        ({"spectrum": {"bins": 40}}, r"spectrum\.bins 40 is not a multiple of the patch, 16"),
         ({"spectrum": {"bins": 32, "high": 9000}}, "high must not be above 8000 Hz"),
         ({"spectrum": {"bins": 32, "hop": 30}}, "hop must not be longer than window"),
         ({"spectrum": {"bins": 32, "low": 7600}}, "low must be below high"),
