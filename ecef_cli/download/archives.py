@@ -115,9 +115,7 @@ def _members(packed: Any, where: str, use: _Use, prefix: str = "", depth: int = 
                 if use.members > limits.members:
                     problem = f"holds more than {limits.members:,} members"
                 elif info.size > largest:
-                    problem = (
-                        f"the member {_shown(name)} declares {info.size:,} bytes, more than the limit of {largest:,}"
-                    )
+                    problem = f"the member {_shown(name)} declares {info.size:,} bytes; the limit is {largest:,}"
                 elif nested and depth == limits.depth:
                     problem = f"the member {_shown(name)} is an archive nested too deeply"
                 if problem:
