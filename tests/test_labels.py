@@ -254,7 +254,7 @@ def test_a_column_that_no_row_has_is_told(workspace: Workspace, capsys: pytest.C
             "{path}:5: colum: no such setting (did you mean 'column'?)",
         ),
         ("- up\n", "a label set must be a block of settings"),
-        ("yes: [joy]\nno: [anger]\n", "emotions: YAML reads a label as True: put it in quotes"),
+        ("yes: [joy]\nno: [anger]\n", "emotions: a label that YAML reads as True must be in quotes"),
         ("up: [", "{path}:1: not YAML"),
         ("name: my set\nemotions: {up: [], down: []}\n", "{path}:1: name: use letters, digits, '.', '_' and '-'"),
         ("labels:\n  emotions: {up: [], down: []}\n  colum: y\n", "{path}:3: colum: no such setting"),

@@ -35,7 +35,7 @@ def _names(value: object) -> object:
 def _quoted(emotions: object) -> object:
     for label in emotions if isinstance(emotions, dict) else ():
         if not isinstance(label, str):
-            raise ValueError(f"YAML reads a label as {label!r}: put it in quotes")  # noqa: TRY004 - pydantic's
+            raise ValueError(f"a label that YAML reads as {label!r} must be in quotes")  # noqa: TRY004 - pydantic's
     return emotions
 
 
