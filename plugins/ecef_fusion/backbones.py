@@ -148,7 +148,7 @@ def numbered(layers: Sequence[int] | None, count: int, blocks: int, name: str, s
     numbers = [number + count if number < 0 else number for number in wanted]
     for number, given in zip(numbers, wanted, strict=True):
         if not 0 <= number < count:
-            raise RecipeError(f"{setting}.layers: {name!r} has {count} layers, and none is number {given}")
+            raise RecipeError(f"{setting}.layers: {name!r} has {count} layers, and no layer {given}")
     return numbers
 
 
@@ -173,7 +173,7 @@ class Reading:
         """Find the model's layers."""
         found = find_layers(self.model)
         if found is None:
-            raise self._strange("its layers are not where ecef looks")
+            raise self._strange("its architecture is not supported")
         self._stack = getattr(*found)
 
     def run(self, given: dict[str, Tensor], mask: Tensor | None) -> None:
@@ -201,7 +201,7 @@ class Reading:
         """Return layers as ours, each compared with the model's own, which `run` has run.
 
         Raises:
-            PluginError: one is of another kind.
+            PluginError: a layer is not supported.
         """
         return [self._read(number) for number in numbers]
 
@@ -232,7 +232,7 @@ class Reading:
             best = min(best, float(distance))
             if best <= _CLOSE:
                 return ours
-        raise self._strange(f"layer {number} computes something else than a plain Transformer layer ({best:.2g})")
+        raise self._strange(f"layer {number} differs from a plain Transformer layer (by {best:.2g})")
 
     def _ours(self, layer: nn.Module, *, norm_first: bool) -> FrozenLayer:
         from transformers.activations import ACT2FN
@@ -268,12 +268,12 @@ class Reading:
                 continue
             if isinstance(found, kind):
                 return found
-        raise self._strange(f"the part {role!r} of its layers is not where ecef looks")
+        raise self._strange(f"its layers have no part {role!r}")
 
     def _strange(self, reason: str) -> PluginError:
         return PluginError(
             f"{self.setting}: {self.name!r} ({type(self.model).__name__}) cannot be used: {reason}",
-            hint="BERT, RoBERTa and DistilBERT, ViT and DeiT are known to work",
+            hint="use BERT, RoBERTa or DistilBERT, ViT or DeiT",
         )
 
 
@@ -291,7 +291,7 @@ def image_patches(model: Any, name: str, setting: str) -> Patches:
     projection = getattr(getattr(embedding, "patch_embeddings", None), "projection", None)
     places = getattr(embedding, "position_embeddings", None)
     if not isinstance(projection, nn.Conv2d) or not isinstance(places, Tensor):
-        raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is no vision Transformer that is known here")
+        raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is not a supported vision Transformer")
     height, breadth = projection.kernel_size
     if height != breadth:
         raise PluginError(f"{setting}: the patches of {name!r} are not square")
