@@ -1,4 +1,4 @@
-"""ConceptNet's web API as a source of relations: asked term by term, and remembered on disk."""
+"""ConceptNet's web API as a source of relations: one request per term, cached on disk."""
 
 from __future__ import annotations
 
@@ -32,30 +32,29 @@ if TYPE_CHECKING:
     Neighbours = Mapping[str, tuple[Edge, ...]]
     """The edges of a term, by the term at the other end."""
 
-_A_PAGE = 1000  # edges; the server may give fewer
-_MOST_PAGES = 10_000  # of one term
+_PAGE_SIZE = 1000  # edges; the server may return fewer
+_MAX_PAGES = 10_000  # per term
 _SLOW = 1.0  # seconds of work after which a progress bar appears
-_AGAINST_PATHS = frozenset({"", ".", ".."})  # no term; in an address they mean something else
+_PATH_PARTS = frozenset({"", ".", ".."})  # not terms; they have a meaning of their own in an address
 
 
 class ApiSource(Source):
-    """Relations as the web API states them. Close it after use.
+    """Relations from the web API. Close it after use.
 
-    Every reply goes into an SQLite file in `cache`, so that an interrupted run goes on where it was, and
-    `ecef --offline` works from the file alone. An outdated reply is asked for again, and serves on where the
-    service is down.
+    Every reply is stored in an SQLite file in `cache`, so that an interrupted run resumes, and `ecef --offline` works
+    from the file alone. An outdated reply is requested again, and still used if the service is down.
 
     Args:
         address: base address of the service.
-        language: the language's code; both ends of an edge must be of it.
-        requests_per_second: the pace of requests that really go out.
+        language: the language's code; both ends of an edge must be in it.
+        requests_per_second: limit of requests to the service; replies from the cache do not count.
         expire_days: days after which a reply is outdated.
         cache: the folder of the file `api.sqlite`.
         limits: attempts and time limits of requests.
-        clock: returns seconds that never run backwards.
+        clock: returns monotonic seconds.
 
     Raises:
-        UsageProblem: the address is none.
+        UsageProblem: the address is invalid.
         EcefError: the cache cannot be used.
     """
 
@@ -88,19 +87,18 @@ class ApiSource(Source):
 
     @cached_property
     def checksum(self) -> str:
-        """What decides all that the source says, as far as that can be known of a service.
+        """Checksum of the source, as far as a service can have one.
 
-        A service states no checksum. This one holds the address, the language and the cache's edition: a random
-        number that is drawn with a new cache, and again whenever a reply differs from the one that it takes the
-        place of. Replies to terms never asked for before leave it as it is, so tags stay valid while the cache
-        grows. It is read once, when it is first asked for.
+        It covers the address, the language and the cache's edition: a random number that is drawn for a new cache, and
+        again if a reply differs from the one that it replaces. Replies for new terms do not change it, so tags stay
+        valid while the cache grows. It is computed on first access.
         """
         facts = ("api", self._replies.address, self._language, self._replies.edition())
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
     @property
     def relations(self) -> Mapping[str, int]:
-        """ConceptNet's relations, with the number of pairs of terms in the cache; the service itself counts none."""
+        """ConceptNet's relations, with the number of pairs of terms in the cache; the service has no counts."""
         pairs = {
             (edge.relation, *sorted((edge.start, edge.end)))
             for page in self._replies.cached_pages()
@@ -111,12 +109,12 @@ class ApiSource(Source):
         return {name: counts[name] for name in sorted({*RELATIONS, *counts})}
 
     def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Return (W,) which terms have an edge within the language."""
+        """Return (W,) whether each term has an edge within the language."""
         self._load(terms)
         return np.fromiter((bool(self._held[term]) for term in terms), dtype=np.bool_, count=len(terms))
 
     def masks(self, terms: Sequence[str], relations: Sequence[str], *, min_weight: float) -> npt.NDArray[np.uint64]:
-        """Return which relations hold between each two of W distinct terms, as masks (W, W)."""
+        """Return the relations between each two of W distinct terms, as masks (W, W)."""
         self._load(terms)
         numbers = {term: number for number, term in enumerate(terms)}
         least = rounded(min_weight)
@@ -140,17 +138,17 @@ class ApiSource(Source):
             return ()
         self._load([first, second])
         least, wanted = rounded(min_weight), set(relations)
-        # Either term's pages may hold an edge that the other's lack, where the service cuts them short.
+        # If the service truncates pages, an edge may be in the pages of one term only.
         found = {*self._held[first].get(second, ()), *self._held[second].get(first, ())}
         return heaviest_first(e for e in found if e.relation in wanted and e.weight >= least)
 
     # ------------------------------------------------------------------------------------------ terms
 
     def _load(self, terms: Sequence[str]) -> None:
-        """Have the neighbours of terms at hand.
+        """Load the neighbours of terms.
 
         Raises:
-            EcefError: the service is down, or offline there are terms that the cache lacks.
+            EcefError: the service is down, or terms are missing in the cache in offline mode.
         """
         new = [term for term in dict.fromkeys(terms) if term not in self._held]
         if not new:
@@ -169,11 +167,11 @@ class ApiSource(Source):
             raise EcefError(
                 f"offline, and {len(missing)} of {len(new)} terms are not in the cache {self._replies.file}: "
                 f"{', '.join(map(repr, missing[:3]))}{', …' if len(missing) > len(missing[:3]) else ''}",
-                hint=f"run it once without --offline, or {WAY_OUT}",
+                hint=f"run the command once without --offline, or {WAY_OUT}",
             )
 
     def _neighbours(self, term: str) -> Neighbours:
-        if term in _AGAINST_PATHS:
+        if term in _PATH_PARTS:
             return {}
         found: dict[str, list[Edge]] = {}
         for edge in self._edges(term):
@@ -182,9 +180,9 @@ class ApiSource(Source):
         return {other: tuple(edges) for other, edges in found.items()}
 
     def _edges(self, term: str) -> Iterator[Edge]:
-        path = f"/c/{self._language}/{quote(term, safe='')}?offset=0&limit={_A_PAGE}"
+        path = f"/c/{self._language}/{quote(term, safe='')}?offset=0&limit={_PAGE_SIZE}"
         seen: set[str] = set()
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             page = self._replies.page(path)
             yield from page.edges.values()
             following = page.following if page.ids else None
@@ -194,10 +192,10 @@ class ApiSource(Source):
                 break
             seen |= page.ids
             path = self._within(following)
-        raise EcefError(f"{self._replies.address} gives the edges of {term!r} in pages that never end", hint=WAY_OUT)
+        raise EcefError(f"{self._replies.address} returns an endless series of pages for {term!r}", hint=WAY_OUT)
 
     def _within(self, following: str) -> str:
-        """Return the next page's path below the base address, whatever host the server gives for it."""
+        """Return the next page's path below the base address, without the host that the server states."""
         parts = urlsplit(following)
         path = parts.path.removeprefix(urlsplit(self._replies.address).path)
         return f"/{path.lstrip('/')}" + (f"?{parts.query}" if parts.query else "")

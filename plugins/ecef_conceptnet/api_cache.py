@@ -1,4 +1,4 @@
-"""The replies of the web API: each is asked for once, and kept in an SQLite file until it is outdated."""
+"""Cache of the web API's replies: each is requested once, and stored in an SQLite file until it is outdated."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ OFFICIAL = "https://api.conceptnet.io"
 WAY_OUT = "use the dump: `ecef tag --option source=dump --download`"
 _UNCHANGED, _UNKNOWN, _NOT_CACHED = 304, 404, 504
 
-# Its warning of an outdated reply comes with a traceback; here it is said once, in a line.
+# Its warning of an outdated reply includes a traceback; `_warn_down` prints one line, once.
 logging.getLogger("requests_cache").addHandler(logging.NullHandler())
 
 
 class NotCachedError(Exception):
-    """A reply may not be asked for and is not in the cache."""
+    """Requests are not allowed, and the reply is not in the cache."""
 
 
 class Replies:
@@ -46,7 +46,7 @@ class Replies:
     Args:
         address: base address of the service.
         language: the language's code.
-        pace: when the next request may go; what the cache answers is not counted.
+        pace: waits for the next request; replies from the cache do not count.
         expire_days: days after which a reply is outdated.
         cache: the folder of the file `api.sqlite`.
         limits: attempts and time limits of requests.
@@ -56,7 +56,7 @@ class Replies:
         file: the cache.
 
     Raises:
-        UsageProblem: the address is none.
+        UsageProblem: the address is invalid.
         EcefError: the cache cannot be used.
     """
 
@@ -72,14 +72,14 @@ class Replies:
     ) -> None:
         parts = urlsplit(address)
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
-            raise UsageProblem(f"{address!r} is no address of a web API", hint=f"write it as {OFFICIAL}")
+            raise UsageProblem(f"{address!r} is not the address of a web API", hint=f"write it as {OFFICIAL}")
         self.address, self.file = address.rstrip("/"), cache / "api.sqlite"
         self._language = language
         self._down = False
         with self._storing():
             cache.mkdir(parents=True, exist_ok=True)
             self._session = CachedSession(
-                # JSON: what requests-cache takes by default, pickle, runs whatever stands in the file.
+                # JSON, because pickle, the default of requests-cache, runs code from the file.
                 backend=SQLiteCache(self.file, serializer="json", timeout=30.0),
                 expire_after=timedelta(days=expire_days),
                 allowable_codes=(200, _UNKNOWN),
@@ -87,17 +87,17 @@ class Replies:
             )
             self._editions: SQLiteDict = SQLiteDict(self.file, table_name="editions", serializer=None, timeout=30.0)
         self.close = weakref.finalize(self, _close, self._session, self._editions)
-        """Closes the connections and the cache."""
+        """Close the connections and the cache."""
         adapter = RetryingAdapter(limits, pace.wait, partial(_check, language=language))
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
 
     def page(self, path: str) -> Page:
-        """Return the page at a path below the base address; one that the service does not know is empty.
+        """Return the page at a path below the base address, empty if the service does not know it.
 
         Raises:
-            NotCachedError: offline, and it is not in the cache.
-            EcefError: the service gives none.
+            NotCachedError: offline, and the page is not in the cache.
+            EcefError: the service does not return a page.
         """
         url = self.address + path
         with self._storing():
@@ -113,7 +113,7 @@ class Replies:
                 self._give_up(error)
             page = self._parse(reply)
             if reply.from_cache and reply.is_expired:
-                self._say_down()
+                self._warn_down()
             elif cached and self._parse(held).edges != page.edges:
                 self._new_edition()
         return page
@@ -126,18 +126,18 @@ class Replies:
     def _give_up(self, error: RequestException) -> NoReturn:
         raise EcefError(
             f"ConceptNet's web API at {self.address} {describe(error)}",
-            hint=f"what came so far is kept; {WAY_OUT}, or --offline for what is kept",
+            hint=f"{WAY_OUT}, or use --offline for the cached replies",
         ) from error
 
-    def _say_down(self) -> None:
+    def _warn_down(self) -> None:
         self._down = True
         print(  # noqa: T201
-            f"warning: ConceptNet's web API at {self.address} cannot be asked; outdated replies serve on",
+            f"warning: ConceptNet's web API at {self.address} cannot be reached; using outdated replies",
             file=sys.stderr,
         )
 
     def cached_pages(self) -> Iterator[Page]:
-        """Yield every page of this service and language that is in the cache."""
+        """Yield every cached page of this service and language."""
         start = f"{self.address}/c/{self._language}/"
         with self._storing():
             for reply in self._session.cache.responses.values():
@@ -148,7 +148,7 @@ class Replies:
     # ---------------------------------------------------------------------------------------- editions
 
     def edition(self) -> str:
-        """Return what stands for the replies in the cache: another one once a reply gives way to a different one."""
+        """Return the cache's edition, which changes when a reply is replaced by a different one."""
         with self._storing():
             if self._subject not in self._editions:
                 self._new_edition()
@@ -169,7 +169,7 @@ class Replies:
             raise EcefError(
                 f"the cache of ConceptNet's replies cannot be used: {error}",
                 where=str(self.file),
-                hint="make room, or delete the file if it is broken",
+                hint="free some space, or delete the file if it is corrupt",
             ) from error
 
 
@@ -179,10 +179,10 @@ def _close(session: CachedSession, editions: SQLiteDict) -> None:
 
 
 def _check(reply: Response, language: str) -> None:
-    """Let a reply pass that the cache may keep.
+    """Check that the cache may keep a reply.
 
     Raises:
-        RequestFailedError: it is not what was asked for.
+        RequestFailedError: the reply is not the requested one.
     """
     if reply.is_redirect or reply.status_code == _UNCHANGED:
         return
@@ -194,6 +194,6 @@ def _check(reply: Response, language: str) -> None:
         raise RequestFailedError(f"{describe_status(reply)}: {error}") from None
     except ReplyError as error:
         if reply.ok:
-            raise RequestFailedError(f"gives what is no reply of ConceptNet's API: {error}") from None
+            raise RequestFailedError(f"does not reply as ConceptNet's API: {error}") from None
     if not reply.ok:
         raise RequestFailedError(describe_status(reply))

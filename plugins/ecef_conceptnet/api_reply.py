@@ -1,4 +1,4 @@
-"""What the web API replies, versions 5.5 (without `@type`) to 5.8."""
+"""Replies of the web API, versions 5.5 (without `@type`) to 5.8."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class ReplyError(ValueError):
-    """A reply is not in the form of the API; the text says where."""
+    """Reply that is not in the form of the API; the text says where."""
 
 
 class StatedError(ReplyError):
-    """A reply is well-formed and says that something went wrong."""
+    """Well-formed reply that states an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Page:
     """A page of a term's edges.
 
     Attributes:
-        edges: the edges both of whose ends are of the language, in the page's order, by their URI.
+        edges: the edges with both ends in the language, in the page's order, by their URI.
         ids: the URIs of all edges of the page.
-        following: address of the next page, as the server gives it, or None.
+        following: address of the next page, as the server states it, or None.
     """
 
     edges: Mapping[str, Edge]
@@ -45,7 +45,7 @@ class Page:
 
         Raises:
             StatedError: the reply states an error.
-            ReplyError: it is no page of edges.
+            ReplyError: the reply is not a page of edges.
         """
         reply = _json(body)
         if "error" in reply:
@@ -54,12 +54,12 @@ class Page:
         view = reply.get("view") or {}
         following = view.get("nextPage") if isinstance(view, dict) else None
         if following is not None and not isinstance(following, str):
-            raise ReplyError("view.nextPage is no address")
+            raise ReplyError("view.nextPage is not an address")
         edges, ids = {}, set()
         for number, entry in enumerate(entries):
             where = f"edge {number}"
             if not isinstance(entry, dict):
-                raise ReplyError(f"{where} is no object")
+                raise ReplyError(f"{where} is not an object")
             uri = _get(entry, "@id", str, where)
             ids.add(uri)
             edge = _edge(entry, where, language)
@@ -69,7 +69,7 @@ class Page:
 
 
 def is_unknown_term(body: bytes) -> bool:
-    """Tell whether the body of a reply 404 is the API's own: it says that it does not know the term."""
+    """Return whether the body of a 404 reply comes from the API itself, which does not know the term."""
     try:
         return "error" in _json(body)
     except ReplyError:
@@ -88,16 +88,16 @@ def _edge(entry: dict[str, Any], where: str, language: str) -> Edge | None:
     ends = [_get(_get(entry, end, dict, where), "@id", str, f"{end} of {where}") for end in ("start", "end")]
     weight = entry.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
-        raise ReplyError(f"the weight of {where} is no number")
+        raise ReplyError(f"the weight of {where} is not a number")
     start, end = (term_of(uri, language) for uri in ends)
     if start is None or end is None:
         return None
-    # Many edges share them: one copy each.
+    # Many edges share these strings: keep one copy of each.
     return Edge(intern(relation_of(relation)), intern(start), intern(end), rounded(weight), intern(source_of(entry)))
 
 
 def rounded(weight: float) -> float:
-    """Return a weight in single precision, in which the index of the dump keeps it too."""
+    """Return a weight in single precision, as in the index of the dump."""
     return float(struct.unpack("<f", struct.pack("<f", weight))[0])
 
 
@@ -106,9 +106,9 @@ def _json(body: bytes) -> dict[str, Any]:
         reply = json.loads(body)
     except ValueError:
         start = " ".join(body[:60].decode("utf-8", "replace").split())
-        raise ReplyError(f"is no JSON, it begins {start!r}" if start else "is empty") from None
+        raise ReplyError(f"is not JSON, it begins with {start!r}" if start else "is empty") from None
     if not isinstance(reply, dict):
-        raise ReplyError("is no JSON object")
+        raise ReplyError("is not a JSON object")
     return reply
 
 
@@ -120,5 +120,5 @@ def _get(entry: Mapping[str, Any], key: str, kind: type[Any], where: str) -> Any
 
 
 def heaviest_first(edges: Iterable[Edge]) -> tuple[Edge, ...]:
-    """Return edges in an order that depends on nothing but what they say."""
+    """Return edges in a fixed order, the heaviest first."""
     return tuple(sorted(edges, key=lambda e: (-e.weight, e.relation, e.start, e.end, e.source)))

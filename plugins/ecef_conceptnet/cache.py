@@ -1,4 +1,4 @@
-"""Where downloads, indexes and replies are kept."""
+"""Folder of downloads, indexes and cached replies."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DUMP_NAME = "conceptnet-assertions-5.7.0.csv.gz"
 
 
 def cache_folder() -> Path:
-    """Return the folder `conceptnet` of the user's cache; `ECEF_CACHE` puts it elsewhere."""
+    """Return the folder `conceptnet` of the user's cache; `ECEF_CACHE` moves the cache."""
     return download.cache_folder("conceptnet")
 
 
 def default_dump() -> Path:
-    """Return where the official dump lies once it is downloaded."""
+    """Return the path of the official dump after its download."""
     return cache_folder() / DUMP_NAME

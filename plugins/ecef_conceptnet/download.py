@@ -14,10 +14,10 @@ OFFICIAL = "https://s3.amazonaws.com/conceptnet/downloads/2019/edges/conceptnet-
 
 
 def fetch_dump(target: Path, *, progress: Callable[[int, int | None], None]) -> Path:
-    """Download the official dump to `target` and return `target`; a dump that is there is only checked.
+    """Download the official dump to `target` and return `target`; check a dump that is already there.
 
     Raises:
         DataError: the dump has changed since its download.
-        EcefError: it cannot be downloaded, does not fit on the disk, or is not gzipped.
+        EcefError: the dump cannot be downloaded, does not fit on the disk, or is not gzipped.
     """
     return download_file(target, OFFICIAL, gzipped=True, progress=progress)

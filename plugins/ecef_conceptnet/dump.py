@@ -1,4 +1,4 @@
-"""Reads the dump of ConceptNet: gzipped lines of five columns, URI, relation, start, end, JSON."""
+"""Read the dump of ConceptNet: gzipped lines of five columns, URI, relation, start, end, JSON."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_CHUNK = 1 << 20  # bytes of text that are split into lines at once
-_ROWS = 500_000  # edges that are handed on together
-_TERMS = 400_000  # distinct URIs in such a stretch
-_FACTS = 1 << 15  # texts of column five that are remembered; very many rows have the same
-_LONGEST_LINE = 1 << 24  # bytes; what has no line break in so many is no dump
-_HEAVIEST = 1e30  # weights are kept in single precision
+_CHUNK = 1 << 20  # bytes of text to split into lines at once
+_ROWS = 500_000  # edges of a stretch
+_TERMS = 400_000  # distinct URIs of a stretch
+_FACTS = 1 << 15  # cached texts of column five, which many rows share
+_LONGEST_LINE = 1 << 24  # bytes
+_HEAVIEST = 1e30  # weights are stored in single precision
 _COLUMNS = 5
 _DECODER = json.JSONDecoder()
 
@@ -34,8 +34,8 @@ class Stretch:
 
     Attributes:
         terms: the distinct terms.
-        start: where each edge starts, as a number in `terms`.
-        end: where it ends.
+        start: the term at the start of each edge, as a number in `terms`.
+        end: the term at its end.
         relation: number of its relation in `DumpReader.relations`.
         source: number of its source in `DumpReader.sources`.
         weight: its weight.
@@ -50,7 +50,7 @@ class Stretch:
 
 
 class _Counted:
-    """The bytes of a file, counted and digested on their way."""
+    """Stream that counts and hashes the bytes of a file."""
 
     def __init__(self, stream: BinaryIO, advance: Callable[[int], object]) -> None:
         self.digest = hashlib.sha256()
@@ -64,17 +64,17 @@ class _Counted:
 
 
 class DumpReader:
-    """Reads the edges of a dump whose two ends are in one language.
+    """Read the edges of a dump with both ends in one language.
 
     Args:
         path: the gzipped dump.
         language: the language's code.
 
     Attributes:
-        relations: the numbers of the relations found so far, by name.
-        sources: the numbers of the sources found so far: the row's dataset, or else its first contributor.
-        lines: how many lines have been read.
-        checksum: SHA-256 of the file, once all of it has been read.
+        relations: numbers of the relations found so far, by name.
+        sources: numbers of the sources found so far: the row's dataset, or else its first contributor.
+        lines: number of lines read.
+        checksum: SHA-256 of the file, after all of it has been read.
     """
 
     def __init__(self, path: Path, language: str) -> None:
@@ -88,20 +88,20 @@ class DumpReader:
         self._facts = lru_cache(maxsize=_FACTS)(self._read_facts)
 
     def stretches(self, advance: Callable[[int], object]) -> Iterator[Stretch]:
-        """Yield the edges; what is in memory at a time does not grow with the dump.
+        """Yield the edges in stretches; memory does not grow with the dump.
 
         Args:
-            advance: is told how many compressed bytes have been read since it was last told.
+            advance: receives the number of compressed bytes read since its last call.
 
         Raises:
-            DataError: with file and line, where the file is broken.
+            DataError: a line is invalid; names file and line.
         """
         stretch, numbers = Stretch(), dict[bytes, int]()
         for lines in self._blocks(advance):
             try:
                 self._keep(lines, stretch, numbers)
             except (ValueError, RecursionError):
-                self._blame(lines)
+                self._raise_first_error(lines)
                 raise
             self.lines += len(lines)
             if len(stretch.start) >= _ROWS or len(numbers) >= _TERMS:
@@ -130,12 +130,12 @@ class DumpReader:
                     yield self._split(rest)
                 self.checksum = counted.digest.hexdigest()
         except gzip.BadGzipFile as error:
-            problem = "the file is not gzipped" if not self.lines else f"the gzip data is broken: {error}"
+            problem = "the file is not gzipped" if not self.lines else f"the gzip data is corrupt: {error}"
             raise self._error(self.lines + 1, problem) from None
         except EOFError:
-            raise self._error(self.lines + 1, "the file ends in the middle: it is cut off") from None
+            raise self._error(self.lines + 1, "the file is cut off") from None
         except zlib.error as error:
-            raise self._error(self.lines + 1, f"the gzip data is broken: {error}") from None
+            raise self._error(self.lines + 1, f"the gzip data is corrupt: {error}") from None
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}", where=str(self._path)) from None
 
@@ -149,7 +149,7 @@ class DumpReader:
         return text.split(b"\n")
 
     def _keep(self, lines: list[bytes], stretch: Stretch, numbers: dict[bytes, int]) -> None:
-        """Add the edges of lines to a stretch; this loop decides how long a build takes."""
+        """Add the edges of lines to a stretch; this loop takes most of the time of a build."""
         head = f"/c/{self._language}/".encode()
         known, relation_numbers, facts_of = numbers.get, self._relation_numbers.get, self._facts
         add_start, add_end, add_weight = stretch.start.append, stretch.end.append, stretch.weight.append
@@ -176,7 +176,7 @@ class DumpReader:
     def _number(self, uri: bytes, stretch: Stretch, numbers: dict[bytes, int]) -> int:
         name = uri[self._width :]
         if name.islower() and name.isascii() and b"/" not in name and b"%" not in name:
-            # Most are so; the rest is asked with care.
+            # The fast path for most URIs.
             number = numbers[uri] = len(stretch.terms)
             stretch.terms.append(name.decode())
             return number
@@ -195,24 +195,24 @@ class DumpReader:
     def _relation(self, uri: bytes) -> int:
         name = relation_of(uri.decode())
         if not name or not uri.startswith(b"/r/"):
-            raise ValueError(f"{uri.decode()!r} is no relation")
+            raise ValueError(f"{uri.decode()!r} is not a relation")
         return self._relation_numbers.setdefault(uri, self.relations.setdefault(name, len(self.relations)))
 
     def _read_facts(self, text: bytes) -> tuple[float, int]:
-        # Quicker than `json.loads`, which first guesses the encoding.
+        # Faster than `json.loads`, which first guesses the encoding.
         line = text.decode().strip()
         facts, end = _DECODER.raw_decode(line)
         if end != len(line):
             raise json.JSONDecodeError("Extra data", line, end)
         if not isinstance(facts, dict):
-            raise ValueError("column five is JSON but no object")  # noqa: TRY004 - all that is wrong is caught as one
+            raise ValueError("column five is JSON but not an object")  # noqa: TRY004 - caught with the other errors
         weight = facts.get("weight", 1.0)
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not abs(weight) < _HEAVIEST:
-            raise ValueError(f"the weight is no number: {json.dumps(weight)[:40]}")
+            raise ValueError(f"the weight is not a number: {json.dumps(weight)[:40]}")
         return float(weight), self.sources.setdefault(source_of(facts), len(self.sources))
 
-    def _blame(self, lines: list[bytes]) -> None:
-        """Raise the error of the first line that deserves one."""
+    def _raise_first_error(self, lines: list[bytes]) -> None:
+        """Raise the error of the first invalid line."""
         for number, line in enumerate(lines, start=self.lines + 1):
             columns = line.count(b"\t") + 1
             if columns != _COLUMNS:
@@ -227,11 +227,11 @@ class DumpReader:
                 raise self._error(number, str(error)) from None
 
     def _error(self, line: int, problem: str) -> DataError:
-        return DataError(problem, where=f"{self._path}:{line}", hint="download it again, or mend the line")
+        return DataError(problem, where=f"{self._path}:{line}", hint="download it again, or repair the line")
 
 
 def source_of(facts: dict[str, Any]) -> str:
-    """Return where a row comes from: its dataset, or else the first of its contributors; empty where there is none."""
+    """Return the source of a row: its dataset, or else its first contributor, or else an empty string."""
     if isinstance(facts.get("dataset"), str):
         return str(facts["dataset"])
     sources = facts.get("sources")

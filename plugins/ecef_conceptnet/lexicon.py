@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The edges of chosen relations, each seen from both of its words.
+    """The edges of chosen relations, listed under both of their words.
 
     Attributes:
-        start: (W+1,) where each word's edges start.
-        other: (E,) int32, the word at the other end; no two edges of a word have the same.
-        mask: (E,) uint64, bit r is set where the r-th chosen relation holds in either direction.
+        start: (W+1,) index of each word's first edge.
+        other: (E,) int32, the word at the other end, different for each edge of a word.
+        mask: (E,) uint64, bit r is set if the r-th chosen relation holds in either direction.
     """
 
     start: npt.NDArray[np.int64]
@@ -42,8 +42,8 @@ class Lexicon:
     Attributes:
         words: every word, sorted.
         relations: bit r of an edge's mask stands for `relations[r]`.
-        start: (W+1,) where each word's edges start.
-        tail: (E,) int32, the word that an edge leads to.
+        start: (W+1,) index of each word's first edge.
+        tail: (E,) int32, the word at the end of an edge.
         mask: (E,) uint16, the relations of an edge.
         checksum: SHA-256 of the file.
     """
@@ -57,7 +57,7 @@ class Lexicon:
 
     @classmethod
     def parse(cls, content: bytes) -> Lexicon:
-        """Return the lexicon that the bytes of an npz file hold."""
+        """Return the lexicon in the bytes of an npz file."""
         with np.load(BytesIO(content), allow_pickle=False) as arrays:
             return cls(
                 words=tuple(arrays["words"].tobytes().decode().split("\n")),
@@ -75,11 +75,11 @@ class Lexicon:
 
     @cached_property
     def counts(self) -> Mapping[str, int]:
-        """How many pairs of words each relation joins."""
+        """The number of word pairs of each relation."""
         return {name: len(self.neighbours([name]).other) // 2 for name in self.relations}
 
     def between(self, head: str, tail: str) -> tuple[str, ...]:
-        """Return the relations of the edge from one word to another; none where there is no such edge."""
+        """Return the relations from one word to another, possibly none."""
         if head not in self.numbers or tail not in self.numbers:
             return ()
         number = self.numbers[head]
@@ -89,7 +89,7 @@ class Lexicon:
         return tuple(name for bit, name in enumerate(self.relations) if mask >> bit & 1)
 
     def neighbours(self, relations: Sequence[str]) -> Neighbours:
-        """Return the edges of the given relations, each from both sides; bits follow the given order."""
+        """Return the edges of the given relations, listed under both words; bits follow the given order."""
         size = len(self.words)
         mask = np.zeros(len(self.mask), dtype=np.uint64)
         for bit, name in enumerate(relations):
@@ -110,13 +110,13 @@ class Lexicon:
 
 
 WEIGHT = 1.0
-"""What every edge of the lexicon weighs."""
+"""Weight of every edge of the lexicon."""
 
 _CITED = "WordNet 3.0"
 
 
 class LexiconSource(Source):
-    """The relations of the embedded lexicon."""
+    """Relations of the embedded lexicon."""
 
     def __init__(self) -> None:
         self._lexicon = load_lexicon()
@@ -133,11 +133,11 @@ class LexiconSource(Source):
         return self._lexicon.counts
 
     def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Return (W,) which terms are words of the lexicon."""
+        """Return (W,) whether each term is a word of the lexicon."""
         return np.array([term in self._lexicon.numbers for term in terms], dtype=np.bool_)
 
     def masks(self, terms: Sequence[str], relations: Sequence[str], *, min_weight: float) -> npt.NDArray[np.uint64]:
-        """Return which relations hold between each two terms, as masks (W, W)."""
+        """Return the relations between each two terms, as masks (W, W)."""
         lexicon, edges = self._lexicon, self._neighbours(tuple(relations))
         table = np.zeros((len(terms), len(terms)), dtype=np.uint64)
         known = np.array([(i, lexicon.numbers[w]) for i, w in enumerate(terms) if w in lexicon.numbers], dtype=np.int64)
@@ -175,5 +175,5 @@ class LexiconSource(Source):
 
 @cache
 def load_lexicon() -> Lexicon:
-    """Return the lexicon that the package carries."""
+    """Return the lexicon in the package."""
     return Lexicon.parse(files("ecef_conceptnet").joinpath("data", "lexicon.npz").read_bytes())

@@ -14,7 +14,7 @@ class Pace:
 
     Args:
         per_second: requests per second.
-        clock: returns seconds that never run backwards.
+        clock: returns monotonic seconds.
         sleep: waits for a number of seconds.
     """
 
@@ -29,7 +29,7 @@ class Pace:
         self._next = clock()
 
     def wait(self) -> None:
-        """Return when the next request may be sent."""
+        """Wait until the next request may be sent."""
         now = self._clock()
         if now < self._next:
             self._sleep(self._next - now)

@@ -1,4 +1,4 @@
-"""The relations of ConceptNet 5.7 that join two terms."""
+"""Relations of ConceptNet 5.7 between two terms."""
 
 from __future__ import annotations
 
@@ -50,4 +50,4 @@ RELATIONS = (
     *("dbpedia/influencedBy", "dbpedia/knownFor", "dbpedia/language", "dbpedia/leader", "dbpedia/occupation"),
     "dbpedia/product",
 )
-"""`ExternalURL` is none of them: it leads out of ConceptNet."""
+"""`ExternalURL` is left out: it leads out of ConceptNet."""

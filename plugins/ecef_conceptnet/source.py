@@ -1,4 +1,4 @@
-"""What a source of ConceptNet relations can be asked: the embedded lexicon, the dump, the web API."""
+"""Interface of the sources of ConceptNet relations: the embedded lexicon, the dump, the web API."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class Source(ABC):
     @property
     @abstractmethod
     def checksum(self) -> str:
-        """What decides all that the source says."""
+        """Checksum of everything that affects the source's relations."""
 
     @property
     @abstractmethod
     def relations(self) -> Mapping[str, int]:
-        """Every relation that the source holds, with the number of its pairs of terms."""
+        """Every relation of the source, with the number of its pairs of terms."""
 
     @abstractmethod
     def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Return (W,) which terms the source knows."""
+        """Return (W,) whether the source knows each term."""
 
     @abstractmethod
     def masks(self, terms: Sequence[str], relations: Sequence[str], *, min_weight: float) -> npt.NDArray[np.uint64]:
-        """Return which relations hold between each two of W distinct terms, in either direction.
+        """Return the relations between each two of W distinct terms, in either direction.
 
         Args:
             terms: the terms.
-            relations: bit r of a mask stands for `relations[r]`.
-            min_weight: edges below it do not count.
+            relations: bit r of a mask is `relations[r]`.
+            min_weight: minimum weight of an edge.
 
         Returns:
             Masks of shape (W, W), symmetric, with a zero diagonal.

@@ -1,4 +1,4 @@
-"""Terms and relations out of ConceptNet's URIs."""
+"""Parse terms and relations from ConceptNet's URIs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ def term_of(uri: str, language: str) -> str | None:
     """Return the term of a concept, without language and sense: `/c/en/dog/n/wn/animal` is `dog`.
 
     Args:
-        uri: a concept; escapes such as `%C3%A9` are read.
+        uri: a concept; escapes such as `%C3%A9` are decoded.
         language: the language's code, such as `en`.
 
     Returns:
-        None where the URI is no concept or one of another language.
+        The term, or None if the URI is not a concept of the language.
     """
     head = f"/c/{language}/"
     if not uri.startswith(head):

@@ -232,7 +232,7 @@ def test_outdated_replies_serve_on_where_the_service_is_down(opened, server, cap
     after = opened(expire_days=0).masks(["dog", "bark", "pet"], RELATIONS, min_weight=0.0)
     assert np.array_equal(before, after)
     assert len(server.asked) - asked == 5  # it is not waited for at every term
-    assert capsys.readouterr().err.count("outdated replies serve on") == 1
+    assert capsys.readouterr().err.count("using outdated replies") == 1
 
 
 @pytest.mark.parametrize("broken", [status(200, HTML), status(404, HTML), in_json({"edges": [{}]})])
@@ -388,17 +388,20 @@ def _without(*path: str) -> dict[str, Any]:
     ("reply", "problem"),
     [
         (status(200, b""), "is empty"),
-        (status(200, HTML), "is no JSON, it begins '<html><head>"),
-        (status(200, b'{"edges": [{"@id": "/a/'), "is no JSON"),
-        (in_json([1, 2]), "is no JSON object"),
+        (status(200, HTML), "is not JSON, it begins with '<html><head>"),
+        (status(200, b'{"edges": [{"@id": "/a/'), "is not JSON"),
+        (in_json([1, 2]), "is not a JSON object"),
         (in_json({"hello": "world"}), "the reply has no 'edges'"),
-        (in_json({"edges": ["x"]}), "edge 0 is no object"),
+        (in_json({"edges": ["x"]}), "edge 0 is not an object"),
         (in_json(_without("@id")), "edge 1 has no '@id'"),
         (in_json(_without("rel")), "edge 1 has no 'rel'"),
         (in_json(_without("start")), "edge 1 has no 'start'"),
         (in_json(_without("end", "@id")), "end of edge 1 has no '@id'"),
-        (in_json({"edges": [{**edge("IsA", "dog", "pet"), "weight": "heavy"}]}), "the weight of edge 0 is no number"),
-        (in_json({"edges": [edge("IsA", "dog", "pet")], "view": {"nextPage": 3}}), "view.nextPage is no address"),
+        (
+            in_json({"edges": [{**edge("IsA", "dog", "pet"), "weight": "heavy"}]}),
+            "the weight of edge 0 is not a number",
+        ),
+        (in_json({"edges": [edge("IsA", "dog", "pet")], "view": {"nextPage": 3}}), "view.nextPage is not an address"),
         (in_json({"error": {"status": 500, "details": "disk full"}}), "answers 200 OK: disk full"),
         (in_json({"error": {"status": 400, "details": "bad node"}}, 400), "answers 400 Bad Request: bad node"),
         (in_json({"error": "out of memory"}, 500), "answers 500 Internal Server Error: out of memory"),
@@ -427,13 +430,13 @@ def test_a_reply_that_is_none_is_told_and_not_kept(opened, server, reply, proble
 )
 def test_pages_without_an_end_are_told(opened, server, following) -> None:
     server.reply = lambda handler: in_json({"edges": DOG, "view": {"nextPage": following(handler)}})(handler)
-    with pytest.raises(EcefError, match="in pages that never end"):
+    with pytest.raises(EcefError, match="an endless series of pages"):
         opened().known(["dog"])
     assert len(server.asked) <= 2
 
 
 def test_new_edges_without_an_end_are_told(opened, server, monkeypatch) -> None:
-    monkeypatch.setattr(api, "_MOST_PAGES", 30)
+    monkeypatch.setattr(api, "_MAX_PAGES", 30)
 
     def endless(handler) -> None:
         number = len(handler.owner.asked)
@@ -442,7 +445,7 @@ def test_new_edges_without_an_end_are_told(opened, server, monkeypatch) -> None:
         )
 
     server.reply = endless
-    with pytest.raises(EcefError, match="in pages that never end"):
+    with pytest.raises(EcefError, match="an endless series of pages"):
         opened().known(["dog"])
     assert len(server.asked) == 30
 
@@ -456,7 +459,7 @@ def test_an_empty_page_is_the_last(opened, server) -> None:
 
 @pytest.mark.parametrize("address", ["api.conceptnet.io", "ftp://conceptnet.io", "http://", "https://x.org/?a=b"])
 def test_an_address_that_is_none_is_refused(opened, address: str) -> None:
-    with pytest.raises(UsageProblem, match="is no address of a web API"):
+    with pytest.raises(UsageProblem, match="is not the address of a web API"):
         opened(address=address)
 
 
