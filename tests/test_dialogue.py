@@ -181,7 +181,7 @@ def test_a_missing_or_empty_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.jsonl: cannot be read: No such file"):
         read_dialogues(tmp_path / "none.jsonl")
     (tmp_path / "empty.jsonl").write_bytes(b"\n \n")
-    with pytest.raises(DataError, match="holds no utterance"):
+    with pytest.raises(DataError, match="contains no utterance"):
         read_dialogues(tmp_path / "empty.jsonl")
 
 

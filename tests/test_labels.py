@@ -150,7 +150,7 @@ def recipe(**changes: object) -> Recipe:
 def test_a_recipe_takes_the_labels_of_a_set(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     asked = recipe(labels="meld7")
     prepared = recipe_dataset(workspace, asked, tell=True)
-    assert "calls has emotions that are not asked for, so that they are context alone: frustrated (2)" in (
+    assert "calls has emotions that are not labels; their utterances are context only: frustrated (2)" in (
         capsys.readouterr().err
     )
     assert prepared.labels == label_sets()["meld7"].labels
@@ -239,7 +239,7 @@ def test_a_set_of_another_content_may_not_have_the_name_of_one_that_comes_with_e
 
 def test_a_column_that_no_row_has_is_told(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     recipe_dataset(workspace, recipe(labels="sentiment3"), tell=True)
-    said = "no row of calls has 'sentiment': emotions alone decide about sentiment3"
+    said = "no row of calls has 'sentiment': using emotions alone for sentiment3"
     assert said in capsys.readouterr().err
     recipe_dataset(workspace, recipe(labels="meld7"), tell=True)
     assert "no row of calls" not in capsys.readouterr().err

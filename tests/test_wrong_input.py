@@ -108,7 +108,7 @@ def test_a_run_that_is_not_there(ecef, tmp_path: Path) -> None:
 def test_a_device_that_is_not_there(ecef, toy_run: Run, tmp_path: Path) -> None:
     path = write(tmp_path / "talk.jsonl", GOOD)
     code, said = ecef("predict", path, "--model", toy_run.folder, "--device", "gpu")
-    assert (code, said) == (2, "ecef: --device 'gpu' is no device (auto, cpu, cuda, cuda:N or mps)")
+    assert (code, said) == (2, "ecef: --device 'gpu' is not a device (use auto, cpu, cuda, cuda:N or mps)")
 
 
 def test_a_plugin_that_raises_on_import_costs_one_line(toy_run: Run, tmp_path: Path) -> None:

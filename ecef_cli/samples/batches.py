@@ -1,4 +1,4 @@
-"""Batches: what the network is given."""
+"""Batches, the input of the network."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WindowInput:
-    """One window, ready to be put into a batch.
+    """One window of a batch.
 
     Attributes:
-        features: the text encoder's states, or None where text is not read.
-        importance: (K,) float32, Squeeze(M): how strongly each position is tied to others; zeros without tags.
-        turns: (K,) how many utterances before the last one each position is spoken.
-        labels: by task, the number of the label asked for.
-        recordings: of each utterance, oldest first, its frames (T, d) or None; None where audio is not read.
+        features: the text encoder's states, or None if text is not an input.
+        importance: (K,) float32, Squeeze(M), the strength of each position's relations; zeros without tags.
+        turns: (K,) number of utterances between each position and the last utterance.
+        labels: number of the target's label, by task.
+        recordings: frames (T, d) of each utterance, oldest first, or None; None if audio is not an input.
         worded: whether any utterance of the window has text.
-        spectra: of each utterance, oldest first, its spectrum (T, bins) or None; None where no spectrum is read.
-        next_speaker: who speaks next, as `next_speaker` numbers it.
+        spectra: spectrum (T, bins) of each utterance, oldest first, or None; None if no spectrum is read.
+        next_speaker: the next speaker, as numbered by `next_speaker`.
     """
 
     features: TextFeatures | None
@@ -50,13 +50,13 @@ class TextBatch:
 
     Attributes:
         states: (B, L, d) float32, the encoder's states.
-        state_mask: (B, L), true where a state is real.
+        state_mask: (B, L), true at real states.
         pooling: (B, K, L), each row the mean over the states that cover a position, or zeros.
-        mask: (B, K), true where a position is covered by a state.
+        mask: (B, K), true at positions that a state covers.
         importance: (B, K), Squeeze(M).
-        turns: (B, K) int64, how many utterances before the last one a position is spoken.
-        state_turns: (B, L) int64, the same of a state; -1 where it covers no position.
-        worded: (B,), true where any utterance of the window has text.
+        turns: (B, K) int64, number of utterances between a position and the last utterance.
+        state_turns: (B, L) int64, the same for states; -1 if a state covers no position.
+        worded: (B,), true if any utterance of the window has text.
     """
 
     states: Tensor
@@ -70,7 +70,7 @@ class TextBatch:
 
     @property
     def target(self) -> Tensor:
-        """(B, K), true at the covered positions of the last utterance, which is the one that ERC asks about."""
+        """(B, K), true at the covered positions of the last utterance, the target of ERC."""
         return self.mask & (self.turns == 0)
 
 
@@ -78,13 +78,13 @@ class TextBatch:
 class AudioBatch:
     """The recordings of windows, or their spectrum, in positions of G frames, padded to the longest.
 
-    No position holds frames of two utterances. An utterance without a recording has one position without a frame.
+    A position never holds frames of two utterances. An utterance without a recording has one empty position.
 
     Attributes:
         frames: (B, T, G, d) float32.
-        frame_mask: (B, T, G), true where a frame is real.
-        mask: (B, T), true where a position is real.
-        turns: (B, T) int64, how many utterances before the last one a position is spoken.
+        frame_mask: (B, T, G), true at real frames.
+        mask: (B, T), true at real positions.
+        turns: (B, T) int64, number of utterances between a position and the last utterance.
     """
 
     frames: Tensor
@@ -99,20 +99,20 @@ class AudioBatch:
 
     @property
     def recorded(self) -> Tensor:
-        """(B,), true where any utterance of the window has a recording."""
+        """(B,), true if any utterance of the window has a recording."""
         return self.frame_mask.any(dim=2).any(dim=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Windows, each modality padded to its longest; a modality that is not read is None.
+    """Windows, each modality padded to its longest; a modality that is not an input is None.
 
     Attributes:
-        text: what was said.
-        audio: how it was said.
-        labels: by task, (B,) int64.
-        spectrum: the spectrum of how it was said.
-        next_speaker: (B,) int64, who speaks next; None where nobody knows of any window.
+        text: the text.
+        audio: the recordings.
+        labels: (B,) int64, by task.
+        spectrum: the spectrum of the recordings.
+        next_speaker: (B,) int64, the next speaker; None if unknown for all windows.
     """
 
     text: TextBatch | None
@@ -141,12 +141,12 @@ def _moved(part: _Part, device: str | torch.device) -> _Part:
 
 @dataclass(frozen=True, slots=True)
 class AudioShape:
-    """How frames become positions.
+    """Grouping of frames into positions.
 
     Attributes:
         width: d, width of a frame.
         group: consecutive frames of an utterance in one position, G.
-        positions: positions of a window at most; where there are more, its oldest are left out.
+        positions: maximum positions per window; the oldest are left out.
     """
 
     width: int
@@ -154,7 +154,7 @@ class AudioShape:
     positions: int
 
     def length(self, frames: Iterable[int]) -> int:
-        """Return the positions of a window whose utterances have so many frames, 0 where there is no recording."""
+        """Return the number of positions of a window, from the frames of each utterance, 0 without a recording."""
         return min(self.positions, sum(max(1, -(-count // self.group)) for count in frames))
 
 
@@ -162,9 +162,9 @@ def collate(items: Sequence[WindowInput], audio: AudioShape | None = None, spect
     """Return windows as one batch.
 
     Args:
-        items: the windows; of each modality, all have it or none has.
-        audio: how frames become positions; None where audio is not read.
-        spectrum: how frames of the spectrum become positions; None where it is not read.
+        items: the windows; either all or none have a modality.
+        audio: grouping of frames into positions; None if audio is not an input.
+        spectrum: grouping of the spectrum's frames into positions; None if it is not an input.
     """
     found = [item.features for item in items if item.features is not None]
     return Batch(
@@ -177,7 +177,7 @@ def collate(items: Sequence[WindowInput], audio: AudioShape | None = None, spect
 
 
 def _collate_text(items: Sequence[WindowInput], features: Sequence[TextFeatures]) -> TextBatch:
-    """Return the text of windows. Positions before the first that any state covers are left out."""
+    """Return the text of windows, without positions before the first that any state covers."""
     starts = [int(f.first[f.first >= 0].min()) for f in features]
     count, longest = len(items), max(len(f.states) for f in features)
     positions = max(len(item.importance) - start for item, start in zip(items, starts, strict=True))
@@ -249,10 +249,10 @@ def bucketed(
 
     Args:
         lengths: the windows' lengths.
-        batch_size: windows in a batch at most.
-        generator: shuffles windows within stretches of fifty batches, then the batches; without one, the
-            batches go from the shortest to the longest.
-        positions: positions of a batch at most, padding included; a window that is longer is a batch by itself.
+        batch_size: maximum windows per batch.
+        generator: shuffles windows within stretches of fifty batches, then the batches; without one, the batches are
+            sorted from the shortest to the longest.
+        positions: maximum positions per batch, padding included; a longer window is a batch by itself.
     """
     if generator is None:
         order = sorted(range(len(lengths)), key=lambda number: (lengths[number], number))
@@ -269,7 +269,7 @@ def bucketed(
 
 
 def _cut(order: Sequence[int], lengths: Sequence[int], most: int, positions: int | None) -> Iterator[list[int]]:
-    """Yield runs of `order`, which goes from the shortest window to the longest, as large as the limits allow."""
+    """Yield runs of `order`, sorted from the shortest window to the longest, as large as the limits allow."""
     batch: list[int] = []
     for number in order:
         full = positions is not None and lengths[number] * (len(batch) + 1) > positions

@@ -1,4 +1,4 @@
-"""Everything that a recipe's network is fed with, made where it is not there yet."""
+"""Inputs of a recipe's network: load tags and features, and make the missing ones."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class Inputs:
 
     Attributes:
         prepared: the dataset, without the utterances that the recipe drops.
-        samples: by split, one sample an utterance.
+        samples: one sample per utterance, by split.
         tags: the word-pair tags, or None without a tagger.
-        features: the text encoder's states, or None where text is not read.
-        audio: the audio encoder's frames, or None where audio is not read.
-        shape: how frames become positions, or None where audio is not read.
-        variants: frames of the train split at the speeds that training hears; empty where that is 1 alone.
-        spectrum: the spectrum, or None where the fusion reads none; with its shape and variants, as of `audio`.
-        whole: the dataset as it lies in the workspace, where that is another: recordings are stored of all of it.
+        features: the text encoder's states, or None if text is not an input.
+        audio: the audio encoder's frames, or None if audio is not an input.
+        shape: grouping of frames into positions, or None if audio is not an input.
+        variants: frames of the train split at the playback speeds of training; empty if the only speed is 1.
+        spectrum: the spectrum, or None if the fusion reads none; with its shape and variants, as for `audio`.
+        whole: the complete dataset of the workspace, whose recordings are all stored, or None if it is `prepared`.
     """
 
     prepared: Prepared
@@ -66,7 +66,7 @@ class Inputs:
     whole: Prepared | None = None
 
     def window(self, sample: Sample, variant: int | None = None) -> WindowInput:
-        """Return a sample with its features and tags, heard at the speed of a variant where one is given."""
+        """Return a sample with its features and tags, at the speed of a variant if one is given."""
         audio = self.audio if variant is None else self.variants[variant]
         spectrum = self.spectrum if variant is None or self.spectrum is None else self.spectrum_variants[variant]
         if self.tags is None:
@@ -89,14 +89,14 @@ class Inputs:
         return collate([self.window(sample) for sample in chosen], self.shape, self.spectrum_shape)
 
     def varied(self, chosen: Iterable[Sample]) -> Batch:
-        """Return training samples as a batch, each window heard at a speed drawn by PyTorch's generator."""
+        """Return training samples as a batch, each window at a random speed from PyTorch's generator."""
         if not self.variants:
             return self.batch(chosen)
         drawn = [(sample, int(torch.randint(len(self.variants), ()))) for sample in chosen]
         return collate([self.window(*pair) for pair in drawn], self.shape, self.spectrum_shape)
 
     def lengths(self, chosen: Iterable[Sample]) -> list[int]:
-        """Return how long each sample's window is: positions of text, of audio and of the spectrum together."""
+        """Return the length of each sample's window: the sum of its positions of text, audio and spectrum."""
         sounds = [
             (store, shape)
             for store, shape in ((self.audio, self.shape), (self.spectrum, self.spectrum_shape))
@@ -125,19 +125,19 @@ def load_inputs(
     tolerance: Tolerance | None = None,
     training: bool = False,
 ) -> Inputs:
-    """Return the inputs of a recipe; tags and features that are not there are made first.
+    """Return the inputs of a recipe; make missing tags and features first.
 
     Args:
-        workspace: where the dataset is.
+        workspace: the workspace of the dataset.
         recipe: the recipe.
         encoders: the recipe's encoders.
-        labels: the labels that targets are numbered by; the dataset's own where None. Other emotions are no targets.
-        tolerance: how many recordings may be broken; none where None.
-        training: whether there must be recordings where a recipe reads text and audio; without them, a trained model
-            answers from the text.
+        labels: the labels that number the targets; None for the dataset's own. Other emotions are not targets.
+        tolerance: tolerance for unreadable recordings; None for none.
+        training: whether a recipe for text and audio needs recordings; without them, a trained model predicts from the
+            text.
 
     Raises:
-        DataError: the dataset is not prepared, or has more broken recordings than are tolerated.
+        DataError: the dataset is not prepared, or has more unreadable recordings than the tolerance allows.
     """
     whole = recipe_dataset(workspace, recipe, tell=True)
     wanted = labels or whole.labels
@@ -148,7 +148,7 @@ def load_inputs(
     if encoders.audio is None:
         return Inputs(prepared, found, tags, features, whole=whole)
     if features is not None and not training and not prepared.recordings:
-        console.note(f"{prepared.name} has no recordings: all answers are from the text")
+        console.note(f"{prepared.name} has no recordings: predicting from the text alone")
         return Inputs(prepared, found, tags, features, whole=whole)
     audio = recipe_audio(workspace, recipe, whole, encoders.audio, tolerance=tolerance)
     spectrum = None
@@ -170,10 +170,10 @@ def load_inputs(
 def load_variants(
     workspace: Workspace, recipe: Recipe, inputs: Inputs, encoders: Encoders, *, tolerance: Tolerance | None = None
 ) -> Inputs:
-    """Return inputs with the train split's frames at the speeds that a recipe trains on.
+    """Return inputs with the train split's frames at the playback speeds of a recipe's training.
 
     Raises:
-        DataError: more recordings are broken than are tolerated.
+        DataError: more recordings are unreadable than the tolerance allows.
     """
     speeds = recipe.training.speeds
     if encoders.audio is None or inputs.audio is None or speeds == [1.0]:
@@ -193,9 +193,9 @@ def load_variants(
 
 
 def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, force: bool = False) -> TagStore | None:
-    """Return the tags that a recipe asks for, or None where it has no tagger or does not read text.
+    """Return the tags of a recipe, or None if it has no tagger or text is not an input.
 
-    Like its features, they are of what `windowed` returns.
+    `prepared` is the result of `windowed`, as for text features.
     """
     if recipe.tagger is None or not recipe.reads("text"):
         return None
@@ -212,7 +212,7 @@ def recipe_tags(workspace: Workspace, recipe: Recipe, prepared: Prepared, *, for
 def recipe_features(
     workspace: Workspace, recipe: Recipe, prepared: Prepared, encoder: TextEncoder, *, force: bool = False
 ) -> FeatureStore:
-    """Return the text features that a recipe asks for."""
+    """Return the text features of a recipe; extract missing ones first."""
     extraction = _text_extraction(recipe, prepared, encoder)
     ends = {split: list(windows(dialogues, recipe.history)) for split, dialogues in prepared.splits.items()}
     return ensure_features(workspace, prepared, ends, extraction, force=force)
@@ -221,7 +221,7 @@ def recipe_features(
 def stored_features(
     workspace: Workspace, recipe: Recipe, prepared: Prepared, encoder: TextEncoder
 ) -> FeatureStore | None:
-    """Return the text features that a recipe asks for, or None where they have not been extracted."""
+    """Return the text features of a recipe, or None if they have not been extracted."""
     folder = workspace.dataset(prepared.name) / "features" / _text_extraction(recipe, prepared, encoder).key(prepared)
     return FeatureStore.open(folder) if (folder / INDEX).is_file() else None
 

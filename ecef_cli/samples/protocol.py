@@ -1,4 +1,4 @@
-"""Which utterances of a dataset a recipe makes windows of, and what it asks of them."""
+"""Apply a recipe's protocol to a dataset: labels, windows and targets."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def recipe_dataset(workspace: Workspace, recipe: Recipe, *, tell: bool = False) -> Prepared:
-    """Return the dataset of a recipe, with the labels that it asks for.
+    """Return the dataset of a recipe, with the recipe's labels.
 
     Args:
-        workspace: where the dataset is.
+        workspace: the workspace of the dataset.
         recipe: the recipe.
-        tell: whether to warn of emotions that have no label.
+        tell: whether to warn about emotions without a label.
 
     Raises:
-        DataError: it is not prepared, or none of its emotions has a label.
+        DataError: the dataset is not prepared, or none of its emotions has a label.
     """
     prepared = load_prepared(workspace, recipe.dataset)
     if recipe.labels is None:
@@ -43,26 +43,26 @@ def recipe_dataset(workspace: Workspace, recipe: Recipe, *, tell: bool = False) 
 def _tell_column(prepared: Prepared, labels: LabelSet) -> None:
     rows = (u.row for dialogues in prepared.splits.values() for dialogue in dialogues for u in dialogue.utterances)
     if labels.column is not None and not any(labels.column in row for row in rows):
-        console.note(f"no row of {prepared.name} has {labels.column!r}: emotions alone decide about {labels.name}")
+        console.note(f"no row of {prepared.name} has {labels.column!r}: using emotions alone for {labels.name}")
 
 
 def windowed(recipe: Recipe, prepared: Prepared, labels: Sequence[str] | None = None) -> Prepared:
-    """Return the part of a dataset that a recipe makes windows of: without other utterances, where it drops them.
+    """Return the part of a dataset for a recipe's windows, without unlabelled utterances if the recipe drops them.
 
     Args:
         recipe: the recipe.
         prepared: the dataset.
-        labels: the emotions; utterances that have none of them are the others. The dataset's own where None.
+        labels: the emotions; None for the dataset's own. Utterances with none of them are unlabelled.
     """
     return prepared.labelled(labels or prepared.labels) if recipe.epc.others == "drop" else prepared
 
 
 def recipe_samples(recipe: Recipe, prepared: Prepared, labels: Sequence[str]) -> dict[str, list[Sample]]:
-    """Return the samples of each split by the recipe's protocol; warns of emotions that are none of the labels.
+    """Return the samples of each split by the recipe's protocol; warn about emotions that are not labels.
 
     Args:
         recipe: the recipe.
-        prepared: what `windowed` returns.
+        prepared: the result of `windowed`.
         labels: the emotions by number.
     """
     emotions = Counter(u.emotion for dialogues in prepared.splits.values() for d in dialogues for u in d.utterances)
@@ -86,4 +86,4 @@ def recipe_samples(recipe: Recipe, prepared: Prepared, labels: Sequence[str]) ->
 def _warn_of_others(prepared: Prepared, others: Mapping[str, int]) -> None:
     if others:
         named = ", ".join(f"{emotion} ({count:,})" for emotion, count in others.items())
-        console.warn(f"{prepared.name} has emotions that are not asked for, so that they are context alone: {named}")
+        console.warn(f"{prepared.name} has emotions that are not labels; their utterances are context only: {named}")

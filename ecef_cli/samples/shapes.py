@@ -1,4 +1,4 @@
-"""How frames become positions, as a recipe and its encoders decide it."""
+"""Grouping of frames into positions for a recipe and its encoders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def audio_shape(recipe: Recipe, encoders: Encoders) -> AudioShape | None:
-    """Return how a recipe makes positions of frames, or None where it does not read audio."""
+    """Return a recipe's grouping of frames into positions, or None if audio is not an input."""
     if encoders.audio is None:
         return None
     return AudioShape(encoders.audio.width, recipe.audio.group, recipe.audio.positions)

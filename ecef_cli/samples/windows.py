@@ -1,4 +1,4 @@
-"""Samples: windows that end at an utterance, with nothing of what comes later."""
+"""Samples: windows that end at an utterance and exclude later ones."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from ecef_cli.recipe.labels import LabelSet
 
 NO_TARGET = -100
-"""The label number of a target that is not there; PyTorch's losses leave it out."""
+"""Label number of a missing target; PyTorch's losses ignore it."""
 
 UNKNOWN, SOMEBODY_NEW, SAME = range(3)
-"""Who speaks next, as a number. From `SAME` on, the speakers of the window, the one who spoke last first."""
+"""Numbers of the next speaker. From `SAME` on, the speakers of the window, the most recent first."""
 
-_RANKS = 8  # speakers of a window that are told apart; those who have been silent for longer share the last number
+_RANKS = 8  # distinct speakers of a window; less recent speakers share the last number
 NEXT_SPEAKERS = SAME + _RANKS
-"""How many such numbers there are."""
+"""Count of these numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A window and what is asked of it.
+    """A window and its targets.
 
     Attributes:
         split: the split it belongs to.
-        number: its place among the windows of the split, from 0.
+        number: its index among the windows of the split, from 0.
         dialogue: number of its dialogue in the split.
         first: number of its first utterance in the dialogue.
         last: number of its last utterance in the dialogue.
-        sizes: positions of each of its utterances, oldest first: one for the speaker and one for each word.
-        targets: by task, and for `SENTIMENT`, the number of the label asked for, or `NO_TARGET`.
-        next_speaker: whose utterance EPC asks about, as `next_speaker` numbers it; `UNKNOWN` where it is not told.
-        rows: what `numbers` returns, where utterances of the manifest are left out; None where all are there.
+        sizes: positions of each of its utterances, oldest first: one for the speaker and one per word.
+        targets: number of the target's label or `NO_TARGET`, by task and for `SENTIMENT`.
+        next_speaker: speaker of EPC's target, as numbered by `next_speaker`; `UNKNOWN` if the network must not know.
+        rows: the value of `numbers` if utterances of the manifest are left out, else None.
     """
 
     split: str
@@ -70,7 +70,7 @@ class Sample:
 
 
 def text_window(utterances: Sequence[Utterance]) -> TextWindow:
-    """Return utterances as an encoder sees them; speakers are numbered in the order of first appearance."""
+    """Return utterances as an encoder's input, with speakers numbered in the order of first appearance."""
     speakers: dict[str, int] = {}
     return TextWindow(
         tuple(Turn(speakers.setdefault(u.speaker, len(speakers)), u.text, words(u.text)) for u in utterances)
@@ -78,7 +78,7 @@ def text_window(utterances: Sequence[Utterance]) -> TextWindow:
 
 
 def turns_ago(sizes: Sequence[int]) -> npt.NDArray[np.int64]:
-    """Return (K,) how many utterances before the window's last one each position is spoken; 0 in the last.
+    """Return (K,) number of utterances between each position and the window's last utterance; 0 in the last.
 
     Args:
         sizes: positions of each utterance of the window, oldest first.
@@ -98,11 +98,11 @@ def _first(last: int, history: int | None) -> int:
 
 
 def next_speaker(heard: Sequence[str], speaker: str | None) -> int:
-    """Return who speaks next, as a number: what a window can know of a speaker without the name.
+    """Return the number of the next speaker, which identifies a speaker within a window without the name.
 
     Args:
-        heard: who speaks in the window, oldest first.
-        speaker: who speaks next; None where that is not known.
+        heard: speakers of the window's utterances, oldest first.
+        speaker: the next speaker; None if unknown.
     """
     if speaker is None:
         return UNKNOWN
@@ -111,13 +111,13 @@ def next_speaker(heard: Sequence[str], speaker: str | None) -> int:
 
 
 def asked(speakers: Sequence[str], epc: Epc) -> list[int | None]:
-    """Return of each utterance n of a dialogue which one EPC asks about where n is the last one heard; None for none.
+    """Return EPC's target for the window that ends at each utterance n of a dialogue; None for no target.
 
-    It is the first after n that the protocol's `target` allows, however far away. Where only the last utterance of
-    the dialogue is asked about, that is done once, from as late as it can be.
+    The target is the first utterance after n that the protocol's `target` allows, however far away. If only the last
+    utterance of the dialogue is a target, it is the target of the latest possible window alone.
 
     Args:
-        speakers: who speaks, by utterance.
+        speakers: the speaker of each utterance.
         epc: the protocol.
     """
     count = len(speakers)
@@ -145,11 +145,11 @@ def samples(
     rows: Sequence[int] | None = None,
     sentiments: LabelSet | None = None,
 ) -> list[Sample]:
-    """Return one sample an utterance, with the targets of the tasks.
+    """Return one sample per utterance, with the targets of the tasks.
 
-    ERC asks for the emotion of the window's last utterance, EPC for the emotion of one that comes after it. An emotion
-    that is none of the labels is no target, and neither is one that is not known. A sample without any target is still
-    returned, so that every utterance has one.
+    The target of ERC is the emotion of the window's last utterance, that of EPC the emotion of a later one. An unknown
+    emotion, or one that is not a label, is not a target. Samples without a target are included, so that every utterance
+    has a sample.
 
     Args:
         split: the split.
@@ -157,9 +157,9 @@ def samples(
         history: utterances in a window; None for all from the start of the dialogue.
         tasks: the tasks.
         labels: the emotions by number.
-        epc: which utterance EPC asks about; the next one where None.
-        rows: where each utterance stands in the split's manifest, where some of it are left out.
-        sentiments: if given, that of the window's last utterance is a target of its own, `SENTIMENT`.
+        epc: the protocol of EPC; None for the default, the next utterance.
+        rows: index of each utterance in the split's manifest, if utterances are left out.
+        sentiments: labels of the auxiliary target `SENTIMENT`, the sentiment of the window's last utterance.
     """
     protocol = epc or Epc()
     numbers = {label: number for number, label in enumerate(labels)}

@@ -117,7 +117,7 @@ def test_another_corpus_of_the_same_dialogues_gives_the_same_answers(
     other = evaluate(
         toy_workspace, run, split="test", device="cpu", draws=20, dataset=cousin, labels=label_sets()["iemocap4"]
     )
-    assert "emotions that are not asked for, so that they are context alone: frustrated (36)" in capsys.readouterr().err
+    assert "emotions that are not labels; their utterances are context only: frustrated (36)" in capsys.readouterr().err
     assert other.labels == ("neutral", "happy", "angry")
     before, after = own.tasks["erc"].targets, other.tasks["erc"].targets
     named = {"joy": "happy", "anger": "angry", "neutral": "neutral"}

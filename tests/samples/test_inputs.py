@@ -124,7 +124,7 @@ def test_a_dataset_without_recordings_is_answered_from_the_text_and_not_trained_
     recipe = check_recipe(voiced_recipe(tiny_bert, "text", "audio", dataset="toy"), where="voiced")
     encoders = build_encoders(recipe, device="cpu")
     inputs = load_inputs(workspace, recipe, encoders)
-    assert "toy has no recordings: all answers are from the text" in capsys.readouterr().err
+    assert "toy has no recordings: predicting from the text alone" in capsys.readouterr().err
     assert inputs.batch(inputs.samples["dev"][:2]).audio is None
     with pytest.raises(DataError, match="no utterance of the dataset 'toy' has a recording"):
         load_inputs(workspace, recipe, encoders, training=True)

@@ -157,7 +157,7 @@ def test_emotions_that_are_not_asked_for_are_named(
     recipe = recipe_of(tiny_bert)
     inputs = load_inputs(workspace, recipe, build_encoders(recipe, device="cpu"), labels=["joy", "anger"])
     neutral = sum(u.emotion == "neutral" for ds in inputs.prepared.splits.values() for d in ds for u in d.utterances)
-    assert f"emotions that are not asked for, so that they are context alone: neutral ({neutral})" in (
+    assert f"emotions that are not labels; their utterances are context only: neutral ({neutral})" in (
         capsys.readouterr().err
     )
     assert {s.targets["erc"] for s in inputs.samples["train"]} == {NO_TARGET, 0, 1}
