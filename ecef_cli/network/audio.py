@@ -1,4 +1,4 @@
-"""The audio stream: frames to positions, feature extraction module, prosody enhancement."""
+"""Audio stream: frames to positions, feature extraction module, prosody enhancement."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from ecef_cli.samples.batches import AudioBatch
 
 _KERNEL = 5
-_AROUND = 15  # positions that a position learns its place from
-_TIME_SHARE, _CHANNEL_SHARE = 10, 7  # of positions and channels: the longest stretch that is hidden is one of so many
+_AROUND = 15  # positions in the kernel of the position embedding
+_TIME_SHARE, _CHANNEL_SHARE = 10, 7  # the longest masked span is a tenth of the positions, a seventh of the channels
 
 
 class MeanFront(nn.Module):
-    """Makes one vector of the frames of a position: their mean, mapped to the network's width.
+    """Map the mean of a position's frames to the network's width.
 
     Args:
         width_in: d, width of a frame.
-        width: of the network.
+        width: width of the network.
     """
 
     def __init__(self, width_in: int, width: int) -> None:
@@ -42,13 +42,13 @@ class MeanFront(nn.Module):
 
 
 class ConvolutionalFront(nn.Module):
-    """Makes one vector of the frames of a position by convolutions over time, each of which halves their number.
+    """Join the frames of a position by convolutions over time, each of which halves their number.
 
-    A convolution sees the frames of neighbouring positions, and zeros where there is no frame.
+    A convolution sees the frames of neighbouring positions, and zeros for missing frames.
 
     Args:
         width_in: d, width of a frame.
-        width: of the network.
+        width: width of the network.
         group: G, frames in a position, a power of two.
     """
 
@@ -67,17 +67,17 @@ class ConvolutionalFront(nn.Module):
         found = found * mask[..., None]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             found = nn.functional.gelu(norm(convolution(found.transpose(1, 2)).transpose(1, 2)))
-            mask = mask[:, ::2]  # frames are real from a position's first on, so that the first of two decides
+            mask = mask[:, ::2]  # the first of two frames decides, because real frames come first in a position
             found = found * mask[..., None]
         return found
 
 
 class ConvolutionalPosition(nn.Module):
-    """Adds to each position what a convolution sees around it, from which a Transformer knows the order of time.
+    """Add a convolution over neighbouring positions, which tells a Transformer the order of time.
 
     Args:
-        width: of the network.
-        groups: of the convolution; they divide the width.
+        width: width of the network, divisible by `groups`.
+        groups: groups of the convolution.
     """
 
     def __init__(self, width: int, groups: int) -> None:
@@ -85,16 +85,16 @@ class ConvolutionalPosition(nn.Module):
         self.around = nn.Conv1d(width, width, _AROUND, padding=_AROUND // 2, groups=groups)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Return features (B, T, width), whose masked positions are never seen."""
+        """Return features (B, T, width), independent of masked positions."""
         seen = (features * mask[..., None]).transpose(1, 2)
         return features + nn.functional.gelu(self.around(seen).transpose(1, 2))
 
 
 class FrameMasking(nn.Module):
-    """Hides stretches of positions and of channels in training, as SpecAugment does (Park et al., Interspeech 2019).
+    """Mask spans of positions and channels in training, as in SpecAugment (Park et al., Interspeech 2019).
 
     Args:
-        settings: how many stretches.
+        settings: numbers of spans.
     """
 
     def __init__(self, settings: Masking) -> None:
@@ -102,7 +102,7 @@ class FrameMasking(nn.Module):
         self.settings = settings
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return frames (B, T, G, d) with some set to zero, others in every window."""
+        """Return frames (B, T, G, d) with spans set to zero, different in each window."""
         if not self.training:
             return frames
         batch, positions, _, channels = frames.shape
@@ -115,7 +115,7 @@ class FrameMasking(nn.Module):
 
 
 def _stretches(batch: int, length: int, longest: int, device: torch.device) -> Tensor:
-    """Return (batch, length), true in one stretch of each row, of 0 to `longest` places."""
+    """Return (batch, length), true in one span per row, of 0 to `longest` places."""
     sizes = torch.randint(0, longest + 1, (batch, 1), device=device)
     starts = (torch.rand((batch, 1), device=device) * (length - sizes + 1)).long()
     places = torch.arange(length, device=device)[None]
@@ -123,14 +123,14 @@ def _stretches(batch: int, length: int, longest: int, device: torch.device) -> T
 
 
 class AudioStream(nn.Module):
-    """From frames to F_a (paper section 2.4): `F_a = h_a + LayerNorm(Enc(h_a))`, equation 2.
+    """Map frames to F_a (paper section 2.4): `F_a = h_a + LayerNorm(Enc(h_a))`, equation 2.
 
     Args:
         width_in: d, width of a frame.
         history: utterances in a window.
         settings: the recipe's network.
         audio: the recipe's audio.
-        masking: what is hidden in training.
+        masking: masking in training.
         prosody: Enc, or None for h_a alone (the ablation w/o PE).
     """
 
@@ -160,7 +160,7 @@ class AudioStream(nn.Module):
     def forward(self, batch: AudioBatch) -> Tensor:
         """Return F_a (B, T, width)."""
         found = self.front(self.masking(batch.frames), batch.frame_mask)
-        # An utterance without a recording stands with one vector that is learned.
+        # An utterance without a recording is one learned vector.
         found = torch.where(batch.frame_mask.any(dim=2)[..., None], found, self.absent)
         heard: Tensor = self.extraction(self.position(found, batch.mask), batch.turns, batch.mask)
         if self.prosody is None or self.norm is None:

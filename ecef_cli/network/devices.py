@@ -1,4 +1,4 @@
-"""Which device computes."""
+"""Device to compute on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def resolve_device(wanted: str) -> str:
     """Return the device that `auto`, `cpu`, `cuda`, `cuda:N` or `mps` means on this machine.
 
     Raises:
-        UsageProblem: it is no such word, or the machine has no such device.
+        UsageProblem: the name is invalid, or the machine has no such device.
     """
     import torch
 
@@ -20,11 +20,12 @@ def resolve_device(wanted: str) -> str:
             return "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wanted):
-        raise UsageProblem(f"--device {wanted!r} is no device", hint="auto, cpu, cuda, cuda:N or mps")
+        raise UsageProblem(f"--device {wanted!r} is not a device", hint="use auto, cpu, cuda, cuda:N or mps")
     if wanted.startswith("cuda"):
         number = int(wanted.partition(":")[2] or 0)
         if number >= torch.cuda.device_count():
-            raise UsageProblem(f"--device {wanted}: this machine has {torch.cuda.device_count()} CUDA devices")
+            problem = f"--device {wanted}: this machine has {torch.cuda.device_count()} CUDA devices"
+            raise UsageProblem(problem, hint="use --device auto")
     if wanted == "mps" and not torch.backends.mps.is_available():
-        raise UsageProblem("--device mps: this machine has no Metal device")
+        raise UsageProblem("--device mps: this machine has no Metal device", hint="use --device auto")
     return wanted

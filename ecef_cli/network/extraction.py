@@ -1,4 +1,4 @@
-"""The feature extraction module, and how positions become one vector."""
+"""Feature extraction module, and pooling of positions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class TurnEmbedding(nn.Module):
-    """Says of each position how many utterances ago it was spoken.
+    """Embedding of the number of utterances between a position and the last utterance.
 
     Args:
-        history: utterances that are told apart; what was spoken before them counts as the oldest.
+        history: number of distinct utterances; older ones count as the oldest.
         width: width of the features it is added to.
-        spread: standard deviation that its vectors start with; 0 starts with no effect.
+        spread: standard deviation of the initial vectors; 0 for no initial effect.
     """
 
     def __init__(self, history: int, width: int, *, spread: float) -> None:
@@ -33,11 +33,11 @@ class TurnEmbedding(nn.Module):
 
 
 class FeatureExtraction(nn.Module):
-    """The feature extraction module: a Transformer over the window's positions (paper section 3.2).
+    """Feature extraction module: a Transformer over the window's positions (paper section 3.2).
 
     Args:
-        width_in: d, width of the features that come in.
-        history: utterances that are told apart by how long ago they were.
+        width_in: d, width of the input features.
+        history: number of distinct utterances of the turn embedding.
         settings: width, heads, layers, feed-forward and dropout.
     """
 
@@ -60,16 +60,16 @@ class FeatureExtraction(nn.Module):
         )
 
     def forward(self, features: Tensor, turns: Tensor, mask: Tensor) -> Tensor:
-        """Return (B, K, width) from features (B, K, d), turns and a mask (B, K), true where a position is real."""
+        """Return (B, K, width) from features (B, K, d), turns and a mask (B, K), true at real positions."""
         projected = self.turns(self.project(features), turns)
         extracted: Tensor = self.layers(self.dropout(projected), src_key_padding_mask=~mask)
         return extracted
 
 
 class Pool(nn.Module):
-    """Makes one vector of many positions: their mean, or a mean weighted by a learned score of each.
+    """Pool positions into one vector: their mean, or a mean weighted by learned scores.
 
-    The scores start at zero, which is the mean.
+    The scores start at zero, which gives the mean.
 
     Args:
         settings: width and pooling.

@@ -1,4 +1,4 @@
-"""Runs a network over the samples of a split."""
+"""Run a network over the samples of a split."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a network says of the targets of one task.
+    """Predictions of a network for one task.
 
     Attributes:
-        rows: (N,) numbers of the samples that have a target, in the order of the manifest.
+        rows: (N,) numbers of the samples with a target, in the order of the manifest.
         gold: (N,) numbers of the gold labels.
-        answers: (samples, labels) float32, the probabilities of every sample, with a target or without.
+        answers: (samples, labels) float32, the probabilities of every sample, with or without a target.
     """
 
     rows: npt.NDArray[np.int64]
@@ -50,7 +50,7 @@ class Outcome:
 
 @torch.inference_mode()
 def run_network(network: EcefNetwork, inputs: Inputs, split: str, *, device: str) -> Mapping[str, Outcome]:
-    """Return the outcome of each task over a split; the network is left in the mode it was in."""
+    """Return the outcome of each task over a split; the network keeps its mode."""
     chosen = inputs.samples[split]
     training = network.training
     network.eval()

@@ -1,4 +1,4 @@
-"""KWRT weighting: words that are tied to others weigh more (paper section 2.3, equation 1)."""
+"""KWRT weighting: give more weight to words that are related to others (paper section 2.3, equation 1)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from torch import Tensor, nn
 class WordWeighting(nn.Module):
     """`F_t = h_t * Linear(Squeeze(M))`.
 
-    Squeeze(M) is the sum of each row of M, compressed by log(1 + x) because a row of a long window can sum to
-    dozens. The Linear starts with weight 0 and bias 1: at first every word passes unchanged, and a word without a
-    tag always passes by the bias alone.
+    Squeeze(M) is the sum of each row of M, compressed by log(1 + x), because rows of long windows can sum to dozens.
+    The linear layer starts with weight 0 and bias 1, so that words are unchanged at first. A word without a tag is
+    always scaled by the bias alone.
 
     Args:
         width: d, the width of h_t.

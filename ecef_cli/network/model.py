@@ -1,4 +1,4 @@
-"""The trained network: a stream for each modality, their fusion, one classifier for each task."""
+"""Trained network: a stream per modality, their fusion, a classifier per task."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 UNTOLD = 0.2
-"""The share of training windows that are not told who speaks next, so that the network can do without."""
+"""Share of training windows without the next speaker, so that the network can predict without it."""
 
 
 class TextStream(nn.Module):
-    """From the encoder's states to the words' features F_t.
+    """Map the encoder's states to the words' features F_t.
 
     Args:
         width_in: d, width of the encoder's states.
-        history: utterances that are told apart by how long ago they were.
+        history: number of distinct utterances of the turn embedding.
         settings: the recipe's network.
-        top: the encoder's trained layers, or None where all of it is frozen.
+        top: the encoder's trained layers, or None if all layers are frozen.
         kwrt: whether words are weighted by their tags.
     """
 
@@ -62,11 +62,11 @@ class TextStream(nn.Module):
 
 
 class Positions(Protocol):
-    """Which positions a classifier pools over."""
+    """Positions that a classifier pools over."""
 
     @property
     def mask(self) -> Tensor:
-        """(B, N), true where a position is real."""
+        """(B, N), true at real positions."""
 
     @property
     def target(self) -> Tensor:
@@ -75,30 +75,30 @@ class Positions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patches:
-    """The positions of F_ta->m, R for each patch of the spectrum's time."""
+    """Positions of F_ta->m, R per patch of the spectrum's time."""
 
     mask: Tensor
     target: Tensor
 
     @classmethod
     def of(cls, spectrum: AudioBatch, count: int) -> Patches:
-        """Return them for features (B, `count`, d) of a spectrum."""
+        """Return the positions of features (B, `count`, d) of a spectrum."""
         rows = count // spectrum.mask.shape[1]
         return cls(spectrum.mask.repeat_interleave(rows, dim=1), spectrum.target.repeat_interleave(rows, dim=1))
 
 
 class Heads(nn.Module):
-    """One linear classifier for each task over the features of a stream.
+    """One linear classifier per task over the features of a stream.
 
-    ERC pools over the positions of the window's last utterance, EPC over the whole window. Where EPC is told who speaks
-    next, a learned vector for that is added to what it has pooled; it starts at zero. An auxiliary classifier of the
-    sentiment reads what ERC has pooled, in training alone.
+    ERC pools over the positions of the window's last utterance, EPC over the whole window. If EPC knows the next
+    speaker, a learned vector for it is added to EPC's pooled features; it starts at zero. An auxiliary classifier
+    predicts the sentiment from ERC's pooled features, in training only.
 
     Args:
         settings: the recipe's network.
         tasks: `erc`, `epc` or both.
         labels: number of emotions.
-        next_speaker: whether EPC is told.
+        next_speaker: whether EPC knows the next speaker.
         sentiments: number of sentiments; 0 for no auxiliary classifier.
     """
 
@@ -127,9 +127,9 @@ class Heads(nn.Module):
         """Return the logits (B, labels) of each task, and in training those of the sentiment.
 
         Args:
-            features: (B, N, width), of the positions.
-            positions: which of them are real.
-            next_speaker: (B,) int64, who speaks next, as `samples.windows.next_speaker` numbers it; None where unknown.
+            features: (B, N, width), by position.
+            positions: masks of the positions.
+            next_speaker: (B,) int64, the next speaker, as numbered by `samples.windows.next_speaker`; None if unknown.
         """
         scope = {"erc": positions.target, "epc": positions.mask}
         pooled = {task: pool(features, scope[task]) for task, pool in self.pools.items()}
@@ -145,10 +145,9 @@ class Heads(nn.Module):
 class EcefNetwork(nn.Module):
     """ECEF (paper sections 2.3 to 2.5): cues of each modality, fused in two steps.
 
-    From text and audio, the first step gives F_ta; from audio alone, F_a stands in for it. The second step takes the
-    spectrum in and gives two streams, whose classifiers' logits are averaged; without one, the answer comes from F_ta
-    itself. A window without any recording is answered from F_t by classifiers of its own, so that one model serves
-    both.
+    The first step fuses text and audio to F_ta; with audio alone, F_a replaces it. The second step adds the spectrum
+    and returns two streams, whose classifiers' logits are averaged; without a second step, F_ta is classified.
+    Windows without any recording have classifiers of their own on F_t, so that one model serves both.
 
     Args:
         settings: the recipe's network.
@@ -156,13 +155,13 @@ class EcefNetwork(nn.Module):
         labels: number of emotions.
         text: the text stream, or None.
         audio: the audio stream, or None.
-        fusion: the first step, which maps a `FusionInput` to F_ta; needed where there are two streams.
+        fusion: the first step, which maps a `FusionInput` to F_ta; needed if there are two streams.
         second: the second step, which maps a `SecondStepInput` to `FusedStreams`, or None.
-        masking: what of the spectrum is hidden in training, or None.
-        dropout: how often a window is trained on without one of its modalities.
-        frozen: modalities whose stream, and whose own classifiers, are not trained.
-        next_speaker: whether EPC is told who speaks next.
-        sentiments: number of sentiments that an auxiliary classifier learns; 0 for none.
+        masking: masking of the spectrum in training, or None.
+        dropout: probabilities of training on a window without one of its modalities.
+        frozen: modalities whose stream and classifiers are not trained.
+        next_speaker: whether EPC knows the next speaker.
+        sentiments: number of sentiments of the auxiliary classifier; 0 for none.
     """
 
     def __init__(
@@ -231,7 +230,7 @@ class EcefNetwork(nn.Module):
         return {task: torch.where(silent[:, None], from_text[task], from_audio[task]) for task in from_audio}
 
     def _answer(self, fused: Tensor, batch: Batch, heads: Heads, told: Tensor | None) -> Mapping[str, Tensor]:
-        """Return the logits from F_ta or F_a (B, T, width), by way of the second step where there is one."""
+        """Return the logits from F_ta or F_a (B, T, width), through the second step if there is one."""
         audio, spectrum = batch.audio, batch.spectrum
         assert audio is not None  # noqa: S101 - for the type checker
         if self.second is None or self.spectrum_heads is None or spectrum is None:
@@ -246,16 +245,16 @@ class EcefNetwork(nn.Module):
         return {task: (from_fused[task] + from_spectrum[task]) / 2 for task in from_fused}
 
     def _next_speaker(self, batch: Batch) -> Tensor | None:
-        """Return (B,) who speaks next; in training, some windows that could know are not told."""
+        """Return (B,) the next speaker; in training, a share of them is set to unknown."""
         told = batch.next_speaker
         if told is None or not self.training or not self._told:
             return told
         return told.masked_fill(torch.rand(told.shape, device=told.device) < UNTOLD, UNKNOWN)
 
     def _dropped(self, silent: Tensor, mute: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (B,) which windows count as having no recording, and which as having no text.
+        """Return (B,) which windows count as without a recording, and which as without text.
 
-        In training some are drawn; a window never loses both.
+        In training some are drawn at random; a window never loses both.
         """
         if not self.training or self._dropout is None:
             return silent, mute
