@@ -304,7 +304,7 @@ def test_what_is_no_gzip_is_told_and_not_kept(server, target: Path) -> None:
 
 def test_a_disk_that_is_too_small_is_told_before_the_download(server, target: Path, monkeypatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10 << 20))
-    with pytest.raises(EcefError, match=r"has 10 MiB free, the download needs 66 MiB .*ECEF_CACHE"):
+    with pytest.raises(EcefError, match=r"has 10 MiB free, but the download needs 66 MiB .*ECEF_CACHE"):
         fetch(server, target)
     assert not target.exists()
     assert leftovers(target) <= {"dump.csv.gz.part.json"}
