@@ -1,7 +1,7 @@
-"""The kit for authors of plugins: does a component keep its contract?
+"""Test kit for plugin authors: check that a component keeps its contract.
 
-Each check is a plain function that takes a component and raises an `AssertionError` with a sentence that says
-what is wrong. Call it from a test:
+Each check is a plain function that takes a component and raises an `AssertionError` with a sentence about the problem.
+Call it from a test:
 
     def test_contract():
         check_tagger(MyTagger(MyOptions()))

@@ -1,4 +1,4 @@
-"""Does an audio encoder keep its contract?"""
+"""Check the contract of an audio encoder."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     Wave = npt.NDArray[np.float32]
 
 AUDIO_TOLERANCE = 1e-4
-"""How far apart a wave's frames of different batches may lie, relative to the largest of them."""
+"""Maximum difference of a wave's frames between batches, relative to the largest of them."""
 
 _SAME_RATE = 1e-6  # relative difference
-_LITTLE = 1e-3  # of the largest value of all frames: what a wave's frames are measured by where they are smaller
+_LITTLE = 1e-3  # share of the largest value of all frames, the minimum scale for differences of a wave's frames
 _SLACK = 0.5  # seconds by which frames may be shorter or longer than their wave; windows reach beyond hops
 _SLACK_FRAMES = 2
 
 
 def odd_waves(sample_rate: int) -> dict[str, Wave]:
-    """Return mono waveforms (S,) that an encoder must bear, by what is odd about them.
+    """Return unusual mono waveforms (S,) that an encoder must handle, by description.
 
     Args:
-        sample_rate: of the waveforms, Hz.
+        sample_rate: sampling rate of the waveforms, Hz.
     """
     import numpy as np
 
@@ -65,15 +65,15 @@ def odd_waves(sample_rate: int) -> dict[str, Wave]:
 def check_audio_encoder(encoder: AudioEncoder, *, tolerance: float = AUDIO_TOLERANCE) -> None:
     """Check an audio encoder: shapes, lengths, and that a wave's frames depend on that wave alone.
 
-    Neither a wave without samples nor an empty list of waves is asked for: ecef never has either encoded, so that an
-    encoder may do as it likes with them.
+    The check includes neither a wave without samples nor an empty list of waves: ecef never encodes either, so an
+    encoder may handle them in any way.
 
     Args:
         encoder: the encoder, on the CPU.
-        tolerance: how far frames may lie apart that are computed in another batch, relative to the largest.
+        tolerance: maximum difference of frames between batches, relative to the largest.
 
     Raises:
-        AssertionError: it does not keep its contract.
+        AssertionError: the encoder breaks its contract.
     """
     check_identity(encoder)
     require(isinstance(encoder.width, int) and encoder.width > 0, "width must be a whole number above 0")
@@ -87,7 +87,7 @@ def check_audio_encoder(encoder: AudioEncoder, *, tolerance: float = AUDIO_TOLER
 
 
 def _check_alone(encoder: AudioEncoder, waves: Mapping[str, Wave]) -> dict[str, AudioFeatures]:
-    """Return the frames of each wave, encoded by itself; the order in which waves are encoded must not matter."""
+    """Return the frames of each wave, encoded by itself; check that the order of encoding does not matter."""
     alone, given = {}, {}
     for name, wave in waves.items():
         [given[name]] = _encode(encoder, [wave], name)
@@ -96,10 +96,10 @@ def _check_alone(encoder: AudioEncoder, waves: Mapping[str, Wave]) -> dict[str, 
         [again] = _encode(encoder, [wave], name)
         require(_same(again, alone[name]), f"{name}: the frames differ when computed a second time")
     for name, features in given.items():
-        require(_same(features, alone[name]), f"{name}: frames that were returned change when others are computed")
+        require(_same(features, alone[name]), f"{name}: returned frames change when other waves are encoded")
     for name, wave in [*waves.items()][::-1]:
         [later] = _encode(encoder, [wave], name)
-        require(_same(later, alone[name]), f"{name}: the frames depend on the waves that were encoded before")
+        require(_same(later, alone[name]), f"{name}: the frames depend on earlier waves")
     return alone
 
 
@@ -112,7 +112,7 @@ def _encode(encoder: AudioEncoder, waves: Sequence[Wave], name: str) -> list[Aud
     except Exception as error:
         raise AssertionError(f"{name}: encode() raises {type(error).__name__}: {error}") from error
     kept = all(np.array_equal(one, other) for one, other in zip(given, waves, strict=True))
-    require(kept, f"{name}: encode() changes the waves that it is given")
+    require(kept, f"{name}: encode() changes its input")
     require(isinstance(found, list), "encode() must return a list")
     require(len(found) == len(waves), f"{name}: {len(waves)} waves gave {len(found)} results")
     require(all(isinstance(features, AudioFeatures) for features in found), "encode() must return AudioFeatures")
@@ -128,34 +128,34 @@ def _check_features(features: AudioFeatures, width: int, name: str) -> None:
         frames.ndim == 2 and frames.shape[1] == width,  # noqa: PLR2004 - (T, d)
         f"{name}: frames must have the shape (T, {width}), not {frames.shape}",
     )
-    require(len(frames), f"{name}: there is no frame, which is how ecef marks a recording that cannot be read")
+    require(len(frames), f"{name}: no frames, which ecef uses to mark a recording that cannot be read")
     require(np.isfinite(frames).all(), f"{name}: a frame is not finite")
-    require(math.isfinite(rate) and rate > 0, f"{name}: rate must be frames a second, above 0, not {rate}")
+    require(math.isfinite(rate) and rate > 0, f"{name}: rate must be frames per second, above 0, not {rate}")
 
 
 def _check_lengths(waves: Mapping[str, Wave], alone: Mapping[str, AudioFeatures], sample_rate: int) -> None:
     rates = sorted(features.rate for features in alone.values())
     require(
         math.isclose(rates[0], rates[-1], rel_tol=_SAME_RATE),
-        f"the rate must be the same for every wave, not {rates[0]:g} and {rates[-1]:g} frames a second",
+        f"the rate must be the same for every wave, not {rates[0]:g} and {rates[-1]:g} frames per second",
     )
     slack = max(_SLACK, _SLACK_FRAMES / rates[0])
     for name, features in alone.items():
         wave, heard = len(waves[name]) / sample_rate, len(features.frames) / features.rate
         require(
             abs(wave - heard) <= slack,
-            f"{name}: {len(features.frames)} frames at {features.rate:g} a second last {heard:.2f} s, and the wave "
-            f"{wave:.2f} s",
+            f"{name}: {len(features.frames)} frames at {features.rate:g} per second last {heard:.2f} s, but the wave "
+            f"lasts {wave:.2f} s",
         )
     counts = sorted((len(waves[name]), len(features.frames)) for name, features in alone.items())
     for (samples, frames), (more, fewer) in pairwise(counts):
-        require(fewer >= frames, f"{more} samples have {fewer} frames, and {samples} samples have {frames}")
+        require(fewer >= frames, f"{more} samples have {fewer} frames, but {samples} samples have {frames}")
 
 
 def _check_batches(
     encoder: AudioEncoder, waves: Mapping[str, Wave], alone: Mapping[str, AudioFeatures], tolerance: float
 ) -> None:
-    """Check waves among others: first of the same length, then beside longer ones, then all in two orders."""
+    """Check waves in batches: with one of the same length, with longer ones, and all in two orders."""
     least = _LITTLE * max(_largest(features) for features in alone.values())
 
     def check(name: str, features: AudioFeatures, problem: str) -> None:

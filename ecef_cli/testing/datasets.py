@@ -1,4 +1,4 @@
-"""Does a reader of a corpus keep its contract?"""
+"""Check the contract of a dataset reader."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ def check_dataset(dataset: Dataset, sources: Sequence[Path]) -> Corpus:
 
     Args:
         dataset: the reader.
-        sources: files or folders that hold a corpus, or a small part of one.
+        sources: files or folders of a corpus, or of a small part of one.
 
     Returns:
-        What the reader found, for further checks.
+        The corpus, for further checks.
 
     Raises:
-        AssertionError: it does not keep its contract.
+        AssertionError: the reader breaks its contract.
     """
     check_identity(dataset)
     corpus = dataset.read(sources)
     broken = contract_violation(corpus)
     require(broken is None, f"read(): {broken}")
-    require(corpus == dataset.read(sources), "read() gives something else the second time")
+    require(corpus == dataset.read(sources), "read() returns a different corpus the second time")
     require(corpus.sources and all(p.is_file() for p in corpus.sources), "sources must list the files read")
-    require(any(corpus.splits.values()), "no dialogue was found")
+    require(any(corpus.splits.values()), "read() finds no dialogue")
     for dropped in corpus.dropped:
         require(dropped.reason and dropped.where, f"{dropped.item} was dropped without a reason or a place")
     require(
         all(isinstance(n, int) and n > 0 for n in corpus.repaired.values()),
-        "repaired must map what was mended to how often",
+        "repaired must map repairs to their number",
     )
     _check_published(dataset, corpus)
     return corpus
@@ -62,5 +62,5 @@ def _check_published(dataset: Dataset, corpus: Corpus) -> None:
     facts = {"labels": list(corpus.labels), **summarize(corpus, {})}
     require(
         dataset.published(restored_corpus(facts, rows)) == told,
-        "published() tells something else of the corpus when it is made of its manifests and dataset.json",
+        "published() returns different lines for the corpus restored from its manifests and dataset.json",
     )

@@ -1,4 +1,4 @@
-"""Does a fusion keep its contract?"""
+"""Check the contract of a fusion."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import Fusion
     from ecef_cli.testing.modules import Call
 
-# The positions of text and audio in each window. Text has holes where no state of the encoder covers a position.
+# The positions of text and audio in each window. Text has gaps at positions that no state of the encoder covers.
 _TEXT = ("x", "x", "xxxxx", "xx.xxx.x", "....xx", "xxxxxxxxxxxxx", "xx")
 _AUDIO = (1, 9, 1, 5, 40, 17, 2)
-# The patches of the spectrum in each window: `x` full of frames, `h` filled in part, `o` without a recording.
+# The patches of the spectrum in each window: `x` full of frames, `h` partly filled, `o` without a recording.
 _SPECTRUM = ("h", "xxh", "xoxh", "xxxxxxxxxxxxxxxxxh", "x", "xhxhxh", "o")
 
 
 def check_fusion(fusion: Fusion, *, width: int = 64, tolerance: float = TOLERANCE) -> None:
     """Check the modules that a fusion builds, on windows of several lengths of text, audio and spectrum.
 
-    A window never holds an utterance later than its last, so that a fusion may look everywhere within it. What would
-    let the future in is the other windows of a batch, among which may be one that ends later in the same dialogue: in
-    evaluation and in training, a window must not depend on them, which excludes batch normalisation.
+    A window has no later utterance than its last, so a fusion may attend to all of it. The future could leak in only
+    from the other windows of a batch, because one may end later in the same dialogue. In evaluation and in training, a
+    window must not depend on them, which excludes batch normalisation.
 
     Args:
         fusion: the fusion.
         width: d of the module.
-        tolerance: how far values may lie apart that are computed in another batch, relative to the largest or to 1.
+        tolerance: maximum difference of values between batches, relative to the largest or to 1.
 
     Raises:
-        AssertionError: it does not keep its contract.
+        AssertionError: the fusion breaks its contract.
     """
     import torch
 
@@ -54,14 +54,14 @@ def check_fusion(fusion: Fusion, *, width: int = 64, tolerance: float = TOLERANC
 
 
 def _check_second(fusion: Fusion, spectrum: Spectrum, width: int, tolerance: float) -> None:
-    """Check the second step, by each of its two streams."""
+    """Check the second step, for each of its two streams."""
     require(isinstance(spectrum, Spectrum), "spectrum must be a Spectrum or None")
     require(isinstance(fusion.patch, int) and fusion.patch > 0, "patch must be a whole number above 0")
 
     def second() -> nn.Module:
         found = fusion.build_second(width)
         if found is None:
-            raise AssertionError("build_second() must return a module where there is a spectrum")
+            raise AssertionError("build_second() must return a module if there is a spectrum")
         return found
 
     module = build_twice(second)
@@ -95,12 +95,12 @@ def _check_all_matter(module: nn.Module, call: Call, parts: Sequence[Part]) -> N
         for part in parts:
             other = replace(part, values=torch.where(part.shown, torch.randn_like(part.values), 0.0))
             after = output(module, call, [other if one is part else one for one in parts])
-            # What is computed again from the same input is the same bit for bit, so that any difference counts.
+            # The same input gives the same output bit for bit, so any difference counts.
             for row, real in enumerate(mask):
                 if not part.shown[row].any():
                     continue
                 moved = distance(after[row, real], before[row, real])
-                require(moved > 0, f"{part.name} makes no difference to the output")
+                require(moved > 0, f"{part.name} does not affect the output")
 
 
 def _call(module: nn.Module, parts: Sequence[Part], /) -> Tensor:
@@ -134,12 +134,12 @@ def _spectrum_stream(module: nn.Module, parts: Sequence[Part], /) -> Tensor:
 
 
 def _by_patch(stream: Tensor, spectrum: Part) -> Tensor:
-    """Return (B, N, R * d) of (B, N * R, d)."""
+    """Return (B, N, R * d) from (B, N * R, d)."""
     return stream.reshape(*spectrum.mask.shape, -1)
 
 
 def _both_streams(module: nn.Module, parts: Sequence[Part], /) -> Tensor:
-    """Return the stream of the spectrum, with what the other one holds of the window added."""
+    """Return the stream of the spectrum, plus the sum of the other stream over the window."""
     fused, spectrum = parts
     found = _streams(module, fused, spectrum)
     own = (found.fused * fused.mask[..., None]).sum(dim=(1, 2))

@@ -1,4 +1,4 @@
-"""What is asked of a module that a component builds: a window's output depends on what is real in that window."""
+"""Check modules of components: a window's output depends only on the real positions of that window."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-_LOUD = 1e3  # what stands behind a mask, for once
-_PASSES = 3  # forward passes whose gradients are added: some parts may be left out of one at random
+_LOUD = 1e3  # scale of noise at masked positions
+_PASSES = 3  # forward passes with added gradients, because a pass may leave out parts at random
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a module is given of one modality.
+    """Input of a module from one modality.
 
     Attributes:
-        name: of the modality.
-        values: (B, N, d), or (B, N, G, d) where a position holds G frames.
-        mask: (B, N), true where a position is real.
-        frame_mask: (B, N, G), true where a frame is real; None where a position holds none.
+        name: name of the modality.
+        values: (B, N, d), or (B, N, G, d) if a position has G frames.
+        mask: (B, N), true at real positions.
+        frame_mask: (B, N, G), true at real frames; None if positions have no frames.
     """
 
     name: str
@@ -34,23 +34,23 @@ class Part:
 
     @property
     def shown(self) -> Tensor:
-        """(B, N, 1) or (B, N, G, 1), true where a value is real."""
+        """(B, N, 1) or (B, N, G, 1), true at real values."""
         return (self.mask if self.frame_mask is None else self.frame_mask)[..., None]
 
 
 class Call(Protocol):
-    """How a module is given its parts; the output (B, N, d) has the positions of the last part."""
+    """Call of a module with its parts; the output (B, N, d) has the positions of the last part."""
 
     def __call__(self, module: nn.Module, parts: Sequence[Part], /) -> Tensor:
         """Return the output."""
 
 
 def made_up(name: str, masks: Iterable[str], width: int) -> Part:
-    """Return windows of random values, padded to three positions more than the longest has.
+    """Return windows of random values, padded to three positions more than the longest.
 
     Args:
-        name: of the modality.
-        masks: a string for each window, with `x` for a real position and `.` for one that is masked.
+        name: name of the modality.
+        masks: a string per window, with `x` for a real and `.` for a masked position.
         width: d.
     """
     import torch
@@ -63,9 +63,9 @@ def made_up(name: str, masks: Iterable[str], width: int) -> Part:
 
 
 def build_twice(build: Callable[[], nn.Module]) -> nn.Module:
-    """Return a module, after checking that a second one is another.
+    """Return a module, after checking that a second build is a separate one.
 
-    Parameters that start at zero are given other values, so that a gate that is closed at first hides nothing.
+    Parameters that start at zero get other values, so that a gate that is closed at first hides nothing.
     """
     import torch
 
@@ -83,7 +83,7 @@ def build_twice(build: Callable[[], nn.Module]) -> nn.Module:
 
 
 def output(module: nn.Module, call: Call, parts: Sequence[Part]) -> Tensor:
-    """Return what a module gives, after checking its shape; what is not finite spreads even from behind a mask."""
+    """Return a module's output, after checking its shape and that all values are finite, even masked ones."""
     import torch
 
     last = parts[-1]
@@ -101,7 +101,7 @@ def output(module: nn.Module, call: Call, parts: Sequence[Part]) -> Tensor:
 
 
 def check_evaluation(module: nn.Module, call: Call, parts: Sequence[Part], tolerance: float) -> None:
-    """Check that an output is the same again, behind other padding, and without the other windows of its batch."""
+    """Check that an output is the same a second time, with other padding, and without the rest of its batch."""
     import torch
 
     module.eval()
@@ -118,7 +118,7 @@ def check_evaluation(module: nn.Module, call: Call, parts: Sequence[Part], toler
             found = output(module, call, [loud if one is part else one for one in parts])
             require(
                 distance(found[mask], together[mask]) <= tolerance,
-                f"{part.name}: what the mask hides changes what it shows",
+                f"{part.name}: masked positions affect the output",
             )
         for row in range(len(mask)):
             alone = output(module, call, [_window(part, row) for part in parts])
@@ -130,10 +130,10 @@ def check_evaluation(module: nn.Module, call: Call, parts: Sequence[Part], toler
 
 
 def check_training(module: nn.Module, call: Call, parts: Sequence[Part], tolerance: float) -> None:
-    """Check that gradients reach all that is trained, and that none comes from outside of a window.
+    """Check that gradients reach all trained parameters, and none comes from outside of a window.
 
-    Outputs are drawn at random in training, as by dropout, so that they cannot be compared; gradients say what an
-    output was made of in one and the same pass.
+    Outputs are random in training, for example because of dropout, so they cannot be compared. Gradients show what an
+    output depends on within one pass.
     """
     import torch
 
@@ -158,7 +158,7 @@ def check_training(module: nn.Module, call: Call, parts: Sequence[Part], toleran
 
 
 def _check_reach(module: nn.Module, call: Call, given: Sequence[Part], tolerance: float) -> None:
-    """Check what the output of one window is made of, in training."""
+    """Check what the output of one window depends on, in training."""
     import torch
 
     row = len(given[-1].mask) // 2
@@ -171,11 +171,11 @@ def _check_reach(module: nn.Module, call: Call, given: Sequence[Part], tolerance
         others = torch.arange(len(part.mask)) != row
         require(
             gradient[others].max().item() <= least,
-            f"in training, a window depends on {part.name} of the other windows of its batch, as it does where "
-            "normalisation takes its statistics from the batch",
+            f"in training, a window depends on {part.name} of the other windows of its batch, as with batch "
+            "normalisation",
         )
         hidden = gradient[row] * ~part.shown[row]
-        require(hidden.max().item() <= least, f"{part.name}: in training, what the mask hides changes what it shows")
+        require(hidden.max().item() <= least, f"{part.name}: in training, masked positions affect the output")
 
 
 def distance(one: Tensor, other: Tensor) -> float:

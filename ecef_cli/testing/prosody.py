@@ -1,4 +1,4 @@
-"""Does a prosody encoder keep its contract?"""
+"""Check the contract of a prosody encoder."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import ProsodyEncoder
     from ecef_cli.testing.modules import Part
 
-_LONGEST = 40  # positions; every length up to it is tried
+_LONGEST = 40  # positions; the check tries every length up to it
 
 
 def check_prosody_encoder(encoder: ProsodyEncoder, *, width: int = 64, tolerance: float = TOLERANCE) -> None:
     """Check the module that a prosody encoder builds, on windows of 1 to 40 positions, in evaluation and in training.
 
-    In training, windows may be warped and parts left out at random, but a window must not depend on the others of its
-    batch, among which may be one that ends later in the same dialogue. Layers such as `BatchNorm1d` are found by
-    what they do, not by their names: gradients run from one window to another. One that always uses stored statistics
-    passes.
+    In training, the module may warp windows and leave out parts at random, but a window must not depend on the others
+    of its batch, because one may end later in the same dialogue. The check detects layers such as `BatchNorm1d` by
+    gradients between windows, not by name. A layer that always uses stored statistics passes.
 
     Args:
         encoder: the encoder.
         width: d of the module.
-        tolerance: how far values may lie apart that are computed in another batch, relative to the largest or to 1.
+        tolerance: maximum difference of values between batches, relative to the largest or to 1.
 
     Raises:
-        AssertionError: it does not keep its contract.
+        AssertionError: the encoder breaks its contract.
     """
     import torch
 

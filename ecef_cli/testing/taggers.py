@@ -1,4 +1,4 @@
-"""Does a tagger keep its contract?"""
+"""Check the contract of a tagger."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ODD_LEMMAS = (
     "_",
     "東京",
 )
-"""Lemmas that a tagger must bear; most lexicons know only a few of them."""
+"""Lemmas that a tagger must handle; most lexicons know only a few of them."""
 
 _MOST_RELATIONS = 64
 
@@ -38,18 +38,18 @@ def check_tagger(tagger: Tagger, *, lemmas: Sequence[str] = ()) -> None:
 
     Args:
         tagger: the tagger.
-        lemmas: words that its source knows, among which relations hold; odd ones are added.
+        lemmas: words of its source with relations between them; the check adds unusual ones.
 
     Raises:
-        AssertionError: it does not keep its contract.
+        AssertionError: the tagger breaks its contract.
     """
     import numpy as np
 
     check_identity(tagger)
     relations, available = tagger.relations, tagger.available()
     require(isinstance(relations, tuple), "relations must be a tuple")
-    require(len(set(relations)) == len(relations), "a relation stands twice in relations")
-    require(len(relations) <= _MOST_RELATIONS, "a mask has room for 64 relations")
+    require(len(set(relations)) == len(relations), "duplicate relation in relations")
+    require(len(relations) <= _MOST_RELATIONS, "relations must be at most 64, the bits of a mask")
     require(
         all(isinstance(r, str) and isinstance(n, int) and n >= 0 for r, n in available.items()),
         "available() must map names of relations to numbers of pairs",
@@ -61,7 +61,7 @@ def check_tagger(tagger: Tagger, *, lemmas: Sequence[str] = ()) -> None:
     asked = list(dict.fromkeys([*lemmas, *ODD_LEMMAS]))
     masks = tagger.relate(asked)
     _check_masks(masks, len(asked), len(relations))
-    require(np.array_equal(masks, tagger.relate(asked)), "relate() gives something else the second time")
+    require(np.array_equal(masks, tagger.relate(asked)), "relate() returns different masks the second time")
     require(
         np.array_equal(masks, tagger.relate(asked[::-1])[::-1, ::-1]),
         "the relations between two words depend on the order of the lemmas",
@@ -74,7 +74,7 @@ def check_tagger(tagger: Tagger, *, lemmas: Sequence[str] = ()) -> None:
     for size in (0, 1):
         _check_masks(tagger.relate(asked[:size]), size, len(relations))
     if lemmas:
-        require(masks.any(), "no relation holds between any of the lemmas that were given")
+        require(masks.any(), "no relation holds between any of the given lemmas")
 
 
 def _check_letters(letters: Any) -> None:
@@ -93,4 +93,4 @@ def _check_masks(masks: Any, size: int, relations: int) -> None:
     require(np.array_equal(masks, masks.T), "masks must be symmetric: a relation holds in either direction")
     require(not masks.diagonal().any(), "the diagonal must be zero: no word is related to itself")
     highest = int(masks.max(initial=0))
-    require(highest.bit_length() <= relations, f"bit {highest.bit_length() - 1} is set, which is no relation")
+    require(highest.bit_length() <= relations, f"bit {highest.bit_length() - 1} is set, but there is no such relation")

@@ -1,4 +1,4 @@
-"""Does a text encoder keep its contract?"""
+"""Check the contract of a text encoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import TextEncoder
 
 PLAIN = ((0, "we won the game today"), (1, "that is good news"), (0, "yes and i am so happy"))
-_LONG = 150  # positions; longer windows share a batch with few others, for they take the most time
+_LONG = 150  # positions; longer windows share a batch with few others, because they take the most time
 
 
 def text_window(*turns: tuple[int, str]) -> TextWindow:
@@ -24,7 +24,7 @@ def text_window(*turns: tuple[int, str]) -> TextWindow:
 
 
 def odd_windows() -> dict[str, TextWindow]:
-    """Return windows that an encoder must bear, by what is odd about them."""
+    """Return unusual windows that an encoder must handle, by description."""
     return {
         "plain English": text_window(*PLAIN),
         "one word": text_window((0, "yes")),
@@ -43,14 +43,14 @@ def odd_windows() -> dict[str, TextWindow]:
 
 
 def check_text_encoder(encoder: TextEncoder, *, tolerance: float = TOLERANCE) -> None:
-    """Check a text encoder: shapes, coverage of positions, independence of windows, and what is trained.
+    """Check a text encoder: shapes, coverage of positions, independence of windows, trained layers.
 
     Args:
         encoder: the encoder, on the CPU.
-        tolerance: how far states may lie apart that are computed in another batch.
+        tolerance: maximum difference of states between batches.
 
     Raises:
-        AssertionError: it does not keep its contract.
+        AssertionError: the encoder breaks its contract.
     """
     check_identity(encoder)
     require(isinstance(encoder.width, int) and encoder.width > 0, "width must be a whole number above 0")
@@ -102,13 +102,13 @@ def _check_features(features: TextFeatures, window: TextWindow, width: int, name
     for label, values in (("first", first), ("last", last)):
         require(
             isinstance(values, np.ndarray) and values.dtype == np.int32 and values.shape == states.shape[:1],
-            f"{name}: {label} must be int32, with one value a state",
+            f"{name}: {label} must be int32, with one value per state",
         )
         require(
             ((values >= -1) & (values < window.positions)).all(),
             f"{name}: {label} names a position that the window does not have",
         )
-    require(((first == -1) == (last == -1)).all(), f"{name}: a state has a first position but no last, or reverse")
+    require(((first == -1) == (last == -1)).all(), f"{name}: a state has a first position but no last, or the reverse")
     require((first <= last).all(), f"{name}: a state covers positions that end before they begin")
     speaker = window.positions - 1 - len(window.turns[-1].words)
     require(speaker in _covered(features), f"{name}: no state covers the last turn's speaker")
@@ -120,7 +120,7 @@ def _covered(features: TextFeatures) -> set[int]:
 
 
 def _distance(one: TextFeatures, other: TextFeatures) -> float:
-    """Return the largest difference of two results' states, infinite where the positions differ."""
+    """Return the largest difference of two results' states, infinite if the positions differ."""
     import numpy as np
 
     if one.states.shape != other.states.shape:
@@ -137,10 +137,10 @@ def _check_trainable(encoder: TextEncoder, one: TextFeatures, other: TextFeature
 
     module, second = encoder.trainable(), encoder.trainable()
     if module is None or second is None:
-        require(module is second, "trainable() returns a module at one call and None at another")
+        require(module is second, "trainable() returns a module in one call and None in another")
         return
     parameters = [p for p in module.parameters() if p.requires_grad]
-    require(parameters, "trainable() returns a module in which nothing is trained")
+    require(parameters, "trainable() returns a module without trained parameters")
     others = {id(p) for p in second.parameters()}
     shared = any(id(p) in others for p in module.parameters())
     require(not shared, "trainable() must return a fresh copy at every call")
@@ -156,7 +156,7 @@ def _check_trainable(encoder: TextEncoder, one: TextFeatures, other: TextFeature
         noisy = _apply(module, torch.where(mask[..., None], states, 1e3), mask)
         require(
             (found - noisy)[mask].abs().max().item() <= tolerance * max(1.0, found[mask].abs().max().item()),
-            "trainable(): what the mask hides changes what it shows",
+            "trainable(): masked positions affect the output",
         )
         for row, real in enumerate((short, long)):
             bare = _apply(module, real[None], torch.ones(1, len(real), dtype=torch.bool))[0]

@@ -384,8 +384,8 @@ def test_small_layers_of_our_own_are_trained(bert: Path, vit: Path) -> None:
     ("options", "problem"),
     [
         ({"language": {"layers": [0, 4]}}, r"fusion\.language\.layers: .* has 4 layers, and no layer 4"),
-        ({"language": {"layers": [-5, 0]}}, "none is number -5"),
-        ({"blocks": 5}, "none is number -5"),
+        ({"language": {"layers": [-5, 0]}}, "no layer -5"),
+        ({"blocks": 5}, "no layer -5"),
         ({"patch": 8, "spectrum": {"bins": 32}}, r"fusion\.patch: 8, but the patches of .* are 16 by 16"),
     ],
 )

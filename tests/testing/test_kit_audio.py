@@ -119,15 +119,18 @@ def _not_first(wave: np.ndarray, waves: Sequence[np.ndarray]) -> float:
         (lambda f, *_: replace(f, frames=f.frames.astype(np.float64)), "frames must be float32"),
         (lambda f, *_: replace(f, frames=f.frames.T), r"must have the shape \(T, 3\)"),
         (lambda f, *_: replace(f, frames=f.frames[0]), r"must have the shape \(T, 3\), not \(3,\)"),
-        (lambda f, *_: replace(f, frames=f.frames[:0]), "one sample: there is no frame"),
+        (lambda f, *_: replace(f, frames=f.frames[:0]), "one sample: no frames"),
         (lambda f, *_: replace(f, frames=f.frames * np.float32(np.inf)), "not finite"),
-        (lambda f, *_: replace(f, rate=0.0), "rate must be frames a second, above 0"),
-        (lambda f, *_: replace(f, rate=float("nan")), "rate must be frames a second, above 0"),
+        (lambda f, *_: replace(f, rate=0.0), "rate must be frames per second, above 0"),
+        (lambda f, *_: replace(f, rate=float("nan")), "rate must be frames per second, above 0"),
         (lambda f, w, _: replace(f, rate=f.rate + (len(w) > RATE)), "the same for every wave, not 20 and 21"),
-        (lambda f, *_: replace(f, rate=2 * f.rate), r"frames at 40 a second last 0\.70 s, and the wave 1\.37 s"),
-        (_paused, "have .* frames, and .* samples have"),
-        (_overwrite, "changes the waves that it is given"),
-        (_into_a_buffer, "change when others are computed"),
+        (
+            lambda f, *_: replace(f, rate=2 * f.rate),
+            r"at 40 per second last 0\.70 s, but the wave lasts 1\.37 s",
+        ),
+        (_paused, "have .* frames, but .* samples have"),
+        (_overwrite, "changes its input"),
+        (_into_a_buffer, "change when other waves are encoded"),
         (_add(_noisy), "differ when computed a second time"),
         (_add(_loudest), "depend on another wave of the same length"),
         (_add(_longest), "on a longer wave in the batch, or on the padding"),
@@ -164,7 +167,7 @@ def test_an_encoder_that_remembers_what_it_heard_is_found() -> None:
         heard[0] = max(heard[0], float((wave**2).max()))
         return heard[0]
 
-    with pytest.raises(AssertionError, match="depend on the waves that were encoded before"):
+    with pytest.raises(AssertionError, match="depend on earlier waves"):
         check_audio_encoder(spoilt(_add(loudest_ever)))
 
 

@@ -76,9 +76,9 @@ class Compared(Dataset):
         (lambda _: (1,), "must return a tuple of lines"),
         (
             lambda whole: tuple(path.name for path in whole.sources),
-            "tells something else of the corpus when",
+            "returns different lines for the corpus",
         ),
-        (lambda whole: tuple(str(lost.error) for lost in whole.dropped), "tells something else of the corpus when"),
+        (lambda whole: tuple(str(lost.error) for lost in whole.dropped), "returns different lines for the corpus"),
     ],
 )
 def test_a_comparison_that_does_not_work_on_a_prepared_dataset_is_found(
@@ -107,7 +107,7 @@ def test_a_comparison_of_counts_passes_and_sees_the_same_of_a_prepared_dataset()
     ("found", "sentence"),
     [
         ([None], "must return a Corpus"),
-        ([corpus(), corpus(utterance())], "something else the second time"),
+        ([corpus(), corpus(utterance())], "different corpus the second time"),
         ([corpus(labels=())], "labels is empty"),
         ([corpus(labels=("joy", "joy"))], "duplicate labels"),
         ([corpus(sources=())], "sources must list the files read"),
@@ -122,7 +122,7 @@ def test_a_comparison_of_counts_passes_and_sees_the_same_of_a_prepared_dataset()
         ([corpus(utterance(text=" "))], "d, utterance 1: 'text' is empty and 'audio' is missing"),
         ([corpus(utterance(speaker=3))], "d, utterance 1: 'speaker' must be a string, not 3"),
         ([corpus(utterance(start=3.0, end=2.0))], "'end' .2 s. is not after 'start' .3 s."),
-        ([corpus(repaired={"dash": 0})], "what was mended to how often"),
+        ([corpus(repaired={"dash": 0})], "map repairs to their number"),
     ],
 )
 def test_a_wrong_reader_is_found(found: list[Any], sentence: str) -> None:

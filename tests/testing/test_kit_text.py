@@ -105,7 +105,7 @@ def _raise(*_: object) -> TextFeatures:
         (lambda f, *_: replace(f, states=f.states[:, :2]), r"must have the shape \(L, 4\)"),
         (lambda f, *_: replace(f, states=f.states * np.float32(np.nan)), "not finite"),
         (lambda f, *_: replace(f, first=f.first.astype(np.int64)), "first must be int32"),
-        (lambda f, *_: replace(f, last=f.last[:-1]), "last must be int32, with one value a state"),
+        (lambda f, *_: replace(f, last=f.last[:-1]), "last must be int32, with one value per state"),
         (lambda f, *_: replace(f, last=f.last + 1), "a position that the window does not have"),
         (lambda f, *_: replace(f, first=f.first * 0 - 1), "a first position but no last"),
         (lambda f, *_: replace(f, first=f.first[::-1].copy()), "end before they begin"),
@@ -157,11 +157,11 @@ SHARED = fresh()
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (Unmasked, "what the mask hides changes what it shows"),
+        (Unmasked, "masked positions affect the output"),
         (Narrow, "must map .* to the same shape"),
         (AcrossBatch, "depend on its batch or its padding"),
         (lambda: SHARED, "a fresh copy at every call"),
-        (lambda: fresh().requires_grad_(requires_grad=False), "nothing is trained"),
+        (lambda: fresh().requires_grad_(requires_grad=False), "without trained parameters"),
     ],
 )
 def test_wrong_trained_layers_are_found(make: Callable[[], nn.Module], sentence: str) -> None:
