@@ -22,7 +22,7 @@ import av, soundfile
 import ecef_cli.corpus.prepare
 import ecef_datasets.columns, ecef_datasets.jsonl, ecef_datasets.meld_pairing, ecef_datasets.meld_recordings
 import ecef_datasets.dailydialog, ecef_datasets.emorynlp, ecef_datasets.iemocap
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 
 WRITTEN = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -45,7 +45,7 @@ for line in sys.stdin:
         for stream in range(3):
             os.dup2(silent, stream)
         strike(*how)
-        os._exit(_run(arguments))
+        os._exit(run(arguments))
     _, status = os.waitpid(child, os.WUNTRACED)
     halted = os.WIFSTOPPED(status)
     print(json.dumps([child, None if halted else os.waitstatus_to_exitcode(status)]), flush=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 
 READER = """
 from ecef_cli.api import hookimpl
@@ -48,7 +48,7 @@ def prepare(work: Path, capsys: pytest.CaptureFixture[str]) -> Prepare:
 
     def run(*arguments: object) -> Outcome:
         capsys.readouterr()
-        code = _run(["--workspace", str(work), "prepare", *map(str, arguments)])
+        code = run_cli(["--workspace", str(work), "prepare", *map(str, arguments)])
         return Outcome(code, *capsys.readouterr())
 
     return run

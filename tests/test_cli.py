@@ -14,7 +14,7 @@ import pytest
 
 from ecef_cli.api.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem
 from ecef_cli.cli import main
-from ecef_cli.cli.main import COMMANDS, _run
+from ecef_cli.cli.main import COMMANDS, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,8 +54,8 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], None]:
 )
 def test_help_and_listings_import_nothing_heavy(arguments: list[str]) -> None:
     code = (
-        "import json, sys\nfrom ecef_cli.cli.main import _run\n"
-        f"_run({arguments!r})\n"
+        "import json, sys\nfrom ecef_cli.cli.main import run\n"
+        f"run({arguments!r})\n"
         f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr)"
     )
     environment = os.environ | BUILT_IN_ONLY
@@ -109,7 +109,7 @@ def test_completion_after_a_misspelt_subcommand_is_silent_about_it() -> None:
 
 
 def test_help_shows_every_subcommand_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["--help"]) == 0
+    assert run(["--help"]) == 0
     out = capsys.readouterr().out
     assert all(f"  {name} " in out and line in out for name, line in COMMANDS.items())
 
@@ -118,12 +118,12 @@ def test_help_shows_every_subcommand_on_stdout(capsys: pytest.CaptureFixture[str
 def test_a_group_alone_prints_its_help_and_is_a_usage_error(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    assert _run(arguments) == 2
+    assert run(arguments) == 2
     assert "Commands:" in capsys.readouterr().err
 
 
 def test_a_misspelt_subcommand_is_answered_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["preparr"]) == 2
+    assert run(["preparr"]) == 2
     captured = capsys.readouterr()
     assert "Did you mean 'prepare'?" in captured.err
     assert captured.out == ""
@@ -133,20 +133,20 @@ def test_a_misspelt_subcommand_is_answered_with_the_nearest_one(capsys: pytest.C
 def test_a_command_line_that_makes_no_sense_is_a_usage_error(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    assert _run(arguments) == 2
+    assert run(arguments) == 2
     assert capsys.readouterr().err.startswith("ecef: ")
 
 
 def test_version_is_the_distribution_s(capsys: pytest.CaptureFixture[str]) -> None:
     from importlib.metadata import version
 
-    assert _run(["--version"]) == 0
+    assert run(["--version"]) == 0
     assert capsys.readouterr().out.strip() == f"ecef, version {version('ecef-cli')}"
 
 
 def test_offline_is_told_to_the_hub_before_anything_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
-    assert _run(["--offline", "plugins"]) == 0
+    assert run(["--offline", "plugins"]) == 0
     assert os.environ["HF_HUB_OFFLINE"] == "1"
 
 
@@ -179,7 +179,7 @@ def test_an_error_becomes_one_line_and_its_exit_code(
     text: str | None,
 ) -> None:
     failing(error)
-    assert _run(["plugins"]) == code
+    assert run(["plugins"]) == code
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.strip() == ("" if text is None else f"ecef: {text}")
@@ -190,7 +190,7 @@ def test_verbose_adds_the_traceback(
     failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
     failing(error)
-    _run(["-v", "plugins"])
+    run(["-v", "plugins"])
     err = capsys.readouterr().err
     assert "Traceback (most recent call last)" in err
     assert "raise error" in err
@@ -201,7 +201,7 @@ def test_a_v_that_is_another_option_s_value_asks_for_no_traceback(
     failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     failing(ValueError("bad value"))
-    _run(["--workspace", "-v", "plugins"])
+    run(["--workspace", "-v", "plugins"])
     assert "Traceback" not in capsys.readouterr().err
 
 
@@ -271,7 +271,7 @@ def test_an_interrupted_command_says_whether_it_goes_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"ecef_cli.cli.{arguments[0]}.command", command)
-    assert _run(arguments) == main.INTERRUPTED
+    assert run(arguments) == main.INTERRUPTED
     assert capsys.readouterr().err.split("\n")[-2:] == [f"ecef: {said}", ""]
 
 

@@ -12,7 +12,7 @@ import pytest
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.api.errors import DataError, RecipeError
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.corpus.manifest import load_prepared, save_prepared
 from ecef_cli.corpus.relabel import relabel, without_label
 from ecef_cli.recipe.labels import LabelSet, label_sets, read_label_set
@@ -265,25 +265,25 @@ def test_a_wrong_file_is_named_with_its_line(
 ) -> None:
     path = tmp_path / "moods.yaml"
     path.write_text(text)
-    assert _run(["recipes", "labels", str(path)]) == 2
+    assert run(["recipes", "labels", str(path)]) == 2
     assert problem.format(path=path) in capsys.readouterr().err
 
 
 def test_the_command_lists_sets_and_prints_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["recipes", "labels", "--format", "jsonl"]) == 0
+    assert run(["recipes", "labels", "--format", "jsonl"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["name"] for row in rows] == list(label_sets())
     assert rows[1]["labels"] == ["neutral", "happy", "angry", "sad"]
-    assert _run(["recipes", "labels", "--format", "table"]) == 0
+    assert run(["recipes", "labels", "--format", "table"]) == 0
     assert "neutral, positive, negative" in capsys.readouterr().out
-    assert _run(["recipes", "labels", "ekman6"]) == 0
+    assert run(["recipes", "labels", "ekman6"]) == 0
     path = tmp_path / "ekman.yaml"
     path.write_text(capsys.readouterr().out)
     assert read_label_set(str(path)) == label_sets()["ekman6"]
-    assert _run(["recipes", "labels", "ekman"]) == 2
+    assert run(["recipes", "labels", "ekman"]) == 2
     assert "did you mean 'ekman6'?" in capsys.readouterr().err
-    assert _run(["recipes", "labels", "ekman6", "--format", "json"]) == 2
-    assert _run(["recipes", "labels", str(tmp_path / "none.yaml")]) == 2
+    assert run(["recipes", "labels", "ekman6", "--format", "json"]) == 2
+    assert run(["recipes", "labels", str(tmp_path / "none.yaml")]) == 2
 
 
 def test_a_set_by_name_can_be_set_on_a_recipe_that_comes_with_ecef() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ecef_cli.api.components import TrainingEvent
 from ecef_cli.api.errors import PluginError
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.plugin import manager as registry_module
 from ecef_cli.plugin.manager import GROUP, KINDS, Registry, discover, get_registry
 
@@ -156,7 +156,7 @@ def test_two_components_of_one_name_are_an_error_that_names_both_distributions(
 ) -> None:
     install("first-dist", hook(name="same"))
     install("second-dist", hook(name="same"))
-    assert _run(["plugins"]) == 4
+    assert run(["plugins"]) == 4
     (line,) = lines(capsys)
     assert "two tagger components are called 'same': one of first-dist, one of second-dist" in line
 
@@ -203,7 +203,7 @@ def test_ecef_plugins_with_an_unknown_name_is_an_error_with_the_nearest_right_on
 ) -> None:
     install("first-dist", hook())
     monkeypatch.setenv("ECEF_PLUGINS", "frist-dist")
-    assert _run(["plugins"]) == 4
+    assert run(["plugins"]) == 4
     (line,) = lines(capsys)
     assert "'frist-dist', which is not installed (did you mean 'first-dist'?)" in line
 
@@ -226,7 +226,7 @@ def test_strict_plugins_makes_a_failure_fatal(
 ) -> None:
     install("bad-dist", "raise RuntimeError('broken')")
     monkeypatch.setenv("ECEF_STRICT_PLUGINS", value)
-    assert _run(["plugins"]) == code
+    assert run(["plugins"]) == code
     (line,) = lines(capsys)
     assert "bad-dist" in line
     assert "RuntimeError: broken" in line

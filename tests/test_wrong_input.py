@@ -12,7 +12,7 @@ import pytest
 import yaml
 from conftest import toy_recipe
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.runs.run import Run
 from ecef_cli.workspace import Workspace
 
@@ -25,7 +25,7 @@ def ecef(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Run a command in an empty workspace; return its exit code and the last line on stderr."""
 
     def run(*arguments: object, workspace: Path | None = None) -> tuple[int, str]:
-        code = _run(["--workspace", str(workspace or tmp_path / "work"), *map(str, arguments)])
+        code = run_cli(["--workspace", str(workspace or tmp_path / "work"), *map(str, arguments)])
         return code, capsys.readouterr().err.strip()
 
     return run

@@ -130,16 +130,16 @@ def main(args: Sequence[str] | None = None) -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, as by `>&-`, which is not an error
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
-    code = _run(list(sys.argv[1:] if args is None else args))
+    code = run(list(sys.argv[1:] if args is None else args))
     try:
         sys.stdout.flush()
     except OSError:
-        _silence()  # `_run` has reported it; the interpreter's last flush would print it again, as a traceback
+        _silence()  # `run` has reported it; the interpreter's last flush would print it again, as a traceback
     gc.freeze()  # the process ends: Python need not look for cycles among all that PyTorch's modules hold
     sys.exit(code)
 
 
-def _run(arguments: list[str]) -> int:
+def run(arguments: list[str]) -> int:
     """Return the exit code of a command line; every error becomes words here and nowhere else."""
     try:
         result: Any = ecef.main(arguments, prog_name="ecef", standalone_mode=False)

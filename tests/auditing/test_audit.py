@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import save_toy_dataset, save_voiced_dataset, toy_dialogue, toy_recipe, voiced_recipe
 
-from ecef_cli.cli.main import _run as ecef
+from ecef_cli.cli.main import run as ecef
 from ecef_cli.corpus.checks.check import Check
 from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.evaluation.audit.audit import audit_recipe, audit_run

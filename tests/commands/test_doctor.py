@@ -17,7 +17,7 @@ import pytest
 
 from ecef_cli.api.libraries import cure
 from ecef_cli.cli.doctor import _show
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.doctor import servers
 from ecef_cli.doctor.libraries import PAIR
 from ecef_cli.doctor.machine import folder
@@ -271,7 +271,7 @@ def test_a_server_that_is_down_or_refuses_is_bad(server: _Server, monkeypatch: p
 
 
 def test_online_and_offline_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["--offline", "doctor", "--online"]) == 2
+    assert run(["--offline", "doctor", "--online"]) == 2
     assert "--offline forbids that" in capsys.readouterr().err
 
 

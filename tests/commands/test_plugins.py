@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.plugin.manager import KINDS, get_registry
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _built_in_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, str]]:
-    assert _run(["plugins", *arguments]) == 0
+    assert run(["plugins", *arguments]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -49,10 +49,10 @@ def test_every_kind_may_be_asked_for_also_where_nothing_is_installed(
 
 def test_the_formats_hold_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     expected = rows(capsys)
-    _run(["plugins", "--format", "json"])
+    run(["plugins", "--format", "json"])
     assert json.loads(capsys.readouterr().out) == expected
-    _run(["plugins", "--format", "csv"])
+    run(["plugins", "--format", "csv"])
     assert list(csv.DictReader(io.StringIO(capsys.readouterr().out))) == expected
-    _run(["plugins", "--format", "table"])
+    run(["plugins", "--format", "table"])
     table = capsys.readouterr().out
     assert all(row["name"] in table and row["summary"] in table for row in expected)

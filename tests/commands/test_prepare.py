@@ -263,7 +263,7 @@ def test_the_examples_prepare_once_they_have_labels(prepare: Prepare, work: Path
 
 def test_its_help_imports_no_reader() -> None:
     code = (
-        "import sys; from ecef_cli.cli.main import _run; _run(['prepare', '--help']); "
+        "import sys; from ecef_cli.cli.main import run; run(['prepare', '--help']); "
         "print([m for m in ('torch', 'numpy', 'pydantic', 'pluggy', 'ecef_datasets') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

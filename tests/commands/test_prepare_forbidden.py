@@ -10,7 +10,7 @@ from forbidden import Forbid
 from prepared import Outcome, Prepare, write_dialogue
 from recorded import record
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 
 DENIED = "Permission denied"
 MEND = " (make it readable, or give sources beside it)"
@@ -189,7 +189,7 @@ def test_other_commands_name_the_folder_without_advice_on_tracebacks(
 ) -> None:
     prepare("jsonl", "--source", calls)
     folder = forbid(work / "jsonl")
-    assert _run(["--workspace", str(work), "tag", "--dataset", "jsonl"]) == 1
+    assert run(["--workspace", str(work), "tag", "--dataset", "jsonl"]) == 1
     assert capsys.readouterr().err == f"ecef: {folder}: {DENIED}\n"
 
 

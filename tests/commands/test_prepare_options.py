@@ -11,7 +11,7 @@ import pytest
 from pydantic import Field
 
 from ecef_cli.api.errors import RecipeError
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.recipe.strict_yaml import parse_value
 from ecef_cli.workspace import Workspace
@@ -63,7 +63,7 @@ def prepare(tmp_path: Path, capsys) -> Callable[..., tuple[int, str]]:
     def run(reader: str, *options: str, **given: str) -> tuple[int, str]:
         arguments = [part for option in options for part in ("--option", option)]
         arguments += [part for name, value in given.items() for part in (f"--{name}", value)]
-        code = _run(["--workspace", str(tmp_path / "work"), "prepare", reader, *arguments])
+        code = run_cli(["--workspace", str(tmp_path / "work"), "prepare", reader, *arguments])
         return code, capsys.readouterr().err
 
     return run

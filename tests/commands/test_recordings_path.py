@@ -12,7 +12,7 @@ from conftest import SAYINGS, VOICES, save_voice, voiced_dialogue, voiced_recipe
 from recorded import one_of_each_fault
 
 from ecef_cli.api.dialogue import to_json
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.runs.run import Run
 
 Ecef = Callable[..., tuple[int, str, str]]
@@ -29,7 +29,7 @@ def ecef(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ecef:
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = _run(["--workspace", str(tmp_path / "work"), *map(str, arguments)])
+        code = run_cli(["--workspace", str(tmp_path / "work"), *map(str, arguments)])
         return code, *capsys.readouterr()
 
     return run

@@ -12,7 +12,7 @@ import pytest
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.errors import DataError, UsageProblem
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.corpus.manifest import load_prepared, save_prepared
 from ecef_cli.evaluation.evaluate import evaluate
 from ecef_cli.evaluation.label_mapping import LabelMapping
@@ -174,14 +174,14 @@ def test_the_command_prints_by_which_labels_and_how_much_was_left_out(
     path.write_text("up: [joy, excited]\ndown: [anger, mad]\n")
     base = ["--workspace", str(toy_workspace.root), "eval", str(run.folder), "--device", "cpu", "--draws", "20"]
     page = tmp_path / "page.html"
-    code = _run([*base, "--dataset", cousin, "--label-map", str(path), "--format", "table", "--report", str(page)])
+    code = run_cli([*base, "--dataset", cousin, "--label-map", str(path), "--format", "table", "--report", str(page)])
     printed = capsys.readouterr().out
     assert code == 0
     assert "ERC on cousin test by moods, " in printed
     assert "Labels of moods; the run's joy as up, anger as down; its probability of neutral is left out, " in printed
     assert "cousin test by moods" in page.read_text()
-    assert _run([*base, "--label-map", "moods7"]) == 2
-    assert _run([*base, "--label-map", "meld7", "--paper", "table1"]) == 2
+    assert run_cli([*base, "--label-map", "moods7"]) == 2
+    assert run_cli([*base, "--label-map", "meld7", "--paper", "table1"]) == 2
 
 
 def test_a_run_is_trained_with_the_labels_of_a_set_and_measured_anywhere(

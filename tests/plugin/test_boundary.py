@@ -123,7 +123,7 @@ def test_verbose_shows_where_in_the_reader(
     work: Path, calls: Install, capsys: pytest.CaptureFixture[str], body: str
 ) -> None:
     calls(body)
-    assert _run(["-v", "--workspace", str(work), "prepare", "calls", "--source", "x"]) == 4
+    assert run(["-v", "--workspace", str(work), "prepare", "calls", "--source", "x"]) == 4
     err = capsys.readouterr().err
     assert "Traceback (most recent call last)" in err
     assert body in err

@@ -11,7 +11,7 @@ from meld_server import serving
 from meld_small import CLIPS, TABLES
 from web_server import WebServer
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.download import web
 from ecef_datasets import clip_pool
 
@@ -21,7 +21,7 @@ def prepare_meld(work: Path, capsys) -> Callable[..., tuple[int, str]]:
     """Return what runs `prepare meld` and returns the exit code and what was said on stderr."""
 
     def run(*arguments: object) -> tuple[int, str]:
-        code = _run(["--workspace", str(work), "prepare", "meld", *map(str, arguments)])
+        code = run_cli(["--workspace", str(work), "prepare", "meld", *map(str, arguments)])
         return code, capsys.readouterr().err
 
     return run
@@ -72,7 +72,7 @@ def download(server: WebServer, tmp_path: Path, capsys) -> Callable[..., tuple[i
 
     def run(*arguments: str) -> tuple[int, str]:
         given = ("--option", f"tables={server.address}/data", "--option", f"archive={server.address}/MELD.Raw.tar.gz")
-        code = _run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", *given, *arguments])
+        code = run_cli(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", *given, *arguments])
         return code, capsys.readouterr().err
 
     return run

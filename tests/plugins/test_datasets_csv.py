@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecef_cli.api.errors import DataError
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.testing import check_dataset
 from ecef_datasets.columns import DELIMITERS, TableDialogues, TableOptions
 
@@ -251,7 +251,7 @@ def test_prepare_reads_a_table_and_says_which_columns(tmp_path: Path, capsys: py
     source = write(tmp_path / "calls.csv", CALLS.replace(",", ";"))
     options = [part for key, column in MAP.items() for part in ("--option", f"{key}={column}")]
     arguments = ["prepare", "csv", "--source", str(source), "--name", "calls", *options]
-    code = _run(["--workspace", str(tmp_path / "work"), *arguments, "--option", "delimiter=semicolon"])
+    code = run(["--workspace", str(tmp_path / "work"), *arguments, "--option", "delimiter=semicolon"])
     said = capsys.readouterr().err
     assert code == 0, said
     assert "columns: text from 'said', speaker from 'who'" in said

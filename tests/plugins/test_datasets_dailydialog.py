@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ecef_cli.api.errors import DataError
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.testing import check_dataset
 from ecef_datasets.dailydialog import DIALOGUES, EMOTIONS, FOLDERS, LABELS, DailyDialog, DailyDialogOptions
 
@@ -195,19 +195,19 @@ def test_what_is_left_out_as_a_duplicate_counts_all_the_same(
     source = write_published(tmp_path)
     work = tmp_path / "work"
     prepare = ["--workspace", str(work), "prepare"]
-    assert _run([*prepare, "dailydialog", "--source", str(source), "--option", "duplicates=drop"]) == 0
+    assert run([*prepare, "dailydialog", "--source", str(source), "--option", "duplicates=drop"]) == 0
     said = capsys.readouterr().err
     assert "dropped 200: the same dialogue is in train" in said
     assert "counts differ" not in said
     path = work / "dailydialog" / "dataset.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
     assert sum(len(item["emotions"]) for item in facts["dropped"]) > 200
-    assert _run([*prepare, "--check", "dailydialog"]) == 0
+    assert run([*prepare, "--check", "dailydialog"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["status"] == "passed"
     for item in facts["dropped"]:  # a dataset of an earlier version does not say what it left out
         del item["emotions"]
     path.write_text(json.dumps(facts), encoding="utf-8")
-    assert _run([*prepare, "--check", "dailydialog"]) == 0
+    assert run([*prepare, "--check", "dailydialog"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["status"] == "passed"
     path.write_text(json.dumps({**facts, "dropped": facts["dropped"][1:]}), encoding="utf-8")
     assert _run([*prepare, "--check", "dailydialog"]) == 0
@@ -219,9 +219,9 @@ def test_prepare_reports_duplicates_and_drops_them_when_asked(
 ) -> None:
     source = write(tmp_path / "release", test=[SMALL["train"][0], *SMALL["test"]])
     prepare = ["--workspace", str(tmp_path / "work"), "prepare", "dailydialog", "--source", str(source)]
-    assert _run(prepare) == 0
+    assert run(prepare) == 0
     assert "the same dialogue in several splits: train_1, test_1" in capsys.readouterr().err
-    assert _run([*prepare, "--name", "clean", "--option", "duplicates=drop"]) == 0
+    assert run([*prepare, "--name", "clean", "--option", "duplicates=drop"]) == 0
     said = capsys.readouterr()
     assert "dropped 1: the same dialogue is in train (test/dialogues_test.txt:1)" in said.err
     assert "several splits" not in said.err

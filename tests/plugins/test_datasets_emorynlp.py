@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ecef_cli.api.errors import DataError
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.testing import check_dataset
 from ecef_datasets.emorynlp import CSV_FILES, EMOTIONS, JSON_FILES, LABELS, SCENES, EmoryNlp
 
@@ -284,7 +284,7 @@ def test_numbers_are_compared_with_those_published(tmp_path: Path) -> None:
 
 def test_prepare_goes_through(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_json(tmp_path / "json")
-    assert _run(["--workspace", str(tmp_path / "work"), "prepare", "emorynlp", "--source", str(source)]) == 0
+    assert run(["--workspace", str(tmp_path / "work"), "prepare", "emorynlp", "--source", str(source)]) == 0
     said = capsys.readouterr()
     assert '"split": "dev", "dialogues": 1, "utterances": 3, "neutral": 1, "joyful": 1' in said.out
     assert "counts differ from emorynlp/emotion-detection: scenes in train 1 instead of 713" in said.err

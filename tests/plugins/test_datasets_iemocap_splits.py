@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_datasets.iemocap import IemocapOptions
 from ecef_datasets.iemocap_published import DEV_DIALOGUES, EMOTIONS, FOUR_BY_SESSION
 
@@ -105,11 +105,11 @@ def test_a_prepared_release_is_compared_again_with_the_options_that_it_had(
         write_dialogue(release, name, turns)
     work = ["--workspace", str(tmp_path / "work"), "prepare"]
     given = [part for option in options for part in ("--option", option)]
-    assert _run([*work, "iemocap", "--source", str(release), "--option", "audio=false", *given]) == 0
+    assert run([*work, "iemocap", "--source", str(release), "--option", "audio=false", *given]) == 0
     facts = json.loads((tmp_path / "work" / "iemocap" / "dataset.json").read_text())
     said = capsys.readouterr().err
     assert all(f"warning: {line}" in said for line in facts.get("published", ()))
-    assert _run([*work, "--check", "iemocap"]) == 0
+    assert run([*work, "--check", "iemocap"]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["problems"] == facts.get("published", [])
     assert found["status"] == ("noted" if "labels=iemocap6" in options else "passed")
@@ -125,9 +125,9 @@ def test_prepare_goes_through_and_says_what_it_found(release: Path, capsys: pyte
     wav = release / "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"
     wav.write_bytes(b"no sound")
     work = ["--workspace", str(release.parent / "work"), "prepare", "iemocap", "--source", str(release.parent)]
-    assert _run([*work]) == 3
+    assert run([*work]) == 3
     assert f"recording {wav}" in capsys.readouterr().err
-    assert _run([*work, "--tolerate", "1", "--option", "labels=iemocap6", "--option", "split=loso2"]) == 0
+    assert run([*work, "--tolerate", "1", "--option", "labels=iemocap6", "--option", "split=loso2"]) == 0
     said = capsys.readouterr()
     assert f"left with text alone 1: recording {wav}: is no audio that can be read (" in said.err
     assert "counts differ from the release" in said.err

@@ -10,7 +10,7 @@ import pytest
 from meld_server import ARCHIVE, HALF, OTHER, after_tables, archives, serving
 from web_server import WebServer, drip, hang_up, status
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.download import web
 from ecef_cli.workspace import Workspace
@@ -148,7 +148,7 @@ def public(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str
 
 def ask(server: WebServer, tmp_path: Path, capsys) -> tuple[int, str]:
     given = ("--option", f"tables={server.address}/data")
-    code = _run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", *given])
+    code = run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", *given])
     return code, capsys.readouterr().err
 
 
@@ -184,16 +184,16 @@ def test_the_known_checksums_are_those_of_the_tables_at_hand(shared_data: Path) 
     ],
 )
 def test_a_wrong_option_is_told_before_anything_is_asked(tmp_path: Path, capsys, option: str, problem: str) -> None:
-    code = _run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", "--option", option])
+    code = run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", "--option", option])
     assert code == 2
     assert problem in capsys.readouterr().err
 
 
 def test_a_corpus_without_a_download_says_so(tmp_path: Path, capsys) -> None:
-    assert _run(["--workspace", str(tmp_path / "work"), "prepare", "jsonl", "--download"]) == 2
+    assert run(["--workspace", str(tmp_path / "work"), "prepare", "jsonl", "--download"]) == 2
     assert "this corpus cannot be downloaded (give its files with --source)" in capsys.readouterr().err
 
 
 def test_nothing_to_read_is_told(tmp_path: Path, capsys) -> None:
-    assert _run(["--workspace", str(tmp_path / "work"), "prepare", "meld"]) == 2
+    assert run(["--workspace", str(tmp_path / "work"), "prepare", "meld"]) == 2
     assert "there is nothing to read (give --source, or --download" in capsys.readouterr().err

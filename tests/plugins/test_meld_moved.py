@@ -13,7 +13,7 @@ from recorded import Energies, extraction, record
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.corpus.manifest import load_prepared, manifest_texts, recording_name, text_checksum
 from ecef_cli.corpus.scan import scan_recordings
 from ecef_cli.corpus.tolerance import Tolerance
@@ -31,7 +31,7 @@ def ecef(capsys: pytest.CaptureFixture[str]) -> Ecef:
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = _run([*map(str, arguments)])
+        code = run_cli([*map(str, arguments)])
         return code, *capsys.readouterr()
 
     return run

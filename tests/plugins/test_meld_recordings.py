@@ -11,7 +11,7 @@ from meld_archive import FOLDERS, clip, packed, raw, table, write
 from meld_small import CLIPS, EVERY, ROWS, SOUND, TABLES, heard, unpack
 
 from ecef_cli.audio.reading import read_wave
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 
 pytest_plugins = ["meld_fixtures"]
 
@@ -187,7 +187,7 @@ def test_of_several_forms_in_one_folder_the_best_is_taken(
 def test_a_workspace_within_the_source_is_no_source(archive: Path, tmp_path: Path, capsys) -> None:
     tree = unpack(archive, tmp_path / "tree")
     for _ in range(2):
-        code = _run(["--workspace", str(tree / "ecef-work"), "prepare", "meld", "--source", str(tree)])
+        code = run(["--workspace", str(tree / "ecef-work"), "prepare", "meld", "--source", str(tree)])
         assert code == 0, capsys.readouterr().err
     assert "nothing to do" in capsys.readouterr().err
 

@@ -30,7 +30,7 @@ from test_datasets_emorynlp import SCENE, episodes, scene
 from test_datasets_emorynlp import write_json as write_emorynlp
 
 from ecef_cli.api.errors import DataError
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.corpus.manifest import Prepared, load_prepared
 from ecef_cli.workspace import Workspace
 
@@ -117,7 +117,7 @@ class Case:
         return itertools.count(1) if self.every else sample
 
     def run(self, arguments: list[str], *further: str) -> tuple[int, str]:
-        code = _run([*arguments, *further])
+        code = run_cli([*arguments, *further])
         return code, self.capsys.readouterr().err
 
     def load(self) -> tuple[Prepared, list[bytes]] | None:

@@ -15,7 +15,7 @@ from meld_small import CLIPS, EVERY, TABLES
 from moments import Moments, serving
 from web_server import Handler, WebServer, status
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.workspace import Workspace
 
@@ -59,22 +59,22 @@ def test_the_second_is_told_who_is_at_it_and_changes_nothing(
     tmp_path: Path, source: Path, moments: Moments, capsys, moment: int
 ) -> None:
     work = tmp_path / "work"
-    _run(arguments(work, source))
+    run(arguments(work, source))
     first, second = (arguments(work, source, "--option", f"seed={seed}", "--force") for seed in (1, 2))
     with moments.halted(first, moment) as process:
         before = files(work)
         capsys.readouterr()
-        assert _run(second) == 1
+        assert run(second) == 1
         told = f"ecef: the dataset 'talk' {BUSY}, {process} on {os.uname().nodename} (wait until it has ended)\n"
         assert capsys.readouterr().err == told
         assert files(work) == before
-    assert _run(arguments(work, source, "--option", "seed=1")) == 0
+    assert run(arguments(work, source, "--option", "seed=1")) == 0
     assert "nothing to do" in capsys.readouterr().err
-    assert _run(second) == 0
+    assert run(second) == 0
 
 
 def test_of_two_with_the_same_sources_both_find_the_same(tmp_path: Path, source: Path) -> None:
-    assert _run(arguments(tmp_path / "alone", source)) == 0
+    assert run(arguments(tmp_path / "alone", source)) == 0
     work = tmp_path / "work"
     ends = at_once(*[arguments(work, source)] * 2)
     assert 0 in {code for code, _ in ends}
@@ -87,7 +87,7 @@ def test_of_two_with_different_options_one_wins_whole(tmp_path: Path, source: Pa
     options = [("--force", "--option", f"seed={seed}") for seed in (1, 2)]
     whole = []
     for number, option in enumerate(options):
-        assert _run(arguments(tmp_path / f"alone{number}", source, *option)) == 0
+        assert run(arguments(tmp_path / f"alone{number}", source, *option)) == 0
         whole.append(files(tmp_path / f"alone{number}"))
     assert whole[0] != whole[1]
     for _ in range(3):
@@ -123,7 +123,7 @@ def test_two_of_different_names_share_what_is_downloaded(tmp_path: Path, monkeyp
             if code:
                 assert code == 1
                 assert "another process is downloading" in said
-                assert _run(command) == 0
+                assert run(command) == 0
         assert sorted(server.paths()) == sorted(set(server.paths())), "each file is downloaded once"
     finally:
         server.stop()

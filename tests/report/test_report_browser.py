@@ -23,7 +23,7 @@ from conftest import FEELINGS, save_voice
 from page_reader import HOSTILE
 from PIL import Image
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.reports.evaluation import Grid, Line, Mistake, Section, eval_report
 from ecef_cli.reports.model import identify
 from ecef_cli.runs.run import Run
@@ -133,7 +133,7 @@ def page(fused_run: Run, tmp_path_factory: pytest.TempPathFactory, requests: tup
     (folder / "talk.jsonl").write_text("\n".join(map(json.dumps, rows)))
     out = folder / "page.html"
     arguments = ["predict", folder / "talk.jsonl", "--model", fused_run.folder, "--report", out, "--device", "cpu"]
-    assert _run(list(map(str, arguments))) == 0
+    assert run(list(map(str, arguments))) == 0
     return out
 
 

@@ -14,7 +14,7 @@ from conftest import save_voice
 from page_reader import HOSTILE, Element, check_page, read_page
 
 from ecef_cli.audio.reading import read_wave
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.reports import recorder, sound
 from ecef_cli.reports.page import LONGEST_TEXT, visible
 from ecef_cli.runs.run import Run
@@ -35,7 +35,7 @@ def ecef(tmp_path: Path, toy_run: Run, capsys: pytest.CaptureFixture[str]):
         lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
         file.write_text("\n".join(lines), encoding="utf-8")
         command = ["predict", file, "--model", model.folder, "--report", page, "--device", "cpu", *options]
-        code = _run(list(map(str, command)))
+        code = run_cli(list(map(str, command)))
         out, err = capsys.readouterr()
         return code, out, err, page.read_text(encoding="utf-8") if page.exists() else None
 
@@ -113,7 +113,7 @@ def test_forecasts_stand_beside_what_came_and_beside_labels(ecef) -> None:
 
 def test_the_rows_on_stdout_are_the_same_with_a_report(ecef, toy_run: Run, tmp_path: Path, capsys) -> None:
     _, out, _, _ = ecef(TALK)
-    _run(["predict", str(tmp_path / "talk.jsonl"), "--model", str(toy_run.folder), "--device", "cpu"])
+    run_cli(["predict", str(tmp_path / "talk.jsonl"), "--model", str(toy_run.folder), "--device", "cpu"])
     assert capsys.readouterr().out == out
     _, table, _, _ = ecef(TALK, "--format", "table")
     assert "next will feel" in table
@@ -284,7 +284,7 @@ def test_a_page_that_cannot_be_is_refused_before_any_work(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "talk.jsonl").write_text(json.dumps(TALK[0]))
-    code = _run(["predict", file, "--report", report])
+    code = run_cli(["predict", file, "--report", report])
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert expected in err
@@ -292,6 +292,6 @@ def test_a_page_that_cannot_be_is_refused_before_any_work(
 
 
 def test_a_missing_file_is_told_and_leaves_no_page(tmp_path: Path, capsys) -> None:
-    assert _run(["predict", str(tmp_path / "gone.jsonl"), "--report", str(tmp_path / "page.html")]) == 3
+    assert run_cli(["predict", str(tmp_path / "gone.jsonl"), "--report", str(tmp_path / "page.html")]) == 3
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "page.html").exists()

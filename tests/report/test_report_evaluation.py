@@ -13,7 +13,7 @@ import pytest
 from page_reader import check_page, read_page
 from sklearn.metrics import f1_score
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.evaluation.bootstrap import Draws
 from ecef_cli.evaluation.evaluate import evaluate
@@ -33,7 +33,7 @@ def report(toy_workspace: Workspace, toy_run: Run) -> Report:
 def test_pictures_and_page_of_a_run(toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys) -> None:
     page, plots = tmp_path / "new" / "page.html", tmp_path / "plots"
     arguments = ["eval", toy_run.folder, "--draws", 50, "--device", "cpu", "--plots", plots, "--report", page]
-    assert _run(["--workspace", str(toy_workspace.root), *map(str, arguments)]) == 0
+    assert run(["--workspace", str(toy_workspace.root), *map(str, arguments)]) == 0
     out, err = capsys.readouterr()
     found = json.loads(out)
     names = {f"shared-toy-test-{task}-{kind}" for task in ("erc", "epc") for kind in ("confusion", "f1", "reliability")}
@@ -57,7 +57,7 @@ def test_two_runs_are_compared_in_one_page(toy_workspace: Workspace, toy_run: Ru
     shutil.copytree(toy_run.folder, tmp_path / "other")
     page = tmp_path / "page.html"
     arguments = ["eval", toy_run.folder, tmp_path / "other", "--draws", 50, "--device", "cpu", "--report", page]
-    assert _run(["--workspace", str(toy_workspace.root), *map(str, arguments)]) == 0
+    assert run(["--workspace", str(toy_workspace.root), *map(str, arguments)]) == 0
     capsys.readouterr()
     html = read_page(page.read_text(encoding="utf-8"))
     check_page(html)
@@ -69,7 +69,7 @@ def test_two_runs_are_compared_in_one_page(toy_workspace: Workspace, toy_run: Ru
 
 
 def test_a_page_that_cannot_be_written_is_told_before_measuring(toy_run: Run, tmp_path: Path, capsys) -> None:
-    assert _run(["eval", str(toy_run.folder), "--report", str(tmp_path)]) == 2
+    assert run(["eval", str(toy_run.folder), "--report", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 

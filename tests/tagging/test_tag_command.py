@@ -11,7 +11,7 @@ import pytest
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import read_dialogues
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.workspace import Workspace
 
@@ -36,7 +36,7 @@ def dialogue(tmp_path: Path) -> Path:
 
 
 def rows(capsys: pytest.CaptureFixture[str], *arguments: str | Path | int) -> list[dict[str, Any]]:
-    assert _run(["tag", *map(str, arguments)]) == 0
+    assert run(["tag", *map(str, arguments)]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -66,7 +66,7 @@ def test_the_figure_is_an_upper_triangle_with_the_words_at_the_top_and_right(
     dialogue: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    assert _run(["tag", str(dialogue), "--format", "table"]) == 0
+    assert run(["tag", str(dialogue), "--format", "table"]) == 0
     title, header, _, *lines = capsys.readouterr().out.splitlines()
     words = ["scene", "kangaroo", "surprise", "marsupial", "asleep", "asleep", "kangaroo", "kicked"]
     assert title == "dialogue zoo"
@@ -79,14 +79,14 @@ def test_the_figure_is_an_upper_triangle_with_the_words_at_the_top_and_right(
 
 
 def test_csv_has_one_value_a_cell(dialogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", str(dialogue), "--format", "csv"]) == 0
+    assert run(["tag", str(dialogue), "--format", "csv"]) == 0
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.startswith("dialogue,earlier_word,later_word,earlier_position,later_position,")
     assert "zoo,kangaroo,marsupial,1,3,1,2,0,IsA,0/I,1" in lines
 
 
 def test_nothing_tagged_still_has_a_header_in_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", str(write(tmp_path / "a.jsonl", [("A", "kangaroo")])), "--format", "csv"]) == 0
+    assert run(["tag", str(write(tmp_path / "a.jsonl", [("A", "kangaroo")])), "--format", "csv"]) == 0
     assert capsys.readouterr().out.startswith("dialogue,earlier_word")
 
 
@@ -94,7 +94,7 @@ def test_nothing_tagged_still_has_a_header_in_csv(tmp_path: Path, capsys: pytest
 def test_a_dialogue_without_content_words_has_an_empty_figure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
-    assert _run(["tag", str(write(tmp_path / "a.jsonl", [("A", text)])), "--format", "table"]) == 0
+    assert run(["tag", str(write(tmp_path / "a.jsonl", [("A", text)])), "--format", "table"]) == 0
     assert "no content words" in capsys.readouterr().out
 
 
@@ -158,7 +158,7 @@ def test_a_figure_that_is_too_wide_shows_the_words_in_a_pair_and_else_the_pairs(
     widths, said = {}, {}
     for columns in (4000, 70, 20):
         monkeypatch.setenv("COLUMNS", str(columns))
-        assert _run(["tag", str(dialogue), "--format", "table"]) == 0
+        assert run(["tag", str(dialogue), "--format", "table"]) == 0
         widths[columns], said[columns] = capsys.readouterr()
     assert "kicked" in widths[4000]
     assert said[4000] == ""
@@ -174,7 +174,7 @@ def test_a_long_dialogue_is_shown_by_its_last_window(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "4000")
     turns = [("A", f"kangaroo number{i} scene") for i in range(30)]
-    assert _run(["tag", str(write(tmp_path / "a.jsonl", turns)), "--format", "table", "--history", "3"]) == 0
+    assert run(["tag", str(write(tmp_path / "a.jsonl", turns)), "--format", "table", "--history", "3"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split()[1::3] == ["number27", "number28", "number29"]
     assert "the last 3 of 30 utterances" in err
@@ -193,17 +193,17 @@ def test_broken_files_are_named_with_the_line(
 ) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text(content)
-    assert _run(["tag", str(path)]) == 3
+    assert run(["tag", str(path)]) == 3
     assert message in capsys.readouterr().err
 
 
 def test_a_missing_file_is_an_error_of_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", str(tmp_path / "none.jsonl")]) == 3
+    assert run(["tag", str(tmp_path / "none.jsonl")]) == 3
     assert "none.jsonl: cannot be read" in capsys.readouterr().err
 
 
 def test_an_unknown_relation_names_the_nearest(dialogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", str(dialogue), "--relations", "IsA,HasContxt"]) == 2
+    assert run(["tag", str(dialogue), "--relations", "IsA,HasContxt"]) == 2
     assert "no relation is called 'HasContxt' (did you mean 'HasContext'?)" in capsys.readouterr().err
 
 
@@ -211,22 +211,22 @@ def test_an_unknown_relation_names_the_nearest(dialogue: Path, capsys: pytest.Ca
 def test_no_relations_or_one_twice_is_a_wrong_option(
     dialogue: Path, relations: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(["tag", str(dialogue), "--relations", relations]) == 2
+    assert run(["tag", str(dialogue), "--relations", relations]) == 2
     assert "relations" in capsys.readouterr().err
 
 
 def test_an_unknown_tagger_names_the_nearest(dialogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", str(dialogue), "--tagger", "concepnet"]) == 4
+    assert run(["tag", str(dialogue), "--tagger", "concepnet"]) == 4
     assert "did you mean 'conceptnet'?" in capsys.readouterr().err
 
 
 def test_a_file_does_not_go_with_options_of_datasets(dialogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", str(dialogue), "--dataset", "meld"]) == 2
+    assert run(["tag", str(dialogue), "--dataset", "meld"]) == 2
     assert "--dataset" in capsys.readouterr().err
 
 
 def test_a_workspace_without_data_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["--workspace", str(tmp_path), "tag"]) == 3
+    assert run(["--workspace", str(tmp_path), "tag"]) == 3
     assert "ecef prepare" in capsys.readouterr().err
 
 
@@ -259,7 +259,7 @@ def test_every_prepared_dataset_is_tagged_and_counted(workspace: Workspace, caps
 def rows_of(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], *arguments: str | Path | int
 ) -> list[dict[str, Any]]:
-    assert _run(["--workspace", str(workspace.root), "tag", *arguments]) == 0
+    assert run(["--workspace", str(workspace.root), "tag", *arguments]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -270,7 +270,7 @@ def test_datasets_can_be_chosen(workspace: Workspace, capsys: pytest.CaptureFixt
 
 def test_the_second_run_makes_nothing(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     rows_of(workspace, capsys)
-    assert _run(["--workspace", str(workspace.root), "tag"]) == 0
+    assert run(["--workspace", str(workspace.root), "tag"]) == 0
     assert capsys.readouterr().err.count("nothing to do") == 2
 
 
@@ -297,5 +297,5 @@ def test_a_recipe_without_a_tagger_has_nothing_to_tag(
     recipe.write_text(
         "name: r\ndataset: two\ntasks: [erc]\ntagger: none\ntext_encoder: {name: huggingface, model: none}\n"
     )
-    assert _run(["--workspace", str(workspace.root), "tag", "--recipe", str(recipe)]) == 2
+    assert run(["--workspace", str(workspace.root), "tag", "--recipe", str(recipe)]) == 2
     assert "recipe r has no tagger" in capsys.readouterr().err

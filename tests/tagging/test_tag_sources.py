@@ -12,7 +12,7 @@ import pytest
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import read_dialogues
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.plugin.manager import Entry
 from ecef_cli.tagging.choice import choose_tagger
@@ -49,7 +49,7 @@ def dump(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def rows(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> list[dict[str, Any]]:
-    assert _run(list(map(str, arguments))) == 0
+    assert run(list(map(str, arguments))) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -87,7 +87,7 @@ def test_list_relations_counts_what_the_source_holds(dump: Path, capsys: pytest.
     ]
     found = rows(capsys, "tag", "--list-relations")
     assert found[0]["pairs"] > 100_000
-    assert _run(["tag", "--list-relations", "--format", "csv"]) == 0
+    assert run(["tag", "--list-relations", "--format", "csv"]) == 0
     assert capsys.readouterr().out.startswith("relation,letters,pairs\n")
 
 
@@ -192,7 +192,7 @@ def test_what_does_not_go_together_is_said(
     code: int,
     message: str,
 ) -> None:
-    assert _run(["tag", *(str(dialogue) if a == "FILE" else a for a in arguments)]) == code
+    assert run(["tag", *(str(dialogue) if a == "FILE" else a for a in arguments)]) == code
     assert message in capsys.readouterr().err
 
 

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from ecef_cli import console
 from ecef_cli.api.errors import UsageProblem
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.training.loop import train
 from ecef_cli.training.processes import Processes
@@ -207,7 +207,7 @@ def test_fp16_is_refused_on_a_cpu(toy_workspace: Workspace, tiny_bert: Path, tmp
     path = tmp_path / "toy.yaml"
     path.write_text(yaml.safe_dump(settled(tiny_bert)))
     arguments = ["--workspace", str(toy_workspace.root), "train", str(path), "--name", "half", "--device", "cpu"]
-    assert _run([*arguments, "--set", "training.precision=fp16"]) == 2
+    assert run([*arguments, "--set", "training.precision=fp16"]) == 2
     assert capsys.readouterr().err == ("ecef: training.precision: fp16 needs a GPU (bf16 and float32 work on a CPU)\n")
     assert not toy_workspace.run("half").exists()
 

@@ -9,7 +9,7 @@ import yaml
 from conftest import toy_recipe
 from scipy import stats
 
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run as run_cli
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.runs.run import find_run
 from ecef_cli.training.seeds import _spread
@@ -26,7 +26,7 @@ def ecef(toy_workspace: Workspace, tiny_bert: Path, tmp_path: Path, capsys: pyte
     path.write_text(yaml.safe_dump(values))
 
     def run(*options: str) -> tuple[int, list[str], list[str]]:
-        code = _run(["--workspace", str(toy_workspace.root), "train", str(path), "--device", "cpu", *options])
+        code = run_cli(["--workspace", str(toy_workspace.root), "train", str(path), "--device", "cpu", *options])
         said = capsys.readouterr()
         return code, said.out.splitlines(), said.err.splitlines()
 
