@@ -81,7 +81,7 @@ def test_a_right_tagger_passes() -> None:
         (related(lambda m, _: m * np.uint64(2)), "bit 1 is set"),
         (related(_by_order), "depend on the order of the lemmas"),
         (related(_by_company), "depend on the other lemmas"),
-        (related(lambda m, _: m * np.uint64(0)), "no relation holds between any of the lemmas"),
+        (related(lambda m, _: m * np.uint64(0)), "no relation holds between any of the given lemmas"),
     ],
 )
 def test_a_wrong_tagger_is_found(wrong: Tagger, sentence: str) -> None:
