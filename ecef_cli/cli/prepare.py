@@ -99,7 +99,7 @@ def command(
         download=download,
         workers=workers,
     )
-    _report(made)
+    _tell(made)
     console.records(count_rows(made.facts), wanted=form)
 
 

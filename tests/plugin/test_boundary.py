@@ -15,7 +15,7 @@ from prepared import Prepare
 from ecef_cli.api.components import Fusion, Options, Tagger
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.api.errors import DataError, PluginError
-from ecef_cli.cli.main import _run
+from ecef_cli.cli.main import run
 from ecef_cli.network.audio import AudioStream
 from ecef_cli.network.model import EcefNetwork, TextStream
 from ecef_cli.network.modules import built

@@ -210,7 +210,7 @@ def test_what_is_left_out_as_a_duplicate_counts_all_the_same(
     assert run([*prepare, "--check", "dailydialog"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["status"] == "passed"
     path.write_text(json.dumps({**facts, "dropped": facts["dropped"][1:]}), encoding="utf-8")
-    assert _run([*prepare, "--check", "dailydialog"]) == 0
+    assert run([*prepare, "--check", "dailydialog"]) == 0
     assert "dialogues in dev 999 instead of 1,000" in capsys.readouterr().out
 
 

@@ -108,7 +108,7 @@ def test_explain_cites_each_edge_with_direction_weight_and_source(
 
 
 def test_explain_in_csv_has_one_value_a_cell(dialogue: Path, dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", str(dialogue), *DUMP, f"assertions={dump}", "--explain", "--format", "csv"]) == 0
+    assert run(["tag", str(dialogue), *DUMP, f"assertions={dump}", "--explain", "--format", "csv"]) == 0
     first = next(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert list(first.values()) == ["nap", "dog", "Animals", "1", "2", "IsA", "dog", "animal", "2.0", "/d/wordnet/3.1"]
 
@@ -159,10 +159,10 @@ def test_tags_are_made_anew_where_the_dump_changed_and_only_there(
     options = ("--workspace", workspace.root, "tag", *DUMP)
     rows(capsys, *options, f"assertions={dump}")
     moved = dump.rename(dump.with_name("moved.csv.gz"))
-    assert _run(list(map(str, (*options, f"assertions={moved}")))) == 0
+    assert run(list(map(str, (*options, f"assertions={moved}")))) == 0
     assert "nothing to do" in capsys.readouterr().err
     moved.write_bytes(gzip.compress(b"/a/x\t/r/IsA\t/c/en/dog\t/c/en/dream\t{}\n"))
-    assert _run(list(map(str, (*options, f"assertions={moved}")))) == 0
+    assert run(list(map(str, (*options, f"assertions={moved}")))) == 0
     assert "tagged test" in capsys.readouterr().err
 
 
@@ -210,10 +210,10 @@ def test_of_several_taggers_the_built_in_one_is_the_default(
     install("other-dist", TAGGER)
     assert choose_tagger(name=None, relations=None, history=None, recipe=None).name == "conceptnet"
     monkeypatch.setattr(Entry, "built_in", False)
-    assert _run(["tag", str(dialogue)]) == 2
+    assert run(["tag", str(dialogue)]) == 2
     said = "ecef: 2 taggers are installed, and none is named (choose one with --tagger: conceptnet, other)\n"
     assert capsys.readouterr().err == said
-    assert _run(["tag", str(dialogue), "--tagger", "other"]) == 0
+    assert run(["tag", str(dialogue), "--tagger", "other"]) == 0
 
 
 def test_download_fetches_the_dump_first_and_then_goes_on(
@@ -227,7 +227,7 @@ def test_download_fetches_the_dump_first_and_then_goes_on(
 
     monkeypatch.setattr("ecef_conceptnet.download.fetch_dump", fetch)
     options = ("--workspace", str(tmp_path / "none"), "tag", "--option", "source=dump", "--download")
-    assert _run(list(options)) == 0
+    assert run(list(options)) == 0
     said = capsys.readouterr()
     assert said.out == ""
     assert "conceptnet-assertions-5.7.0.csv.gz: there" in said.err
@@ -236,5 +236,5 @@ def test_download_fetches_the_dump_first_and_then_goes_on(
 
 
 def test_download_is_for_the_official_dump_alone(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _run(["tag", *DUMP, f"assertions={dump}", "--download"]) == 2
+    assert run(["tag", *DUMP, f"assertions={dump}", "--download"]) == 2
     assert "and no assertions" in capsys.readouterr().err
