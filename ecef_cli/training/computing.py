@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ecef_cli.api.errors import EcefError
+from ecef_cli.network.recomputation import compute_again
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from ecef_cli.network.model import EcefNetwork
     from ecef_cli.recipe.sections import Training
@@ -45,27 +44,6 @@ class Taught(nn.Module):
         """Return a batch's share of the loss; see `JointLoss`."""
         share: Tensor = self.loss(self.network(batch), batch.labels, totals)
         return share + 0.0 * sum(weight.sum() for weight in self._trained)
-
-
-def compute_again(module: nn.Module) -> None:
-    """Have parts of a network keep no activations in training; the backward pass computes them a second time.
-
-    The parts are the layers of PyTorch's Transformer encoders, and every module whose class says
-    `recomputable = True`. Gradients stay what they were, as random numbers are drawn again, too.
-    """
-    for part in module.children():
-        if isinstance(part, nn.TransformerEncoderLayer) or getattr(type(part), "recomputable", False):
-            part.forward = partial(_again, part, part.forward)
-        else:
-            compute_again(part)
-
-
-def _again(module: nn.Module, forward: Callable[..., Any], *inputs: Any, **named: Any) -> Any:
-    if not (module.training and torch.is_grad_enabled()):
-        return forward(*inputs, **named)
-    # PyTorch restores the random state of the devices that it sees among the inputs, which may hide in a dataclass.
-    seen = next(module.parameters(), None)
-    return checkpoint(lambda _, *given, **other: forward(*given, **other), seen, *inputs, use_reentrant=False, **named)
 
 
 @contextmanager

@@ -14,11 +14,11 @@ from ecef_cli.api.dialogue import words
 from ecef_cli.evaluation.cost.cost import Cost, measure, tensors
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.features.encoding import encoded
+from ecef_cli.network.recomputation import compute_again
 from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import turns_ago
-from ecef_cli.training.computing import compute_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
