@@ -12,6 +12,7 @@ from ecef_cli.plugin.manager import KINDS, get_registry
 from ecef_cli.recipe.model import build_component
 from ecef_cli.testing import (
     check_audio_encoder,
+    check_cue_classifier,
     check_fusion,
     check_prosody_encoder,
     check_tagger,
@@ -31,6 +32,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "audio_encoder": check_audio_encoder,
     "prosody_encoder": check_prosody_encoder,
     "fusion": check_fusion,
+    "cue": check_cue_classifier,
 }
 
 # Options to try beside the defaults, or instead of them where a model is needed: `{…}` is the folder of a small one.
@@ -40,6 +42,7 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
         {"model": "{bert}", "trainable_layers": 1},
         {"model": "{roberta}"},
         {"model": "{roberta}", "trainable_layers": 1},
+        {"model": "{mpnet}", "trainable_layers": 1},
     ],
     ("audio_encoder", "huggingface"): [
         {"model": "{wavlm}"},
@@ -59,6 +62,7 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
         },
         {"second_step": "none"},
     ],
+    ("cue", "ngrams"): [{}, {"words": 1, "characters": 4, "least": 1}],
     ("fusion", "cross-attention"): [{}, {"layers": 1, "heads": 1, "feedforward": 1, "dropout": 0.5}],
 }
 
@@ -76,7 +80,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Pa
     """Return the folder of a small model with random weights, by its name."""
 
     def find(name: str) -> Path:
-        if name in {"bert", "roberta", "vit"}:
+        if name in {"bert", "mpnet", "roberta", "vit"}:
             return request.getfixturevalue(f"tiny_{name}")
         return save_speech_model(tmp_path / name, name)
 

@@ -72,6 +72,15 @@ def ecef_register_fusions(register: Register) -> None:
 
 
 @hookspec
+def ecef_register_cues(register: Register) -> None:
+    """Register cue classifiers, subclasses of `ecef_cli.api.components.CueClassifier`.
+
+    Args:
+        register: call it once for each classifier.
+    """
+
+
+@hookspec
 def ecef_training_event(event: TrainingEvent) -> None:
     """Hear of what happens in a training, in its main process, while it waits.
 

@@ -8,6 +8,7 @@ Call it from a test:
 """
 
 from ecef_cli.testing.audio import AUDIO_TOLERANCE, check_audio_encoder, odd_waves
+from ecef_cli.testing.cues import check_cue_classifier
 from ecef_cli.testing.datasets import check_dataset
 from ecef_cli.testing.fusion import check_fusion
 from ecef_cli.testing.prosody import check_prosody_encoder
@@ -21,6 +22,7 @@ __all__ = [
     "PLAIN",
     "TOLERANCE",
     "check_audio_encoder",
+    "check_cue_classifier",
     "check_dataset",
     "check_fusion",
     "check_prosody_encoder",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ecef_cli.api.components.base import Component, Options
+from ecef_cli.api.components.cues import CueClassifier, CueState
 from ecef_cli.api.components.datasets import Corpus, Dataset, Dropped
 from ecef_cli.api.components.events import TrainingEvent
 from ecef_cli.api.components.fusion import FusedStreams, Fusion, FusionInput, SecondStepInput, Spectrum
@@ -27,6 +28,8 @@ __all__ = [
     "AudioFeatures",
     "Component",
     "Corpus",
+    "CueClassifier",
+    "CueState",
     "Dataset",
     "Dropped",
     "Edge",
@@ -55,5 +58,6 @@ KINDS: Mapping[str, type[Component]] = {
     "audio_encoder": AudioEncoder,
     "prosody_encoder": ProsodyEncoder,
     "fusion": Fusion,
+    "cue": CueClassifier,
 }
 """The kinds of component, in the order of the data's path."""
