@@ -16,8 +16,10 @@ from ecef_cli.evaluation.targets import find_targets, require_same_targets
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.inference import run_network
 from ecef_cli.runs.card import write_card
+from ecef_cli.runs.decision import open_decisions
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.protocol import recipe_dataset
+from ecef_cli.samples.windows import windows
 from ecef_cli.workspace import checksum, write_json
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.evaluation.baselines import Forecast
     from ecef_cli.evaluation.targets import Targets
+    from ecef_cli.network.inference import Outcome
     from ecef_cli.recipe.labels import LabelSet
     from ecef_cli.runs.run import Run
     from ecef_cli.samples.inputs import Inputs
@@ -141,7 +144,7 @@ def predictions(
             f"the dataset {prepared.name!r} has no {split} split",
             hint=f"try --split {' or '.join(inputs.samples)}",
         )
-    outcomes = run_network(network, inputs, split, device=device)
+    outcomes = _decided(run, inputs, split, run_network(network, inputs, split, device=device))
     found = {}
     for task, outcome in outcomes.items():
         targets, train = (_targets(task, inputs, part, labels) for part in (split, "train"))
@@ -164,6 +167,13 @@ def predictions(
             outside,
         )
     return found
+
+
+def _decided(run: Run, inputs: Inputs, split: str, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Return what a run answers from what its network says."""
+    decisions = open_decisions(run)
+    heard = list(windows(inputs.prepared.splits[split], run.recipe.history)) if decisions.by_task else []
+    return {task: replace(o, answers=decisions.apply(task, o.answers, heard)) for task, o in outcomes.items()}
 
 
 def _require_common(prepared: Prepared, split: str, labels: Sequence[str]) -> None:

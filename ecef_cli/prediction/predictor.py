@@ -13,6 +13,7 @@ from ecef_cli.api.errors import DataError
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.features.encoding import encoded
 from ecef_cli.prediction.recordings import Recordings
+from ecef_cli.runs.decision import open_decisions
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import next_speaker, text_window, turns_ago
@@ -85,6 +86,7 @@ class Predictor:
         self._shape, self._spectrum_shape = audio_shape(run.recipe, encoders), spectrum_shape(encoders)
         self._network = run.network(encoders).to(device)
         self._tagger = run.tagger()
+        self._decisions = open_decisions(run)
         self._remembered: OrderedDict[tuple[Hashable, ...], Answer] = OrderedDict()
 
     def told(self, utterance: Utterance) -> str | None:
@@ -158,7 +160,10 @@ class Predictor:
         inputs = [self._input(*members) for members in zip(windows, shapes, features, strict=True)]
         batch = collate(inputs, self._shape, self._spectrum_shape)
         logits = self._network(batch.to(self._device))
-        found = {task: values.softmax(dim=1).float().cpu().numpy() for task, values in logits.items()}
+        found = {
+            task: self._decisions.apply(task, values.softmax(dim=1).float().cpu().numpy(), shapes)
+            for task, values in logits.items()
+        }
         return [
             Answer({task: values[row] for task, values in found.items()}, self.run.labels)
             for row in range(len(windows))

@@ -18,6 +18,7 @@ from ecef_cli.recipe.problems import explain, located
 from ecef_cli.recipe.sections import (
     SENTIMENT,
     Audio,
+    Decision,
     Epc,
     Features,
     History,
@@ -32,7 +33,15 @@ from ecef_cli.recipe.strict_yaml import lines_of, override, parse_yaml, read_blo
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ecef_cli.api.components import AudioEncoder, Component, Fusion, ProsodyEncoder, Tagger, TextEncoder
+    from ecef_cli.api.components import (
+        AudioEncoder,
+        Component,
+        CueClassifier,
+        Fusion,
+        ProsodyEncoder,
+        Tagger,
+        TextEncoder,
+    )
 
 Task = Literal["erc", "epc"]
 BLOCKS = {
@@ -41,6 +50,7 @@ BLOCKS = {
     "audio_encoder": "audio_encoder",
     "prosody": "prosody_encoder",
     "fusion": "fusion",
+    "cues": "cue",
 }
 """The recipe's keys that name a component, with the component's kind."""
 
@@ -111,6 +121,10 @@ class Recipe(Section):
         None, description="prosody encoder, or `none` for the network without prosody enhancement"
     )
     fusion: Annotated[Block | None, BeforeValidator(_none)] = Field(None, description="needed for text and audio")
+    cues: Annotated[Block | None, BeforeValidator(_none)] = Field(
+        None, description="classifier of the utterance's words that ERC's answer is mixed with, or `none`"
+    )
+    decision: Decision = Decision()
     features: Features = Features()
     audio: Audio = Audio()
     network: Network = Network()
@@ -124,6 +138,11 @@ class Recipe(Section):
     def reads(self, modality: Modality) -> bool:
         """Return whether a modality is among the inputs; blocks of other modalities are ignored."""
         return modality in self.modalities
+
+    @property
+    def decides(self) -> bool:
+        """Whether the network's probabilities are changed before they are the answer."""
+        return self.cues is not None or self.decision != Decision()
 
     @property
     def sentiments(self) -> LabelSet | None:
@@ -146,17 +165,20 @@ class Recipe(Section):
         return self.history or _TURNS
 
     def lacking(self) -> list[tuple[str, str]]:
-        """Return the blocks that the modalities need and that are none, each with what is wrong."""
+        """Return the blocks that the modalities and tasks do not go with, each with what is wrong."""
         needed: dict[str, set[str]] = {
             "text_encoder": {"text"},
             "audio_encoder": {"audio"},
             "fusion": {"text", "audio"},
         }
-        return [
+        found = [
             (key, f"is missing, but needed for {' and '.join(self.modalities)}")
             for key, modalities in needed.items()
             if getattr(self, key) is None and modalities <= set(self.modalities)
         ]
+        if self.cues is not None and not (self.reads("text") and "erc" in self.tasks):
+            found.append(("cues", "needs the modality text and the task erc; set it to none"))
+        return found
 
     def to_yaml(self) -> str:
         """Return the recipe as YAML, with every default filled in."""
@@ -172,6 +194,8 @@ class Recipe(Section):
     def component(self, key: Literal["prosody"]) -> ProsodyEncoder: ...
     @overload
     def component(self, key: Literal["fusion"], *, weights: bool = True) -> Fusion: ...
+    @overload
+    def component(self, key: Literal["cues"]) -> CueClassifier: ...
     def component(self, key: str, *, weights: bool = True) -> Component:
         """Return a new component for the block `key` of this recipe.
 

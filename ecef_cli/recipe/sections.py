@@ -177,6 +177,30 @@ class Masking(Section):
     channels: int = Field(0, ge=0, description="number of channel spans, each up to a seventh of the channels")
 
 
+class PriorShifts(Section):
+    """Share of the log prior of each label that is taken off its score; `dev` chooses on the dev split."""
+
+    erc: Annotated[float, Field(ge=0, le=2)] | Literal["dev"] = 0.0
+    epc: Annotated[float, Field(ge=0, le=2)] | Literal["dev"] = 0.0
+
+
+class Temperatures(Section):
+    """What scores are divided by before they are probabilities; `dev` chooses on the dev split."""
+
+    erc: Annotated[float, Field(gt=0)] | Literal["dev"] = 1.0
+    epc: Annotated[float, Field(gt=0)] | Literal["dev"] = 1.0
+
+
+class Decision(Section):
+    """How the answer follows from the network's probabilities, settled when the training is over."""
+
+    cues: Annotated[float, Field(ge=0, le=1)] | Literal["dev"] = Field(
+        "dev", description="share of the cues in ERC's score, if the recipe has any; `dev` chooses on the dev split"
+    )
+    prior_shift: PriorShifts = PriorShifts()
+    temperature: Temperatures = Temperatures()
+
+
 class Selection(Section):
     """Validation metric that chooses the epoch; with two tasks, the mean of the two."""
 

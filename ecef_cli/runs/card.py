@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ecef_cli.runs.decision import CUES
+from ecef_cli.runs.decision import FILE as DECISION
 from ecef_cli.runs.metrics import METRICS
 from ecef_cli.workspace import checksum, read_json, write_text
 
@@ -45,6 +47,7 @@ def _card(run: Run) -> str:
                 f"- Seed: {recipe.training.seed}. The full recipe is in `recipe.yaml`.",
             ]
         ),
+        "\n".join(_decisions(run)),
         "## Protocol",
         f"The epoch was chosen on the dev split ({_selection(run)}), never on test.",
         f"EPC asks for {recipe.epc.in_words()}." if "epc" in recipe.tasks else "",
@@ -90,6 +93,19 @@ def _modalities(run: Run) -> Iterator[str]:
         yield f"- Started from the run `{training.start}` (weights {run.identities['start'][:16]}…){frozen}."
 
 
+def _decisions(run: Run) -> Iterator[str]:
+    path = run.folder / DECISION
+    if path.is_file():
+        yield "How its answers follow from the network, chosen on the dev split unless the recipe says it:\n"
+        if run.recipe.cues is not None:
+            yield f"- Cues: {_component(run.recipe.cues, 'none')}, fitted on the train split, in `{CUES}`."
+        for task, found in read_json(path).items():
+            yield (
+                f"- {task.upper()}: share of the cues {found['cues']:.2f}, prior shift {found['prior_shift']:.2f}, "
+                f"temperature {found['temperature']:.2f}"
+            )
+
+
 def _encoder(run: Run, key: str) -> str:
     block: Block = getattr(run.recipe, key)
     trained = block.options.get("trainable_layers", 0)
@@ -115,8 +131,9 @@ def _scores(run: Run) -> str:
     metrics = run.folder / "metrics.json"
     if metrics.is_file():
         best = read_json(metrics)["best"]
+        alone = ", network alone" if run.recipe.decides else ""
         rows += [
-            ("dev", f"{run.dataset['name']}, epoch {best['epoch']}", task.upper(), *_figures(best[task]))
+            ("dev", f"{run.dataset['name']}, epoch {best['epoch']}{alone}", task.upper(), *_figures(best[task]))
             for task in run.recipe.tasks
         ]
     for path in sorted((run.folder / "evaluation").glob("*.json")):

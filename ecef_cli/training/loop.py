@@ -18,6 +18,7 @@ from ecef_cli.samples.batches import bucketed
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecef_cli.training.computing import Taught, compiling, seed_part
+from ecef_cli.training.decisions import settle
 from ecef_cli.training.interruption import deferred_interrupt
 from ecef_cli.training.optimization import JointLoss, build_optimizer, build_schedule, running_average
 from ecef_cli.training.preparation import prepare_training
@@ -89,11 +90,14 @@ def train(
             )
         )
         training = Trainer(ready, processes)
-        if training.progress.finished:
-            console.note(f"train {name}: nothing to do, the run is in {ready.run.folder}")
-        else:
+        trained = not training.progress.finished
+        if trained:
             training.run_epochs(tensorboard=tensorboard)
             console.note(training.outcome())
+        else:
+            console.note(f"train {name}: nothing to do, the run is in {ready.run.folder}")
+        settled = processes.alone(lambda: settle(ready.run, ready.inputs, training.network, device=processes.device))
+        if trained or settled:
             processes.alone(lambda: write_card(ready.run))
     return ready.run
 
