@@ -187,7 +187,7 @@ def _require_common(prepared: Prepared, split: str, labels: Sequence[str]) -> No
     if len(common) < _FEWEST:
         raise DataError(
             f"{prepared.name} has other emotions than the run: of the run's {', '.join(labels)}, its {split} split "
-            f"has only {', '.join(map(str, common)) or 'none'}; it also has {', '.join(others)}",
+            f"has {f'only {', '.join(map(str, common))}' if common else 'none'}; it also has {', '.join(others)}",
             hint=hint,
         )
     noun = "emotion" if len(others) == 1 else "emotions"

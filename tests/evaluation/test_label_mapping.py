@@ -65,7 +65,7 @@ def test_labels_that_are_the_same_cross_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "given"), [(("anger", "calm", "x"), "can give neutral alone of"), (("a", "b"), "can give none of")]
+    ("labels", "given"), [(("anger", "calm", "x"), "can predict only neutral of"), (("a", "b"), "can predict none of")]
 )
 def test_fewer_than_two_labels_are_nothing_to_measure(labels: tuple[str, ...], given: str) -> None:
     odd = LabelSet(name="odd", emotions={"neutral": ["calm"], "curious": []})
@@ -148,7 +148,7 @@ def test_what_is_written_down_says_by_which_labels(toy_workspace: Workspace, run
 def test_other_emotions_without_a_set_are_refused_with_the_way_out(
     toy_workspace: Workspace, run: Run, cousin: str
 ) -> None:
-    with pytest.raises(DataError, match=r"its test split has none, and .*excited.*besides") as caught:
+    with pytest.raises(DataError, match=r"its test split has none; it also has .*excited") as caught:
         evaluate(toy_workspace, run, split="test", device="cpu", dataset=cousin)
     assert "--label-map" in str(caught.value.hint)
 
@@ -158,7 +158,7 @@ def test_one_emotion_that_happens_to_be_called_alike_is_nothing_to_measure(
 ) -> None:
     one = save_renamed(toy_workspace, "one-alike", {"joy": "happy", "anger": "mad"})
     capsys.readouterr()
-    with pytest.raises(DataError, match=r"its test split has neutral, and happy, mad besides") as caught:
+    with pytest.raises(DataError, match=r"its test split has only neutral; it also has happy, mad") as caught:
         evaluate(toy_workspace, run, split="test", device="cpu", dataset=one)
     assert "--label-map" in str(caught.value.hint)
     assert "extract" not in capsys.readouterr().err, "it is told before anything is computed"

@@ -230,7 +230,7 @@ def test_download_fetches_the_dump_first_and_then_goes_on(
     assert run(list(options)) == 0
     said = capsys.readouterr()
     assert said.out == ""
-    assert "conceptnet-assertions-5.7.0.csv.gz: there" in said.err
+    assert "conceptnet-assertions-5.7.0.csv.gz: downloaded in" in said.err
     found = rows(capsys, *options, "--list-relations")
     assert {"relation": "IsA", "letters": "I", "pairs": 1} in found
 

@@ -153,7 +153,7 @@ def test_a_damaged_folder_is_made_anew(workspace: Workspace, damage: str, capsys
     capsys.readouterr()
     after = {name: content for name, (_, content) in stamps(make(workspace)).items()}
     assert after == before
-    assert "broken" in capsys.readouterr().err
+    assert "corrupt" in capsys.readouterr().err
 
 
 def test_a_file_that_breaks_after_opening_is_an_error_that_names_it(workspace: Workspace) -> None:
