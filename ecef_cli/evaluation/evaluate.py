@@ -185,9 +185,10 @@ def _require_common(prepared: Prepared, split: str, labels: Sequence[str]) -> No
         return
     hint = "use `--label-map SET` to map both to a label set; `ecef recipes labels` lists sets"
     if len(common) < _FEWEST:
+        shared = f"only {', '.join(map(str, common))}" if common else "none"
         raise DataError(
             f"{prepared.name} has other emotions than the run: of the run's {', '.join(labels)}, its {split} split "
-            f"has {f'only {', '.join(map(str, common))}' if common else 'none'}; it also has {', '.join(others)}",
+            f"has {shared}; it also has {', '.join(others)}",
             hint=hint,
         )
     noun = "emotion" if len(others) == 1 else "emotions"

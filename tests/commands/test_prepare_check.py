@@ -217,7 +217,7 @@ def test_a_recording_that_was_replaced_is_another_one_and_too_long(
     done = prepare("--check", "jsonl")
     assert (done.code, status(done, "failed"), status(done, "noted")) == (3, {SAME}, {LONG})
     assert problems(done, SAME) == [f"{manifest(dataset)}:3: recording {path}: written after dataset.json"]
-    assert problems(done, LONG) == [f"{manifest(dataset)}:3: recording {path}: lasts 2.50 s, corpus states 1.00 s"]
+    assert problems(done, LONG) == [f"{manifest(dataset)}:3: recording {path}: lasts 2.50 s, the corpus states 1.00 s"]
 
 
 def test_a_segment_that_reaches_beyond_its_recording_fails(prepare: Prepare, dataset: Path, calls: Path) -> None:
