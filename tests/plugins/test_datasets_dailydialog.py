@@ -185,7 +185,7 @@ def test_numbers_are_compared_with_those_of_the_release(tmp_path: Path) -> None:
     write(tmp_path, **published)
     [remark] = reader().published(read(tmp_path))
     assert remark.startswith("counts differ from the release: dialogues in train 11,117 instead of 11,118, ")
-    assert f"no emotion in train {72_143 - lost.count('0'):,} for 72,143" in remark
+    assert f"no emotion in train {72_143 - lost.count('0'):,} instead of 72,143" in remark
     assert "in dev" not in remark
 
 
