@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from ecef_cli.api.components import CueState
 from ecef_cli.api.errors import DataError
-from ecef_cli.features.encoding import answering
+from ecef_cli.plugin.boundary import calling
 from ecef_cli.workspace import read_json, replacing, write_json
 
 if TYPE_CHECKING:
@@ -101,31 +101,30 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """A cue classifier that knows its name, so that its failures are its own."""
+    """A cue classifier, called through the boundary."""
 
-    name: str
     classifier: CueClassifier
 
     @classmethod
     def of(cls, run: Run) -> Cues | None:
         """Return the run's classifier, which has learned nothing yet; None if its recipe has none."""
         block: Block | None = run.recipe.cues
-        return None if block is None else cls(block.name, run.recipe.component("cues"))
+        return None if block is None else cls(run.recipe.component("cues"))
 
     def fit(self, windows: Sequence[TextWindow], targets: Sequence[int], labels: int) -> CueState:
         """Return what the classifier learns."""
-        with answering("cue", self.name, "the train split"):
+        with calling(self.classifier, "fit", "the train split"):
             return self.classifier.fit(windows, targets, labels)
 
     def restore(self, state: CueState) -> Cues:
         """Return itself, ready to answer."""
-        with answering("cue", self.name, "what it has learned"):
+        with calling(self.classifier, "restore", "its learned state"):
             self.classifier.restore(state)
         return self
 
     def probabilities(self, windows: Sequence[TextWindow]) -> Array:
         """Return (N, labels) probabilities."""
-        with answering("cue", self.name, f"{len(windows)} windows"):
+        with calling(self.classifier, "probabilities", f"{len(windows)} windows"):
             return self.classifier.probabilities(windows)
 
 
