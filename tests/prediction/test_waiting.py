@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from ecef_cli.runs.run import Run
 
 # Show the line at once: how long loading takes differs between machines.
-AT_ONCE = "import sys; from ecef_cli import console; from ecef_cli.cli import main; console._SLOW = 0.0; main.main(sys.argv[1:])"
+AT_ONCE = (
+    "import sys; from ecef_cli import console; from ecef_cli.cli.main import main; "
+    "console._SLOW = 0.0; main(sys.argv[1:])"
+)
 LINE = "loading the model …"
 ERASED = f"\r{' ' * len(LINE)}\r"
 
