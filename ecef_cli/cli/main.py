@@ -94,7 +94,7 @@ class LazyGroup(click.Group):
             if ctx.params["verbose"] and (console.rank() == 0 or not isinstance(error, EcefError)):
                 traceback.print_exception(error)
             if isinstance(error, BrokenPipeError | EOFError):
-                # Click would take them for a closed stdout and for Ctrl-D, and end without a word.
+                # Click would take them for a closed stdout and for Ctrl-D, and exit without a message.
                 raise EcefError(described(error)) from error
             raise
 

@@ -99,12 +99,12 @@ def command(
         download=download,
         workers=workers,
     )
-    _tell(made)
+    _report(made)
     console.records(count_rows(made.facts), wanted=form)
 
 
-def _tell(made: Preparation) -> None:
-    """Say what is to be known of a dataset, whether it was prepared just now or before."""
+def _report(made: Preparation) -> None:
+    """Print remarks, warnings and failed checks of a dataset, prepared now or earlier."""
     from ecef_cli.corpus.checks.check import SHOWN, problem_lines
     from ecef_cli.corpus.summary import remarks, warnings
 
@@ -141,8 +141,8 @@ def _check(ctx: click.Context, subject: str, form: str | None) -> None:
     console.records(check_rows(checks, wanted), wanted=wanted)
     hint = f"prepare it again from its sources: `{command_to_repeat(folder)}`"
     if any(check.name == READABLE and check.status == "failed" for check in checks):
-        # What `prepare` reads of a recording was well when it was prepared, and may be well again.
-        hint = f"put whole recordings in the place of those, or take them out of the sources, and {hint}"
+        # `prepare` reads only headers, so that preparing again alone need not notice the damage.
+        hint = f"replace the damaged recordings, or remove them from the sources, and {hint}"
     raise_on_failure(checks, str(folder), hint=hint)
 
 

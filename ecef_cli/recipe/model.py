@@ -209,7 +209,7 @@ class Recipe(Section):
         """
         block: Block | None = getattr(self, key)
         if block is None:
-            raise RecipeError(f"recipe {self.name}: {key} is none")
+            raise RecipeError(f"recipe {self.name}: {key} is missing")
         return block.build(BLOCKS[key], weights=weights)
 
 
@@ -224,7 +224,7 @@ def build_component(kind: str, name: str, options: Mapping[str, Any], *, weights
     checked, problems = check_options(entry, options)
     if checked is None:
         lines = tuple(f"{path}: {wrong}" if path else wrong for path, wrong in problems)
-        raise RecipeError(f"wrong options for {kind} {name!r}", problems=lines)
+        raise RecipeError(f"invalid options for {kind} {name!r}", problems=lines)
     return create(entry, checked, weights=weights)
 
 

@@ -1,4 +1,4 @@
-"""The embedded lexicon: direct relations between words, made of WordNet by `tests/generators/build_lexicon.py`."""
+"""Embedded lexicon: direct relations between words, built from WordNet by `tests/generators/build_lexicon.py`."""
 
 from __future__ import annotations
 

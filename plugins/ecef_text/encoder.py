@@ -57,7 +57,9 @@ class HuggingFaceEncoder(TextEncoder):
         self._limit = _limit(self._tokenizer, self._model)
         self._prefix, self._suffix = _frame(self._tokenizer)
         if self._limit <= len(self._prefix) + len(self._suffix) + 1:
-            raise PluginError(f"{SETTING}: {options.model!r} reads only {self._limit} tokens")
+            raise PluginError(
+                f"{SETTING}: {options.model!r} reads only {self._limit} tokens", hint="use a model with a longer input"
+            )
         self._top: TopLayers | None = None
         if options.trainable_layers:
             self._top = cut(self._model, options.trainable_layers, name=options.model)

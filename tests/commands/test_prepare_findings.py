@@ -100,7 +100,7 @@ def test_where_more_is_wrong_than_is_said_it_is_said_how_to_see_it(
     done = prepare("jsonl", "--source", calls)
     where = "train.jsonl:2, train.jsonl:3, train.jsonl:4, …"
     assert f"warning: 5 rows start before the previous row ({where})" in done.err
-    assert f"`ecef prepare --check {tmp_path / 'work' / 'jsonl'}` lists all of these" in done.err
+    assert f"`ecef prepare --check {tmp_path / 'work' / 'jsonl'}` lists all of them" in done.err
 
 
 def test_meld_is_as_published_but_for_rows_that_go_back_in_time(

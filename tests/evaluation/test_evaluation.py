@@ -79,7 +79,7 @@ def test_scores_of_weights_that_were_replaced_leave_the_card(
     (folder / "metrics.json").write_text(json.dumps({**metrics, "finished": False}))
     run = open_run(folder)
     evaluate(toy_workspace, run, split="test", device="cpu")
-    assert "the training of run is not over" in capsys.readouterr().err
+    assert "the training of run has not finished" in capsys.readouterr().err
     assert "| test | toy | ERC |" in (folder / "README.md").read_text()
     from safetensors.torch import load_file, save_file
 

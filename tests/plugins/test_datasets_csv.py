@@ -129,7 +129,7 @@ def test_another_delimiter_shows_in_the_columns_that_are_there(tmp_path: Path) -
         ("B,x,joy", f"{FEWER} start {WHOLE}"),
         ('B,"x,joy,\nB,"y",joy,', f"the row has an unclosed quotation mark {CLOSE}"),
         ('B,"x,joy,\nB,"y, z",joy,', f"the row has an unclosed quotation mark {CLOSE}"),
-        ("B,,joy,", "'text' is empty and there is no 'audio' (give one of the two)"),
+        ("B,,joy,", "'text' is empty and 'audio' is missing (give one of the two)"),
         (",x,joy,", 'speaker is empty (name the speaker, or write "?")'),
         ("B,x,joi,", "unknown emotion 'joi' (did you mean 'joy'?)"),
         ("B,x,joy,1:02", "start must be a number of seconds, not '1:02' (use a decimal point, as in 71.4)"),

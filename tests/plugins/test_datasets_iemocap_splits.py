@@ -129,6 +129,6 @@ def test_prepare_goes_through_and_says_what_it_found(release: Path, capsys: pyte
     assert f"recording {wav}" in capsys.readouterr().err
     assert run([*work, "--tolerate", "1", "--option", "labels=iemocap6", "--option", "split=loso2"]) == 0
     said = capsys.readouterr()
-    assert f"left with text alone 1: recording {wav}: is no audio that can be read (" in said.err
+    assert f"left with text alone 1: recording {wav}: is not a readable audio file (" in said.err
     assert "counts differ from the release" in said.err
     assert '"split": "test", "dialogues": 2, "utterances": 12, "unlabelled": 4' in said.out

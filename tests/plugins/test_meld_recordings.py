@@ -197,7 +197,7 @@ def test_a_workspace_within_the_source_is_no_source(archive: Path, tmp_path: Pat
     [
         (lambda folder: folder / "none.tar.gz", "no such file or folder"),
         (lambda folder: write(folder / "clips.zip", b"PK"), "neither a table nor an archive of MELD"),
-        (lambda folder: write(folder / "clips.tar.gz", b"PK"), "is no tar archive"),
+        (lambda folder: write(folder / "clips.tar.gz", b"PK"), "is not a tar archive"),
         (lambda folder: write(folder / "wavs" / "dia0_utt0.wav", SOUND).parent, "cannot tell the split"),
         (
             lambda folder: write(folder / "a.tgz", packed({"a/train/dia0_utt0.mp4": SOUND})),

@@ -113,7 +113,7 @@ def test_a_comparison_of_counts_passes_and_sees_the_same_of_a_prepared_dataset()
         ([corpus(sources=())], "sources must list the files read"),
         ([corpus(sources=(Path("missing"),))], "sources must list the files read"),
         ([corpus(splits={"validation": ()})], "splits must be train, dev, test, not validation"),
-        ([corpus(splits={"train": ()})], "no dialogue was found"),
+        ([corpus(splits={"train": ()})], "finds no dialogue"),
         ([corpus(splits={"train": (Dialogue("d", (utterance(),)),) * 2})], "duplicate dialogue id"),
         ([corpus(splits={"train": (Dialogue("d", ()),)})], "dialogue d is empty"),
         ([corpus(utterance(1), utterance(1))], "duplicate utterance id"),
