@@ -116,7 +116,7 @@ class DumpReader:
         try:
             with self._path.open("rb") as file:
                 counted = _Counted(file, advance)
-                stream = gzip.GzipFile(fileobj=counted)  # type: ignore[arg-type] - reading needs no more than `read`
+                stream = gzip.GzipFile(fileobj=counted)  # type: ignore[call-overload]  # reading needs no more than `read`
                 while chunk := stream.read(_CHUNK):
                     head, newline, tail = chunk.rpartition(b"\n")
                     if newline:

@@ -298,7 +298,7 @@ def image_patches(model: Any, name: str, setting: str) -> Patches:
     size = model.config.image_size
     sides = (size, size) if isinstance(size, int) else tuple(size)
     rows, columns = (side // height for side in sides)
-    grid = places[0, places.shape[1] - rows * columns :].unflatten(0, (rows, columns))
+    grid = torch.unflatten(places[0, places.shape[1] - rows * columns :], 0, (rows, columns))
     bias = torch.zeros(projection.out_channels) if projection.bias is None else projection.bias
     return Patches(height, projection.weight.sum(dim=1).clone(), bias.clone(), grid.clone())
 

@@ -54,7 +54,7 @@ class PatchEmbedding(nn.Module):
             mask: (B, N), true at real times, which come first in a window.
         """
         shown = frames * frame_mask[..., None]
-        images = shown.unflatten(3, (self.rows, self.patch)).permute(0, 1, 3, 4, 2)  # (B, N, R, bands, G)
+        images = torch.unflatten(shown, 3, (self.rows, self.patch)).permute(0, 1, 3, 4, 2)  # (B, N, R, bands, G)
         embedded = self.project(images.flatten(3))
         embedded = torch.where(frame_mask.any(dim=2)[..., None, None], embedded, self.absent)
         return (embedded + self._placed(mask)).flatten(1, 2)

@@ -168,7 +168,8 @@ def _energy(wave: Array, count: int) -> Array:
     centres = np.arange(count) * _HOP
     starts, stops = np.clip(centres - half, 0, len(wave)), np.clip(centres + half, 0, len(wave))
     mean = (sums[stops] - sums[starts]) / np.maximum(stops - starts, 1)
-    return (10 * np.log10(np.maximum(mean, 1e-12))).astype(np.float32)
+    level: Array = (10 * np.log10(np.maximum(mean, 1e-12))).astype(np.float32)
+    return level
 
 
 def _slope(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

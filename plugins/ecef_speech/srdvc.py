@@ -118,14 +118,13 @@ class Tower(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [width] + [channels] * layers
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(before, after, _KERNEL, padding=_KERNEL // 2) for before, after in pairwise(sizes)
-        )
+        convolutions = [nn.Conv1d(before, after, _KERNEL, padding=_KERNEL // 2) for before, after in pairwise(sizes)]
+        self.convolutions = nn.ModuleList(convolutions)
         self.norms = nn.ModuleList(MaskedGroupNorm(groups, channels) for _ in range(layers))
         self.warp = warp
         self.forwards = nn.LSTM(channels, hidden, batch_first=True)
         self.backwards = nn.LSTM(channels, hidden, batch_first=True)
-        for convolution in self.convolutions:
+        for convolution in convolutions:
             nn.init.xavier_uniform_(convolution.weight, gain=nn.init.calculate_gain("relu"))
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

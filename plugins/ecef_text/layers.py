@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from ecef_cli.api.errors import PluginError
 from ecef_cli.api.weights import find_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _TOLERANCE = 1e-4
 
@@ -34,7 +34,10 @@ class TopLayers(nn.Module):
         """Run the layers in order, without attention to padded states."""
         additive = torch.zeros(mask.shape, dtype=states.dtype, device=states.device)
         additive = additive.masked_fill(~mask, torch.finfo(states.dtype).min)[:, None, None, :]
-        shared = {} if self.bias is None else {"position_bias": self.bias.compute_position_bias(states)}
+        shared = {}
+        if self.bias is not None:
+            position_bias = cast("Callable[[Tensor], Tensor]", self.bias.compute_position_bias)
+            shared["position_bias"] = position_bias(states)
         for layer in self.layers:
             output = layer(states, attention_mask=additive, **shared)
             states = output[0] if isinstance(output, tuple) else output
