@@ -6,8 +6,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from narrow import present
+
+if TYPE_CHECKING:  # pytest imports nothing heavy before the tests that need it
+    from tokenizers import Tokenizer
+
+    from ecef_cli.api.dialogue import Dialogue
+    from ecef_cli.runs.run import Run
+    from ecef_cli.workspace import Workspace
 
 # The tests' models are so small that threads cost more than they give, here and in the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -46,7 +55,7 @@ CORPUS = [
 """Sentences that the tests' tokenizers are trained on."""
 
 
-def _fresh_tokenizer(kind: str):
+def _fresh_tokenizer(kind: str) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     if kind == "bert":
@@ -54,7 +63,7 @@ def _fresh_tokenizer(kind: str):
         tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - no password
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer = trainers.WordPieceTrainer(vocab_size=200, special_tokens=specials)
+        trainer: trainers.Trainer = trainers.WordPieceTrainer(vocab_size=200, special_tokens=specials)
         start, end = ("[CLS]", 2), ("[SEP]", 3)
     else:
         specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -83,6 +92,7 @@ def save_tiny_model(folder: Path, kind: str, *, seed: int = 0, layers: int = 3) 
         BertModel,
         MPNetConfig,
         MPNetModel,
+        PreTrainedModel,
         PreTrainedTokenizerFast,
         RobertaConfig,
         RobertaModel,
@@ -101,7 +111,7 @@ def save_tiny_model(folder: Path, kind: str, *, seed: int = 0, layers: int = 3) 
         }
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, model_max_length=64, **names)
-    sizes = {
+    sizes: dict[str, Any] = {
         "vocab_size": backend.get_vocab_size(),
         "hidden_size": 32,
         "num_hidden_layers": layers,
@@ -109,12 +119,13 @@ def save_tiny_model(folder: Path, kind: str, *, seed: int = 0, layers: int = 3) 
         "intermediate_size": 48,
     }
     torch.manual_seed(seed)
+    model: PreTrainedModel
     if kind == "bert":
         model = BertModel(BertConfig(max_position_embeddings=64, **sizes))
     elif kind == "mpnet":
-        model = MPNetModel(MPNetConfig(max_position_embeddings=66, **sizes))
+        model = mpnet = MPNetModel(MPNetConfig(max_position_embeddings=66, **sizes))
         # Its bias starts at zero, which would hide a bias that is left out.
-        torch.nn.init.normal_(model.encoder.relative_attention_bias.weight)
+        torch.nn.init.normal_(mpnet.encoder.relative_attention_bias.weight)
     else:
         model = RobertaModel(RobertaConfig(max_position_embeddings=66, pad_token_id=1, type_vocab_size=1, **sizes))
     model.save_pretrained(folder)
@@ -177,7 +188,7 @@ FEELINGS = {
 """Utterances whose emotion a small model can learn in seconds."""
 
 
-def toy_dialogue(name: str, seed: int):
+def toy_dialogue(name: str, seed: int) -> Dialogue:
     """Return six utterances by two speakers in which the next emotion follows from the present one."""
     import random
 
@@ -193,7 +204,7 @@ def toy_dialogue(name: str, seed: int):
     return Dialogue(name, tuple(said))
 
 
-def save_toy_dataset(workspace, name: str = "toy") -> None:
+def save_toy_dataset(workspace: Workspace, name: str = "toy") -> None:
     """Write a prepared dataset of toy dialogues."""
     from ecef_cli.api.components import Corpus
     from ecef_cli.corpus.manifest import save_prepared
@@ -205,7 +216,7 @@ def save_toy_dataset(workspace, name: str = "toy") -> None:
     save_prepared(workspace, name, Corpus(tuple(FEELINGS), splits, ()), {})
 
 
-def toy_recipe(model: Path, **changes: object) -> dict[str, object]:
+def toy_recipe(model: Path, **changes: object) -> dict[str, Any]:
     """Return the values of a recipe for the toy dataset and a small local model."""
     return {
         "name": "toy",
@@ -227,7 +238,7 @@ def toy_recipe(model: Path, **changes: object) -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def toy_workspace(tmp_path_factory: pytest.TempPathFactory):
+def toy_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with the toy dataset; tests share its tags and features and give their runs names of their own."""
     from ecef_cli.workspace import Workspace
 
@@ -237,7 +248,7 @@ def toy_workspace(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def toy_run(toy_workspace, tiny_bert: Path):
+def toy_run(toy_workspace: Workspace, tiny_bert: Path) -> Run:
     """A run trained on the toy dataset."""
     from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train
@@ -268,7 +279,7 @@ def save_voice(path: Path, emotion: str, seed: int = 0) -> Path:
     return path
 
 
-def voiced_dialogue(folder: Path, name: str, seed: int):
+def voiced_dialogue(folder: Path, name: str, seed: int) -> Dialogue:
     """Return a toy dialogue: of three utterances two have a telling voice, one no recording but telling words."""
     from dataclasses import replace
 
@@ -277,14 +288,14 @@ def voiced_dialogue(folder: Path, name: str, seed: int):
     said = []
     for n, utterance in enumerate(toy_dialogue(name, seed).utterances):
         if (n + seed) % 3:
-            path = save_voice(folder / f"{name}-{n}.flac", utterance.emotion, seed * 10 + n)
+            path = save_voice(folder / f"{name}-{n}.flac", present(utterance.emotion), seed * 10 + n)
             said.append(replace(utterance, text=SAYINGS[(n + seed) % 2], audio=path))
         else:
             said.append(utterance)
     return Dialogue(name, tuple(said))
 
 
-def save_voiced_dataset(workspace, folder: Path, *, train: int = 16) -> None:
+def save_voiced_dataset(workspace: Workspace, folder: Path, *, train: int = 16) -> None:
     """Write a prepared dataset of toy dialogues with recordings, called `voiced`."""
     from ecef_cli.api.components import Corpus
     from ecef_cli.corpus.manifest import save_prepared
@@ -298,7 +309,7 @@ def save_voiced_dataset(workspace, folder: Path, *, train: int = 16) -> None:
     save_prepared(workspace, "voiced", found.corpus, {"recordings": found.facts})
 
 
-def voiced_recipe(model: Path, *modalities: str, **changes: object) -> dict[str, object]:
+def voiced_recipe(model: Path, *modalities: str, **changes: object) -> dict[str, Any]:
     """Return the values of a recipe for the toy dataset with recordings; of audio alone where no modality is given."""
     values = {
         **toy_recipe(model),
@@ -314,7 +325,7 @@ def voiced_recipe(model: Path, *modalities: str, **changes: object) -> dict[str,
 
 
 @pytest.fixture(scope="session")
-def voiced_workspace(tmp_path_factory: pytest.TempPathFactory):
+def voiced_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace with the toy dataset that has recordings, in the folder `sound`."""
     from ecef_cli.workspace import Workspace
 
@@ -324,7 +335,7 @@ def voiced_workspace(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
-def heard_run(voiced_workspace, tiny_bert: Path):
+def heard_run(voiced_workspace: Workspace, tiny_bert: Path) -> Run:
     """A run trained on the toy recordings alone."""
     from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train
@@ -333,7 +344,7 @@ def heard_run(voiced_workspace, tiny_bert: Path):
 
 
 @pytest.fixture(scope="session")
-def fused_run(voiced_workspace, tiny_bert: Path):
+def fused_run(voiced_workspace: Workspace, tiny_bert: Path) -> Run:
     """A run trained on text and recordings together, and now and then on one of the two alone."""
     from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train
@@ -344,7 +355,7 @@ def fused_run(voiced_workspace, tiny_bert: Path):
 
 
 @pytest.fixture(scope="session")
-def frozen_run(voiced_workspace, tiny_bert: Path, toy_run):
+def frozen_run(voiced_workspace: Workspace, tiny_bert: Path, toy_run: Run) -> Run:
     """A run of text and recordings that starts from the toy run and leaves its text layers as they are."""
     from ecef_cli.recipe.model import check_recipe
     from ecef_cli.training.loop import train

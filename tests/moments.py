@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGKILL, Signals
+from typing import Any
 
 NAMES = ("os.rename", "os.remove")
 """Changes after which another file, or none, lies at a path."""
@@ -71,7 +72,8 @@ class Moments:
         self._send(arguments, moment, changes, SIGKILL)
         _, code = self._receive()
         assert code in {0, -SIGKILL}
-        return code != 0
+        killed: bool = code != 0
+        return killed
 
     @contextmanager
     def halted(self, arguments: Sequence[str], moment: int, changes: Sequence[str] = NAMES) -> Iterator[int]:
@@ -91,7 +93,7 @@ class Moments:
         self._server.stdin.write(json.dumps([arguments, str(self._root), changes, moment, signal]) + "\n")
         self._server.stdin.flush()
 
-    def _receive(self) -> object:
+    def _receive(self) -> Any:
         assert self._server.stdout is not None
         return json.loads(self._server.stdout.readline())
 

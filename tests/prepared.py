@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,11 +31,14 @@ class Outcome:
     err: str
 
     @property
-    def rows(self) -> list[dict[str, object]]:
+    def rows(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
 Prepare = Callable[..., Outcome]
+
+Command = Callable[..., tuple[int, str]]
+"""Run a command with further arguments; return its exit code and stderr."""
 
 
 @pytest.fixture
@@ -63,6 +67,7 @@ def write_dialogue(folder: Path, split: str, rows: Iterable[Mapping[str, object]
     return path
 
 
-def facts(work: Path, name: str = "jsonl") -> dict[str, object]:
+def facts(work: Path, name: str = "jsonl") -> dict[str, Any]:
     """Return what `dataset.json` says."""
-    return json.loads((work / name / "dataset.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((work / name / "dataset.json").read_text(encoding="utf-8"))
+    return found

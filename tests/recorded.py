@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -19,6 +20,9 @@ from ecef_cli.features.store import AudioStore
 from ecef_cli.workspace import Workspace
 
 RATE = 8000  # Hz, of the recordings and of the encoder
+
+
+Waves = Sequence[np.ndarray]
 
 
 def noise(seconds: float, seed: int = 0) -> np.ndarray:
@@ -44,7 +48,7 @@ class Energies(AudioEncoder):
     def sample_rate(self) -> int:
         return RATE
 
-    def encode(self, waves):
+    def encode(self, waves: Waves) -> list[AudioFeatures]:
         longest = max(len(wave) for wave in waves)
         Energies.asked += [len(wave) for wave in waves]
         return [AudioFeatures(self.frames(wave, longest), 10.0) for wave in waves]
@@ -62,7 +66,7 @@ class Broken(Energies):
         self._left = at
         self._error = error
 
-    def encode(self, waves):
+    def encode(self, waves: Waves) -> list[AudioFeatures]:
         self._left -= len(waves)
         if self._left < 0:
             raise self._error
@@ -96,7 +100,7 @@ def recorded_talk(tmp_path: Path) -> Prepared:
 
 
 def extraction(encoder: AudioEncoder | None = None, **changes: object) -> AudioExtraction:
-    values = {
+    values: dict[str, Any] = {
         "encoder": encoder or Energies(Energies.Options()),
         "name": "energies",
         "options": {},

@@ -61,6 +61,9 @@ def save_speech_model(folder: Path, name: str, *, seed: int = 0) -> Path:
 def _save_whisper(folder: Path) -> Path:
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration
 
+    tokens: dict[str, Any] = dict.fromkeys(
+        ("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 0
+    )
     config = WhisperConfig(
         vocab_size=20,
         d_model=32,
@@ -72,7 +75,7 @@ def _save_whisper(folder: Path) -> Path:
         decoder_ffn_dim=48,
         max_source_positions=50 * WHISPER_SECONDS,
         max_target_positions=16,
-        **dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 0),
+        **tokens,
     )
     model = WhisperForConditionalGeneration(config)
     _disturb(model)

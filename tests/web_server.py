@@ -30,6 +30,11 @@ class Time:
         self.now += seconds
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: clients that hang up are part of the tests."""
+
+
 class WebServer:
     """Answers what `reply` says; `once` holds answers that come first, one a request."""
 
@@ -39,9 +44,8 @@ class WebServer:
         self.once: deque[Callable[[Handler], None]] = deque()
         self.reply: Callable[[Handler], None] = status(404)
         self.stopping = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("OwnHandler", (Handler,), {"owner": self}))
+        self._server = _Server(("127.0.0.1", 0), type("OwnHandler", (Handler,), {"owner": self}))
         self._server.daemon_threads = True
-        self._server.handle_error = lambda *_: None  # clients that hang up are part of the tests
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
 
