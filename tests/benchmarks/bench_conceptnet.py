@@ -27,6 +27,7 @@ from typing import Any
 
 from bench_tagging import meld
 
+from ecef_cli.api.components import Tagger
 from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging.pairs import tag_sequence
 from ecef_cli.tagging.sequence import read_sequence
@@ -72,10 +73,12 @@ def grow(source: Path, target: Path, edges: int) -> int:
     return copies * len(rows)
 
 
-def tagger(dump: Path, longest: int = 1):
+def tagger(dump: Path, longest: int = 1) -> Tagger:
     """Return the tagger on a dump."""
     options = {"source": "dump", "assertions": str(dump), "relations": RELATIONS, "longest_term": longest}
-    return build_component("tagger", "conceptnet", options)
+    found = build_component("tagger", "conceptnet", options)
+    assert isinstance(found, Tagger)
+    return found
 
 
 def peak() -> float:
@@ -122,7 +125,10 @@ def apart(tree: Path, cache: Path, *arguments: str | Path | int) -> dict[str, An
     """Return what a step gives in a process of its own, with the packages of a tree."""
     environment = {**os.environ, "PYTHONPATH": f"{tree}:{tree / 'plugins'}", "ECEF_CACHE": str(cache)}
     command = [sys.executable, __file__, *map(str, arguments)]
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout)
+    found: dict[str, Any] = json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout
+    )
+    return found
 
 
 def measured(tree: Path, dump: Path, corpus: Path, cache: Path) -> dict[str, Any]:

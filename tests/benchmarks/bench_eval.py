@@ -38,9 +38,11 @@ def made_up(dialogues: int) -> tuple[Targets, Forecast, Forecast]:
 
     def said(known: np.ndarray) -> np.ndarray:
         values = np.exp(random.normal(size=(count, len(LABELS))) + np.eye(len(LABELS))[known])
-        return values / values.sum(axis=1, keepdims=True)
+        shares: np.ndarray = values / values.sum(axis=1, keepdims=True)
+        return shares
 
-    return targets, *(forecast(targets, said(gold), said(current)) for _ in range(2))
+    one, other = (forecast(targets, said(gold), said(current)) for _ in range(2))
+    return targets, one, other
 
 
 def looped(targets: Targets, found: Forecast, drawn: np.ndarray) -> list[dict[str, float]]:

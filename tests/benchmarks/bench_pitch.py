@@ -72,13 +72,13 @@ def detectors() -> Iterator[tuple[str, Callable[[Array], Track]]]:
 
         def yin(wave: Array) -> Track:
             found = librosa.yin(wave, fmin=LOW, fmax=HIGH, sr=RATE, frame_length=1024, hop_length=int(STEP * RATE))
-            return np.arange(len(found)) * STEP, found
+            return STEP * np.arange(len(found), dtype=np.float64), found
 
         def pyin(wave: Array) -> Track:
             found, _, _ = librosa.pyin(
                 wave, fmin=LOW, fmax=HIGH, sr=RATE, frame_length=1024, hop_length=int(STEP * RATE), fill_na=0.0
             )
-            return np.arange(len(found)) * STEP, found
+            return STEP * np.arange(len(found), dtype=np.float64), found
 
         yield "librosa YIN", yin
         yield "librosa pYIN", pyin

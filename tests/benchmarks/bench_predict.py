@@ -41,6 +41,7 @@ def piped(lines: list[str], model: list[str]) -> tuple[float, float]:
     command = [sys.executable, "-m", "ecef_cli", "predict", "-", *model]
     start = time.perf_counter()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stdin is not None
         process.stdin.write("\n".join(lines) + "\n")
         process.stdin.close()
         _, status, usage = os.wait4(process.pid, 0)

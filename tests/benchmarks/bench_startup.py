@@ -72,7 +72,7 @@ def main() -> None:
     arguments = parser.parse_args()
     block = bundled_run().recipe.text_encoder
     assert block is not None
-    model = locate(block.options["model"]).model
+    model = locate(block.options["model"], setting="text_encoder.model").model
     if arguments.help_runs:
         floor = "import click, pluggy"
         helping = {"ecef --help": [*ECEF, "--help"], "ecef plugins": [*ECEF, "plugins"]}

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ecef_cli.api.components import Tagger
 from ecef_cli.api.dialogue import Utterance
 from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging.pairs import tag_sequence
-from ecef_cli.tagging.sequence import read_sequence
+from ecef_cli.tagging.sequence import ContentSequence, read_sequence
 from ecef_conceptnet.lexicon import load_lexicon
 
 
@@ -43,7 +44,7 @@ def meld(path: Path) -> list[list[Utterance]]:
     return list(dialogues.values())
 
 
-def edges(tagger) -> dict[tuple[str, str], int]:
+def edges(tagger: Tagger) -> dict[tuple[str, str], int]:
     """Return the relations of each pair of words, in both orders."""
     lexicon = load_lexicon()
     found = lexicon.neighbours(tagger.relations)
@@ -53,7 +54,7 @@ def edges(tagger) -> dict[tuple[str, str], int]:
     }
 
 
-def one_by_one(sequence, known: dict[tuple[str, str], int], history: int) -> tuple[int, int]:
+def one_by_one(sequence: ContentSequence, known: dict[tuple[str, str], int], history: int) -> tuple[int, int]:
     """Return how many pairs were looked at and how many got a tag."""
     lemmas = [sequence.lemmas[i] for i in sequence.lemma]
     keys, utterances = sequence.key.tolist(), sequence.utterance.tolist()
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--meld", type=Path)
     options = parser.parse_args()
     tagger = build_component("tagger", "conceptnet", {})
+    assert isinstance(tagger, Tagger)
     dialogues = meld(options.meld) if options.meld else [synthetic(options.utterances)]
     tagger.relate(["dog", "canine"])  # loads the lexicon
     known = edges(tagger)

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ecef_cli.api.components import AudioEncoder, Options, TextEncoder, TextFeatures
+from ecef_cli.api.components import AudioEncoder, Fusion, Options, TextEncoder, TextFeatures
 from ecef_cli.api.dialogue import words
 from ecef_cli.audio.spectrum import LogMel
 from ecef_cli.evaluation.cost.cost import measure
@@ -60,7 +60,7 @@ class Wide(TextEncoder, AudioEncoder):
 
     width, sample_rate = FEATURES, 16_000
 
-    def encode(self, *_: object) -> list[object]:
+    def encode(self, *_: object) -> list[Any]:
         """Return nothing: features are made up."""
         raise NotImplementedError
 
@@ -137,6 +137,8 @@ def paper_recipe(width: int, group: int, batch_size: int, folder: Path) -> Recip
 def paper_encoders(recipe: Recipe) -> Encoders:
     """Return encoders of the paper's widths, with the recipe's fusion."""
     fusion = recipe.component("fusion")
+    assert isinstance(fusion, Fusion)
+    assert fusion.spectrum is not None
     return Encoders(Wide(Options()), Wide(Options()), fusion, LogMel(fusion.spectrum))
 
 
@@ -155,7 +157,10 @@ class Bench:
         self.network = build_network(recipe, encoders, LABELS).train().to(device)
         self.optimizer = build_optimizer(self.network, recipe.training)
         self.clip = recipe.training.clip
-        self.shapes = audio_shape(recipe, encoders), spectrum_shape(encoders)
+        audio, spectrum = audio_shape(recipe, encoders), spectrum_shape(encoders)
+        assert audio is not None
+        assert spectrum is not None
+        self.shapes = audio, spectrum
         self.random = np.random.default_rng(0)
         self.noise = self.random.standard_normal((20_000, FEATURES), dtype=np.float32)
 
@@ -176,14 +181,16 @@ class Bench:
     def step(self, batch: Batch) -> None:
         """Do one training step."""
         batch = batch.to(self.device)
+        assert batch.text is not None
         labels = torch.randint(LABELS, (len(batch.text.mask),), device=self.device)
         lower: AbstractContextManager[object] = (
             torch.autocast("cuda", dtype=torch.bfloat16) if self.device == "cuda" else nullcontext()
         )
         self.optimizer.zero_grad(set_to_none=True)
         with lower:
-            loss = sum(nn.functional.cross_entropy(logits, labels) for logits in self.network(batch).values())
-        loss.backward()
+            logits = self.network(batch).values()
+            loss = torch.stack([nn.functional.cross_entropy(values, labels) for values in logits]).sum()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         self.optimizer.step()
 
