@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -35,7 +36,7 @@ ROWS = [
 ]
 
 
-def checks(done: Outcome) -> dict[str, dict[str, object]]:
+def checks(done: Outcome) -> dict[str, dict[str, Any]]:
     return {str(row["check"]): row for row in done.rows}
 
 
@@ -44,7 +45,8 @@ def status(done: Outcome, *statuses: str) -> set[str]:
 
 
 def problems(done: Outcome, name: str) -> list[str]:
-    return checks(done)[name]["problems"]
+    found: list[str] = checks(done)[name]["problems"]
+    return found
 
 
 @pytest.fixture

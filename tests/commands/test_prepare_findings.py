@@ -35,7 +35,12 @@ def test_after_prepare_the_same_is_said_without_looking_at_a_recording_again(
     prepare: Prepare, calls: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[Path] = []
-    monkeypatch.setattr("ecef_cli.corpus.scan.checksum", lambda path: looked.append(path) or "0")
+
+    def look(path: Path) -> str:
+        looked.append(path)
+        return "0"
+
+    monkeypatch.setattr("ecef_cli.corpus.scan.checksum", look)
     monkeypatch.setattr("ecef_cli.audio.reading.decode", looked.append)
     first = prepare("jsonl", "--source", calls, "--option", "labels=calm,angry,sad")
     assert first.code == 0

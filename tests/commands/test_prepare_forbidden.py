@@ -83,8 +83,8 @@ def test_no_recording_of_meld_is_lost_where_a_folder_cannot_be_read(
     prepare: Prepare, tmp_path: Path, forbid: Forbid, forbidden: str
 ) -> None:
     meld = tmp_path / "MELD"
-    for folder in ("train_splits/deep", "data/MELD"):
-        (meld / folder).mkdir(parents=True)
+    for name in ("train_splits/deep", "data/MELD"):
+        (meld / name).mkdir(parents=True)
     folder = forbid(meld / forbidden)
     done = prepare("meld", "--source", meld)
     assert (done.code, said(done)) == (3, f"ecef: {folder}: cannot be read: {DENIED}{MEND}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from prepared import Command
 from pydantic import Field
 
 from ecef_cli.api.errors import RecipeError
@@ -59,7 +59,7 @@ def test_what_is_neither_is_told() -> None:
 
 
 @pytest.fixture
-def prepare(tmp_path: Path, capsys) -> Callable[..., tuple[int, str]]:
+def prepare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     def run(reader: str, *options: str, **given: str) -> tuple[int, str]:
         arguments = [part for option in options for part in ("--option", option)]
         arguments += [part for name, value in given.items() for part in (f"--{name}", value)]
@@ -69,7 +69,7 @@ def prepare(tmp_path: Path, capsys) -> Callable[..., tuple[int, str]]:
     return run
 
 
-def test_columns_may_be_called_as_numbers_and_truth_values(prepare, tmp_path: Path) -> None:
+def test_columns_may_be_called_as_numbers_and_truth_values(prepare: Command, tmp_path: Path) -> None:
     table = tmp_path / "train.csv"
     table.write_text("2024,no,yes,1e3\nHello there.,Ana,joy,a\nLeave me.,Bo,anger,a\n", encoding="utf-8")
     options = ("text=2024", "speaker=no", "emotion=yes", "dialogue=1e3")
@@ -87,7 +87,7 @@ def test_columns_may_be_called_as_numbers_and_truth_values(prepare, tmp_path: Pa
 
 
 @pytest.mark.parametrize("given", ["labels=0,1", "labels=[0, 1]", "labels=['0', '1']"])
-def test_labels_may_be_numbers(prepare, tmp_path: Path, given: str) -> None:
+def test_labels_may_be_numbers(prepare: Command, tmp_path: Path, given: str) -> None:
     table = tmp_path / "train.csv"
     table.write_text("text,speaker,emotion\nHello there.,Ana,0\nLeave me.,Bo,1\n", encoding="utf-8")
     code, said = prepare("csv", given, source=str(table))
@@ -96,7 +96,7 @@ def test_labels_may_be_numbers(prepare, tmp_path: Path, given: str) -> None:
 
 
 @pytest.mark.parametrize("digits", ["1" * 64, "1e" + "1" * 62])
-def test_a_checksum_of_digits_is_a_checksum(prepare, tmp_path: Path, digits: str) -> None:
+def test_a_checksum_of_digits_is_a_checksum(prepare: Command, tmp_path: Path, digits: str) -> None:
     code, said = prepare("meld", f"archive_sha256={digits}", source=str(tmp_path / "none.csv"))
     assert code == 3
     assert said == f"ecef: {tmp_path / 'none.csv'}: no such file or folder\n"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from narrow import present
 from prepared import Outcome, Prepare, facts, write_dialogue
 from recorded import record
 
@@ -16,7 +18,7 @@ from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.corpus.scan import scan_recordings
 from ecef_cli.workspace import Workspace, checksum
 
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"speaker": "A", "text": "one", "emotion": "calm", "audio": "sound/a.flac", "start": 0.5, "end": 1.5},
     {"speaker": "B", "text": "", "emotion": "calm", "audio": "sound/a.flac", "start": 2},
     {"speaker": "A", "text": "no sound", "emotion": "calm"},
@@ -123,7 +125,7 @@ def test_a_dataset_that_lacks_what_is_known_of_recordings_gets_it(prepare_calls:
     ],
 )
 def test_a_recording_that_cannot_be_used_is_named_with_its_row(
-    prepare_calls: Prepare, work: Path, calls: Path, change, line: int, problem: str
+    prepare_calls: Prepare, work: Path, calls: Path, change: Callable[[Path], object], line: int, problem: str
 ) -> None:
     change(calls)
     done = prepare_calls()
@@ -166,7 +168,7 @@ def test_tolerated_an_utterance_keeps_its_text_and_says_what_it_lost(
 def test_what_is_wrong_with_recordings_is_told_by_kind_with_the_first_places(
     prepare_calls: Prepare, work: Path, calls: Path
 ) -> None:
-    rows = [
+    rows: list[dict[str, object]] = [
         {"text": "x", "emotion": "calm", "audio": f"sound/{name}"} for name in ("1.wav", "2.wav", "a.flac", "b.wav")
     ]
     rows += [{**ROWS[0], "end": end} for end in (8, 9.5)]
@@ -250,7 +252,7 @@ def test_each_file_is_looked_at_once(calls: Path, monkeypatch: pytest.MonkeyPatc
     said = tuple(Utterance("x", "A", "d", n, audio=path, start=n / 100) for n in range(50))
     found = scan_recordings(Corpus(("calm",), {"train": (Dialogue("d", said),)}, ()))
     assert seen == [path]
-    assert found.facts["seconds"] == pytest.approx(sum(3 - n / 100 for n in range(50)))
+    assert present(found.facts)["seconds"] == pytest.approx(sum(3 - n / 100 for n in range(50)))
 
 
 def test_a_relative_path_of_a_reader_is_made_absolute(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:

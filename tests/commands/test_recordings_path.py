@@ -65,7 +65,7 @@ def recipe(tiny_bert: Path, tmp_path: Path) -> Path:
 
 
 def test_the_whole_path(ecef: Ecef, corpus: Path, recipe: Path) -> None:
-    steps = [
+    steps: list[list[object]] = [
         ["prepare", "jsonl", "--name", "voiced", "--source", corpus],
         ["tag", "--dataset", "voiced"],
         ["extract", recipe],
@@ -73,7 +73,7 @@ def test_the_whole_path(ecef: Ecef, corpus: Path, recipe: Path) -> None:
         ["eval", "voiced"],
         ["predict", corpus / "test.jsonl", "--model", "voiced"],
     ]
-    printed = {}
+    printed: dict[object, str] = {}
     for step in steps:
         code, printed[step[0]], said = ecef(*step)
         assert code == 0, (step[0], said)
@@ -105,7 +105,7 @@ def test_one_recipe_reads_text_or_recordings_or_both(ecef: Ecef, corpus: Path, r
 def faulty(corpus: Path, fault: str) -> Path:
     """Break the first recording of the training dialogues in a way, and return its path."""
     rows = [json.loads(line) for line in (corpus / "train.jsonl").read_text().splitlines()]
-    path = next(row["audio"] for row in rows if row["audio"])
+    path: str = next(row["audio"] for row in rows if row["audio"])
     kinds = {said: where[0] for said, where in one_of_each_fault(corpus.parent / "faults").items()}
     broken = kinds[FAULTS[fault]]
     (corpus / path).unlink()

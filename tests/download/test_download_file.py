@@ -99,7 +99,7 @@ def leftovers(target: Path) -> set[str]:
     return {path.name for path in target.parent.iterdir()} - kept
 
 
-def test_a_file_is_downloaded_whole(server, target: Path) -> None:
+def test_a_file_is_downloaded_whole(server: WebServer, target: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     assert fetch(server, target, progress=lambda done, total: seen.append((done, total))) == target
     assert target.read_bytes() == DUMP
@@ -108,13 +108,13 @@ def test_a_file_is_downloaded_whole(server, target: Path) -> None:
     assert seen[-1] == (len(DUMP), len(DUMP))
 
 
-def test_a_file_that_is_there_is_not_downloaded_again(server, target: Path) -> None:
+def test_a_file_that_is_there_is_not_downloaded_again(server: WebServer, target: Path) -> None:
     fetch(server, target)
     fetch(server, target)
     assert len(server.asked) == 1
 
 
-def test_a_file_of_another_kind_at_the_target_is_left_alone(server, target: Path) -> None:
+def test_a_file_of_another_kind_at_the_target_is_left_alone(server: WebServer, target: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(HTML)
     with pytest.raises(EcefError, match=r"dump\.csv\.gz: is not a gzipped file, it begins with .* \(delete it"):
@@ -122,7 +122,7 @@ def test_a_file_of_another_kind_at_the_target_is_left_alone(server, target: Path
     assert target.read_bytes() == HTML
 
 
-def test_after_a_cut_it_goes_on_where_it_was(server, target: Path) -> None:
+def test_after_a_cut_it_goes_on_where_it_was(server: WebServer, target: Path) -> None:
     server.once.append(serving(DUMP, cut=HALF))
     fetch(server, target)
     assert target.read_bytes() == DUMP
@@ -130,7 +130,7 @@ def test_after_a_cut_it_goes_on_where_it_was(server, target: Path) -> None:
     assert server.headers[1]["If-Range"] == '"v1"'
 
 
-def test_another_process_goes_on_where_one_was_stopped(server, target: Path) -> None:
+def test_another_process_goes_on_where_one_was_stopped(server: WebServer, target: Path) -> None:
     def stop(done: int, _total: int | None) -> None:
         if done > HALF:
             raise KeyboardInterrupt
@@ -146,14 +146,14 @@ def test_another_process_goes_on_where_one_was_stopped(server, target: Path) -> 
     assert leftovers(target) == set()
 
 
-def test_a_server_without_ranges_sends_all_of_it_again(server, target: Path) -> None:
+def test_a_server_without_ranges_sends_all_of_it_again(server: WebServer, target: Path) -> None:
     server.once.append(serving(DUMP, cut=HALF))
     server.reply = serving(DUMP, ranges=False)
     fetch(server, target)
     assert target.read_bytes() == DUMP
 
 
-def test_a_file_that_changed_meanwhile_is_downloaded_anew(server, target: Path) -> None:
+def test_a_file_that_changed_meanwhile_is_downloaded_anew(server: WebServer, target: Path) -> None:
     server.once.append(serving(DUMP, cut=HALF))
     server.reply = serving(OTHER, tag='"v2"')
     fetch(server, target)
@@ -161,7 +161,9 @@ def test_a_file_that_changed_meanwhile_is_downloaded_anew(server, target: Path) 
 
 
 @pytest.mark.parametrize("tag", ["", 'W/"weak"'])
-def test_without_a_sign_that_the_file_is_the_same_it_is_downloaded_anew(server, target: Path, tag: str) -> None:
+def test_without_a_sign_that_the_file_is_the_same_it_is_downloaded_anew(
+    server: WebServer, target: Path, tag: str
+) -> None:
     server.once.append(serving(DUMP, tag=tag, cut=HALF))
     server.reply = serving(OTHER, tag=tag)
     fetch(server, target)
@@ -169,7 +171,7 @@ def test_without_a_sign_that_the_file_is_the_same_it_is_downloaded_anew(server, 
     assert ranges(server) == [None, None]
 
 
-def test_a_date_tells_that_the_file_is_the_same(server, target: Path) -> None:
+def test_a_date_tells_that_the_file_is_the_same(server: WebServer, target: Path) -> None:
     date = "Wed, 20 Nov 2019 18:00:00 GMT"
     server.once.append(serving(DUMP, tag="", headers={"Last-Modified": date}, cut=HALF))
     server.reply = serving(DUMP, tag=date)
@@ -178,7 +180,7 @@ def test_a_date_tells_that_the_file_is_the_same(server, target: Path) -> None:
     assert ranges(server)[1] == f"bytes={HALF}-"
 
 
-def test_a_part_from_another_address_is_not_carried_on(server, target: Path) -> None:
+def test_a_part_from_another_address_is_not_carried_on(server: WebServer, target: Path) -> None:
     server.once.append(serving(OTHER, cut=HALF))
     with pytest.raises(EcefError):
         fetch(server, target, path="/other.gz", limits={"tries": 1})
@@ -187,14 +189,14 @@ def test_a_part_from_another_address_is_not_carried_on(server, target: Path) -> 
     assert ranges(server)[-1] is None
 
 
-def test_a_part_that_is_whole_is_finished(server, target: Path) -> None:
+def test_a_part_that_is_whole_is_finished(server: WebServer, target: Path) -> None:
     _lay_part(server, target, DUMP)
     fetch(server, target)
     assert target.read_bytes() == DUMP
     assert len(server.asked) == 1
 
 
-def test_a_part_that_is_longer_than_the_file_is_downloaded_anew(server, target: Path) -> None:
+def test_a_part_that_is_longer_than_the_file_is_downloaded_anew(server: WebServer, target: Path) -> None:
     _lay_part(server, target, DUMP + b"more")
     fetch(server, target)
     assert target.read_bytes() == DUMP
@@ -207,14 +209,14 @@ def _lay_part(server: WebServer, target: Path, content: bytes) -> None:
     (target.parent / "dump.csv.gz.part.json").write_text(json.dumps(note))
 
 
-def test_a_part_with_a_broken_note_is_downloaded_anew(server, target: Path) -> None:
+def test_a_part_with_a_broken_note_is_downloaded_anew(server: WebServer, target: Path) -> None:
     _lay_part(server, target, OTHER)
     (target.parent / "dump.csv.gz.part.json").write_text('{"address": "ht')
     fetch(server, target)
     assert target.read_bytes() == DUMP
 
 
-def test_a_server_that_sends_less_than_the_range_is_asked_for_the_rest(server, target: Path) -> None:
+def test_a_server_that_sends_less_than_the_range_is_asked_for_the_rest(server: WebServer, target: Path) -> None:
     most = (1 << 20) + 7
 
     def capped(handler: Handler) -> None:
@@ -231,7 +233,9 @@ def test_a_server_that_sends_less_than_the_range_is_asked_for_the_rest(server, t
 
 
 @pytest.mark.parametrize("total", [len(DUMP), "*"])
-def test_a_server_that_sends_another_part_than_it_was_asked_for(server, target: Path, total) -> None:
+def test_a_server_that_sends_another_part_than_it_was_asked_for(
+    server: WebServer, target: Path, total: int | str
+) -> None:
     wrong = {"Content-Range": f"bytes 5-{len(DUMP) - 1}/{total}", "ETag": '"v1"'}
     server.once.extend([serving(DUMP, cut=HALF), status(206, DUMP[5:], wrong)])
     fetch(server, target)
@@ -239,7 +243,7 @@ def test_a_server_that_sends_another_part_than_it_was_asked_for(server, target: 
     assert ranges(server) == [None, f"bytes={HALF}-", None]
 
 
-def test_failures_that_pass_are_waited_for(server, target: Path) -> None:
+def test_failures_that_pass_are_waited_for(server: WebServer, target: Path) -> None:
     server.once.extend([status(503, HTML), status(429, b"", {"Retry-After": "9"}), hang_up])
     time = Time()
     fetch(server, target, time)
@@ -247,7 +251,9 @@ def test_failures_that_pass_are_waited_for(server, target: Path) -> None:
     assert time.slept == [1.0, 9.0, 4.0]
 
 
-def test_a_connection_that_is_cut_again_and_again_is_made_as_long_as_it_brings_much(server, target: Path) -> None:
+def test_a_connection_that_is_cut_again_and_again_is_made_as_long_as_it_brings_much(
+    server: WebServer, target: Path
+) -> None:
     content = gzip.compress(random.Random(7).randbytes(12 << 20), compresslevel=1)
     cut = 1 << 20
     server.reply = serving(content, cut=cut)
@@ -256,7 +262,7 @@ def test_a_connection_that_is_cut_again_and_again_is_made_as_long_as_it_brings_m
     assert len(server.asked) == -(-len(content) // cut) > 5
 
 
-def test_a_connection_that_brings_next_to_nothing_is_given_up(server, target: Path) -> None:
+def test_a_connection_that_brings_next_to_nothing_is_given_up(server: WebServer, target: Path) -> None:
     server.reply = serving(DUMP, cut=1000)
     with pytest.raises(EcefError, match="cuts the connection") as caught:
         fetch(server, target)
@@ -267,7 +273,7 @@ def test_a_connection_that_brings_next_to_nothing_is_given_up(server, target: Pa
 
 
 @pytest.mark.parametrize("part", ["head", "body"])
-def test_a_server_that_drips_is_given_up(server, target: Path, part: str) -> None:
+def test_a_server_that_drips_is_given_up(server: WebServer, target: Path, part: str) -> None:
     def after_magic(handler: Handler) -> None:
         if part == "body":
             handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n\x1f\x8b")
@@ -278,7 +284,9 @@ def test_a_server_that_drips_is_given_up(server, target: Path, part: str) -> Non
         fetch(server, target, limits={"tries": 2, "reply": 0.15})
 
 
-def test_a_server_that_drips_through_a_proxy_is_given_up(server, target: Path, monkeypatch) -> None:
+def test_a_server_that_drips_through_a_proxy_is_given_up(
+    server: WebServer, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("http_proxy", server.address)
     server.reply = drip("body")
     with pytest.raises(EcefError, match="does not answer in time"):
@@ -287,7 +295,7 @@ def test_a_server_that_drips_through_a_proxy_is_given_up(server, target: Path, m
 
 
 @pytest.mark.parametrize(("code", "name"), [(404, "Not Found"), (403, "Forbidden"), (500, "Internal Server Error")])
-def test_an_address_without_the_file_is_told_at_once(server, target: Path, code: int, name: str) -> None:
+def test_an_address_without_the_file_is_told_at_once(server: WebServer, target: Path, code: int, name: str) -> None:
     server.reply = status(code, HTML)
     with pytest.raises(EcefError, match=rf"/dump\.csv\.gz answers {code} {name} \(check the address\)"):
         fetch(server, target)
@@ -295,14 +303,16 @@ def test_an_address_without_the_file_is_told_at_once(server, target: Path, code:
     assert leftovers(target) == set()
 
 
-def test_what_is_no_gzip_is_told_and_not_kept(server, target: Path) -> None:
+def test_what_is_no_gzip_is_told_and_not_kept(server: WebServer, target: Path) -> None:
     server.reply = serving(HTML)
     with pytest.raises(EcefError, match="is not a gzipped file, it begins with b'<html>"):
         fetch(server, target)
     assert not target.exists()
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_download(server, target: Path, monkeypatch) -> None:
+def test_a_disk_that_is_too_small_is_told_before_the_download(
+    server: WebServer, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10 << 20))
     with pytest.raises(EcefError, match=r"has 10 MiB free, but the download needs 66 MiB .*ECEF_CACHE"):
         fetch(server, target)
@@ -310,7 +320,9 @@ def test_a_disk_that_is_too_small_is_told_before_the_download(server, target: Pa
     assert leftovers(target) <= {"dump.csv.gz.part.json"}
 
 
-def test_only_what_is_missing_must_fit_on_the_disk(server, target: Path, monkeypatch) -> None:
+def test_only_what_is_missing_must_fit_on_the_disk(
+    server: WebServer, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.once.append(serving(DUMP, cut=HALF))
     with pytest.raises(EcefError):
         fetch(server, target, limits={"tries": 1})
@@ -320,7 +332,7 @@ def test_only_what_is_missing_must_fit_on_the_disk(server, target: Path, monkeyp
     assert target.read_bytes() == DUMP
 
 
-def test_a_disk_that_is_full_keeps_what_came(server, target: Path) -> None:
+def test_a_disk_that_is_full_keeps_what_came(server: WebServer, target: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (HALF, hard))
     try:
@@ -333,14 +345,16 @@ def test_a_disk_that_is_full_keeps_what_came(server, target: Path) -> None:
     assert target.read_bytes() == DUMP
 
 
-def test_a_folder_that_cannot_be_made_is_told(server, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_told(server: WebServer, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EcefError, match="cannot be written"):
         fetch(server, tmp_path / "file" / "dump.gz")
 
 
 @pytest.mark.parametrize("cut", [None, HALF])
-def test_without_a_stated_size_the_file_itself_tells_whether_it_is_whole(server, target: Path, cut) -> None:
+def test_without_a_stated_size_the_file_itself_tells_whether_it_is_whole(
+    server: WebServer, target: Path, cut: int | None
+) -> None:
     def unstated(handler: Handler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + DUMP[:cut])
         handler.close_connection = True
@@ -355,14 +369,14 @@ def test_without_a_stated_size_the_file_itself_tells_whether_it_is_whole(server,
         assert not target.exists()
 
 
-def test_the_bytes_stay_as_they_lie_on_the_server(server, target: Path) -> None:
+def test_the_bytes_stay_as_they_lie_on_the_server(server: WebServer, target: Path) -> None:
     server.reply = serving(DUMP, headers={"Content-Encoding": "gzip"})
     fetch(server, target)
     assert target.read_bytes() == DUMP
     assert server.headers[0]["Accept-Encoding"] == "identity"
 
 
-def test_two_processes_do_not_download_at_once(server, target: Path) -> None:
+def test_two_processes_do_not_download_at_once(server: WebServer, target: Path) -> None:
     target.parent.mkdir()
     with FileLock(f"{target}.lock"), pytest.raises(EcefError, match="another process is downloading"):
         fetch(server, target)
@@ -371,14 +385,16 @@ def test_two_processes_do_not_download_at_once(server, target: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["ECEF_OFFLINE", "HF_HUB_OFFLINE"])
-def test_offline_nothing_is_asked_for(server, target: Path, monkeypatch, name: str) -> None:
+def test_offline_nothing_is_asked_for(
+    server: WebServer, target: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setenv(name, "1")
     with pytest.raises(EcefError, match=r"offline, and .* is missing"):
         fetch(server, target)
     assert server.asked == []
 
 
-def test_nobody_at_the_address(server, target: Path) -> None:
+def test_nobody_at_the_address(server: WebServer, target: Path) -> None:
     server.stop()
     with pytest.raises(EcefError, match="refuses the connection"):
         fetch(server, target)
