@@ -52,6 +52,7 @@ def clip(
             if pictures is not None:
                 pictures.width, pictures.height, pictures.pix_fmt = 64, 48, "yuv420p"
             if voice is not None:
+                assert isinstance(voice, av.AudioStream)
                 for packet in (*voice.encode(_tone(seconds, level, layout, rate)), *voice.encode(None)):
                     container.mux(packet)
             if pictures is not None:

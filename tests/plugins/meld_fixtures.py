@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from meld_archive import raw, write
 from meld_server import serving
 from meld_small import CLIPS, TABLES
+from prepared import Command
 from web_server import WebServer
 
 from ecef_cli.cli.main import run as run_cli
 from ecef_cli.download import web
-from ecef_datasets import clip_pool
+from ecef_datasets import clip_pool, clips
 
 
 @pytest.fixture
-def prepare_meld(work: Path, capsys) -> Callable[..., tuple[int, str]]:
+def prepare_meld(work: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return what runs `prepare meld` and returns the exit code and what was said on stderr."""
 
     def run(*arguments: object) -> tuple[int, str]:
@@ -36,7 +37,7 @@ def archive(tmp_path: Path) -> Path:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were made, in the order in which they were begun."""
     made: list[str] = []
-    convert = clip_pool.convert
+    convert = clips.convert
 
     def counted(sound: bytes | Path, target: Path, note: str) -> None:
         made.append(f"{target.parent.name}/{target.name}")
@@ -67,7 +68,7 @@ def server(cache: Path) -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def download(server: WebServer, tmp_path: Path, capsys) -> Callable[..., tuple[int, str]]:
+def download(server: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return what runs `prepare meld --download` from the server."""
 
     def run(*arguments: str) -> tuple[int, str]:

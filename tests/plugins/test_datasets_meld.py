@@ -88,7 +88,7 @@ def test_the_time_and_place_of_an_utterance_are_kept(meld: Corpus) -> None:
         "episode_start": 976.059,
         "episode_end": 981.731,
     }
-    assert first.start is first.end is first.audio is None
+    assert (first.start, first.end, first.audio) == (None, None, None)
 
 
 def test_utterances_whose_clip_is_faulty_are_kept_and_marked(meld: Corpus) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from meld_archive import clip, raw, write
 from meld_small import CLIPS, TABLES, unpack
+from prepared import Command
 
 from ecef_cli.workspace import locked
-from ecef_datasets import clip_pool, meld_recordings
+from ecef_datasets import clip_pool, clips, meld_recordings
 
 pytest_plugins = ["meld_fixtures"]
 
@@ -18,7 +20,7 @@ HERE = f"{os.getpid()} on {os.uname().nodename}"
 
 
 def test_a_second_time_nothing_is_decoded_and_no_archive_is_opened(
-    prepare_meld, archive: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+    prepare_meld: Command, archive: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert prepare_meld("--source", archive)[0] == 0
     assert len(decoded) == 7
@@ -30,7 +32,7 @@ def test_a_second_time_nothing_is_decoded_and_no_archive_is_opened(
 
 
 def test_what_was_unpacked_meanwhile_is_not_decoded_again(
-    prepare_meld, archive: Path, tmp_path: Path, decoded: list[str]
+    prepare_meld: Command, archive: Path, tmp_path: Path, decoded: list[str]
 ) -> None:
     prepare_meld("--source", archive)
     code, said = prepare_meld("--source", unpack(archive, tmp_path / "tree"))
@@ -39,7 +41,9 @@ def test_what_was_unpacked_meanwhile_is_not_decoded_again(
     assert len(decoded) == 7
 
 
-def test_only_what_is_not_there_is_decoded(prepare_meld, archive: Path, work: Path, decoded: list[str]) -> None:
+def test_only_what_is_not_there_is_decoded(
+    prepare_meld: Command, archive: Path, work: Path, decoded: list[str]
+) -> None:
     prepare_meld("--source", archive)
     decoded.clear()
     (work / "meld" / "recordings" / "dev" / "dia2_utt0.flac").unlink()
@@ -49,7 +53,7 @@ def test_only_what_is_not_there_is_decoded(prepare_meld, archive: Path, work: Pa
     assert sorted(decoded) == ["dev/dia2_utt0.flac", "test/dia0_utt1.flac"]
 
 
-DAMAGES = {
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "emptied": lambda whole: whole[:0],
     "cut off": lambda whole: whole[:-7],
     "half": lambda whole: whole[: len(whole) // 2],
@@ -61,7 +65,7 @@ DAMAGES = {
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_recording_that_a_power_failure_has_damaged_is_made_again_with_a_note(
-    prepare_meld, archive: Path, work: Path, decoded: list[str], damage: str, finished: bool
+    prepare_meld: Command, archive: Path, work: Path, decoded: list[str], damage: str, finished: bool
 ) -> None:
     prepare_meld("--source", archive)
     decoded.clear()
@@ -88,7 +92,7 @@ def contents(work: Path) -> dict[str, bytes]:
 
 
 def test_other_recordings_of_the_same_names_leave_the_dataset_as_it_is(
-    prepare_meld, tmp_path: Path, archive: Path, work: Path, decoded: list[str]
+    prepare_meld: Command, tmp_path: Path, archive: Path, work: Path, decoded: list[str]
 ) -> None:
     prepare_meld("--source", archive)
     decoded.clear()
@@ -110,7 +114,7 @@ def test_other_recordings_of_the_same_names_leave_the_dataset_as_it_is(
 
 
 def test_other_tables_that_were_refused_are_not_taken_for_those_of_the_archive(
-    prepare_meld, tmp_path: Path, archive: Path, work: Path
+    prepare_meld: Command, tmp_path: Path, archive: Path, work: Path
 ) -> None:
     prepare_meld("--source", archive)
     before = contents(work)
@@ -125,7 +129,7 @@ def test_other_tables_that_were_refused_are_not_taken_for_those_of_the_archive(
 
 
 def test_what_came_out_of_a_damaged_archive_is_not_taken_for_what_the_right_one_holds(
-    prepare_meld, archive: Path, work: Path, decoded: list[str]
+    prepare_meld: Command, archive: Path, work: Path, decoded: list[str]
 ) -> None:
     sound = CLIPS["train"]["dia0_utt0.mp4"]
     other = sound.replace(b"Lavf", b"XXXX", 1)  # the same size, and a sound that can be decoded
@@ -146,7 +150,7 @@ def test_what_came_out_of_a_damaged_archive_is_not_taken_for_what_the_right_one_
 
 
 def test_recordings_without_a_checksum_of_what_they_were_made_of_are_kept(
-    prepare_meld, archive: Path, work: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+    prepare_meld: Command, archive: Path, work: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
         before.setattr(meld_recordings, "source_note", lambda size, modified, _=None: f"{size} {modified}")
@@ -160,7 +164,7 @@ def test_recordings_without_a_checksum_of_what_they_were_made_of_are_kept(
 
 
 def test_the_published_archive_cut_off_goes_on_when_it_is_whole(
-    prepare_meld, archive: Path, work: Path, decoded: list[str]
+    prepare_meld: Command, archive: Path, work: Path, decoded: list[str]
 ) -> None:
     whole = archive.read_bytes()
     archive.write_bytes(whole[: len(whole) * 2 // 3])
@@ -175,7 +179,7 @@ def test_the_published_archive_cut_off_goes_on_when_it_is_whole(
     assert len(decoded) == 7, "what was decoded of the part is not decoded again"
 
 
-def test_a_second_prepare_is_told_to_wait(prepare_meld, archive: Path, work: Path, decoded: list[str]) -> None:
+def test_a_second_prepare_is_told_to_wait(prepare_meld: Command, archive: Path, work: Path, decoded: list[str]) -> None:
     with locked(work / "meld", "it"):
         code, said = prepare_meld("--source", archive)
     assert code == 1
@@ -183,7 +187,9 @@ def test_a_second_prepare_is_told_to_wait(prepare_meld, archive: Path, work: Pat
     assert decoded == []
 
 
-def test_several_processes_make_the_same_files(prepare_meld, archive: Path, work: Path, monkeypatch) -> None:
+def test_several_processes_make_the_same_files(
+    prepare_meld: Command, archive: Path, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert prepare_meld("--source", archive)[0] == 0
     alone = {path.name: path.read_bytes() for path in work.rglob("*.flac")}
     monkeypatch.setattr(clip_pool, "FEW", 2)
@@ -192,7 +198,7 @@ def test_several_processes_make_the_same_files(prepare_meld, archive: Path, work
     assert {path.name: path.read_bytes() for path in (work / "again").rglob("*.flac")} == alone
 
 
-def test_a_decoder_that_dies_is_one_line(prepare_meld, archive: Path, monkeypatch) -> None:
+def test_a_decoder_that_dies_is_one_line(prepare_meld: Command, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clip_pool, "FEW", 0)
     monkeypatch.setattr(clip_pool, "_as_child", _die)
     code, said = prepare_meld("--source", archive, "--workers", 2)
@@ -205,9 +211,9 @@ def _die() -> None:
 
 
 def test_a_full_disk_keeps_what_is_done(
-    prepare_meld, archive: Path, work: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+    prepare_meld: Command, archive: Path, work: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counted = clip_pool.convert
+    counted = clips.convert
 
     def full(sound: bytes | Path, target: Path, note: str) -> None:
         if len(decoded) == 4:
@@ -224,7 +230,7 @@ def test_a_full_disk_keeps_what_is_done(
 
 
 def test_a_disk_that_is_too_small_is_told_before_anything_is_decoded(
-    prepare_meld, archive: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+    prepare_meld: Command, archive: Path, decoded: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1 << 20}))
     code, said = prepare_meld("--source", archive)

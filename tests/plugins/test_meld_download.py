@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from meld_server import ARCHIVE, HALF, OTHER, after_tables, archives, serving
-from web_server import WebServer, drip, hang_up, status
+from prepared import Command
+from web_server import Handler, WebServer, drip, hang_up, status
 
 from ecef_cli.cli.main import run
 from ecef_cli.corpus.manifest import load_prepared
@@ -19,6 +21,8 @@ from ecef_datasets.meld import FILES
 
 pytest_plugins = ["meld_fixtures"]
 
+Reply = Callable[[Handler], None]
+
 pytestmark = pytest.mark.usefixtures("cache")
 
 
@@ -27,7 +31,7 @@ def heard(tmp_path: Path) -> int:
     return sum(u.audio is not None for dialogues in prepared.splits.values() for d in dialogues for u in d.utterances)
 
 
-def test_the_corpus_is_downloaded_and_prepared(download, server, tmp_path: Path) -> None:
+def test_the_corpus_is_downloaded_and_prepared(download: Command, server: WebServer, tmp_path: Path) -> None:
     code, said = download()
     assert code == 0, said
     assert heard(tmp_path) == 6
@@ -38,7 +42,7 @@ def test_the_corpus_is_downloaded_and_prepared(download, server, tmp_path: Path)
     assert len(server.asked) == 4
 
 
-def test_the_tables_can_be_had_without_the_recordings(download, server, tmp_path: Path) -> None:
+def test_the_tables_can_be_had_without_the_recordings(download: Command, server: WebServer, tmp_path: Path) -> None:
     code, said = download("--option", "recordings=false")
     assert code == 0, said
     assert heard(tmp_path) == 0
@@ -56,7 +60,7 @@ def test_the_tables_can_be_had_without_the_recordings(download, server, tmp_path
     ids=["cut", "no ranges", "hangs up", "busy"],
 )
 def test_a_server_with_troubles_gives_the_whole_file_in_the_end(
-    download, server, tmp_path: Path, first, then, ranges
+    download: Command, server: WebServer, tmp_path: Path, first: Reply, then: Reply, ranges: list[str | None]
 ) -> None:
     after_tables(server, first)
     server.reply = then
@@ -67,14 +71,14 @@ def test_a_server_with_troubles_gives_the_whole_file_in_the_end(
 
 
 @pytest.mark.parametrize("conditions", [True, False], ids=["heeds If-Range", "ignores If-Range"])
-def test_a_file_that_changes_midway_is_downloaded_anew(download, server, conditions: bool) -> None:
+def test_a_file_that_changes_midway_is_downloaded_anew(download: Command, server: WebServer, conditions: bool) -> None:
     after_tables(server, serving(cut=HALF))
     server.reply = serving(OTHER, tag='"v2"', conditions=conditions)
     code, said = download("--option", f"archive_sha256={hashlib.sha256(OTHER).hexdigest()}")
     assert code == 0, said
 
 
-def test_another_run_goes_on_where_one_ended(download, server, tmp_path: Path) -> None:
+def test_another_run_goes_on_where_one_ended(download: Command, server: WebServer, tmp_path: Path) -> None:
     after_tables(server, serving(cut=HALF), *[hang_up] * 5)
     code, said = download()
     assert code == 1
@@ -86,7 +90,7 @@ def test_another_run_goes_on_where_one_ended(download, server, tmp_path: Path) -
     assert heard(tmp_path) == 6
 
 
-def test_a_file_that_is_not_there_is_told(download, server) -> None:
+def test_a_file_that_is_not_there_is_told(download: Command, server: WebServer) -> None:
     after_tables(server, status(404))
     code, said = download()
     assert code == 1
@@ -94,7 +98,7 @@ def test_a_file_that_is_not_there_is_told(download, server) -> None:
     assert said.count("\n") == 1
 
 
-def test_a_wrong_checksum_is_told_and_the_file_put_aside(download, server, cache: Path) -> None:
+def test_a_wrong_checksum_is_told_and_the_file_put_aside(download: Command, server: WebServer, cache: Path) -> None:
     code, said = download("--option", f"archive_sha256={'f' * 64}")
     assert code == 3
     assert said.count("\n") == 1
@@ -106,7 +110,9 @@ def test_a_wrong_checksum_is_told_and_the_file_put_aside(download, server, cache
     assert archives(server) == [None, None]
 
 
-def test_a_server_that_never_ends_is_left(download, server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_ends_is_left(
+    download: Command, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(web, "LIMITS", web.RequestLimits(tries=2, reply=0.2, sleep=lambda _: None))
     after_tables(server, drip("body"), drip("body"))
     code, said = download()
@@ -115,21 +121,23 @@ def test_a_server_that_never_ends_is_left(download, server, monkeypatch: pytest.
     assert said.count("\n") == 1
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_download(download, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_is_too_small_is_told_before_the_download(
+    download: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1 << 20))
     code, said = download()
     assert code == 1
     assert "has 1 MiB free, but the download needs 64 MiB (free some space" in said
 
 
-def test_what_is_no_archive_is_told(download, server, cache: Path) -> None:
+def test_what_is_no_archive_is_told(download: Command, server: WebServer, cache: Path) -> None:
     server.reply = serving(b"<html>Log in</html>")
     code, said = download()
     assert code == 3
     assert "is not a tar archive, or is damaged" in said
 
 
-def test_offline_nothing_is_asked_for(download, server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_nothing_is_asked_for(download: Command, server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECEF_OFFLINE", "1")
     code, said = download()
     assert code == 1
@@ -146,13 +154,15 @@ def public(server: WebServer, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str
     return found
 
 
-def ask(server: WebServer, tmp_path: Path, capsys) -> tuple[int, str]:
+def ask(server: WebServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
     given = ("--option", f"tables={server.address}/data")
     code = run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", *given])
     return code, capsys.readouterr().err
 
 
-def test_where_the_first_public_address_fails_the_second_is_asked(server, public, tmp_path: Path, capsys) -> None:
+def test_where_the_first_public_address_fails_the_second_is_asked(
+    server: WebServer, public: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     after_tables(server, status(404))
     code, said = ask(server, tmp_path, capsys)
     assert code == 0, said
@@ -160,7 +170,9 @@ def test_where_the_first_public_address_fails_the_second_is_asked(server, public
     assert server.paths()[-2:] == ["/first/MELD.Raw.tar.gz", "/second/MELD.Raw.tar.gz"]
 
 
-def test_what_one_public_address_began_is_not_thrown_away(server, public, tmp_path: Path, capsys) -> None:
+def test_what_one_public_address_began_is_not_thrown_away(
+    server: WebServer, public: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     after_tables(server, status(404), serving(cut=HALF), *[hang_up] * 5)
     assert ask(server, tmp_path, capsys)[0] == 1
     code, said = ask(server, tmp_path, capsys)

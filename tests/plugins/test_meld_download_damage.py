@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from meld_server import ARCHIVE, HALF, OTHER, after_tables, archives, serving
-from web_server import Handler, status
+from prepared import Command
+from web_server import Handler, WebServer, status
 
 from ecef_cli.download import checksums
 
@@ -50,7 +51,9 @@ TROUBLES: dict[str, list[Callable[[Handler], None]]] = {
 
 
 @pytest.mark.parametrize("what", TROUBLES)
-def test_the_right_file_comes_in_the_end_from_a_server_that(download, server, cache: Path, what: str) -> None:
+def test_the_right_file_comes_in_the_end_from_a_server_that(
+    download: Command, server: WebServer, cache: Path, what: str
+) -> None:
     after_tables(server, *TROUBLES[what])
     code, said = download(*CHECKED)
     assert code == 0, said
@@ -60,7 +63,7 @@ def test_the_right_file_comes_in_the_end_from_a_server_that(download, server, ca
 
 
 @pytest.mark.parametrize("what", ["redirects in a circle", "redirects out of the web"])
-def test_a_redirection_that_leads_nowhere_is_told(download, server, what: str) -> None:
+def test_a_redirection_that_leads_nowhere_is_told(download: Command, server: WebServer, what: str) -> None:
     place = {"redirects in a circle": "/MELD.Raw.tar.gz", "redirects out of the web": "file:///etc/passwd"}[what]
     after_tables(server, *[status(302, b"", {"Location": place})] * 40)
     code, said = download()
@@ -69,7 +72,9 @@ def test_a_redirection_that_leads_nowhere_is_told(download, server, what: str) -
     assert f"{server.address}/MELD.Raw.tar.gz " in said
 
 
-def test_a_disk_that_is_full_midway_keeps_what_came(server, download, tmp_path: Path, cache: Path) -> None:
+def test_a_disk_that_is_full_midway_keeps_what_came(
+    server: WebServer, download: Command, tmp_path: Path, cache: Path
+) -> None:
     given = ("--option", f"tables={server.address}/data", "--option", f"archive={server.address}/MELD.Raw.tar.gz")
     command = [sys.executable, "-m", "ecef_cli", "--workspace", str(tmp_path / "work"), "prepare", "meld", "--download"]
     ended = subprocess.run(
@@ -105,7 +110,7 @@ DAMAGES = {
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("dated", [True, False], ids=["as it was dated", "dated anew"])
 def test_a_download_that_was_damaged_since_is_not_used(
-    download, server, cache: Path, name: str, damage: str, dated: bool
+    download: Command, server: WebServer, cache: Path, name: str, damage: str, dated: bool
 ) -> None:
     assert download()[0] == 0
     [path] = cache.rglob(name)
@@ -127,7 +132,7 @@ def test_a_download_that_was_damaged_since_is_not_used(
 
 
 def test_a_large_download_is_read_again_only_where_its_size_or_date_is_another(
-    download, server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    download: Command, server: WebServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checksums, "SMALL", 0)
     assert download()[0] == 0
@@ -150,7 +155,7 @@ def test_a_large_download_is_read_again_only_where_its_size_or_date_is_another(
 
 
 def test_a_large_download_that_rots_unseen_is_refused_when_it_is_unpacked(
-    download, server, cache: Path, monkeypatch: pytest.MonkeyPatch
+    download: Command, server: WebServer, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checksums, "SMALL", 0)
     assert download()[0] == 0
@@ -164,7 +169,9 @@ def test_a_large_download_that_rots_unseen_is_refused_when_it_is_unpacked(
     assert said.count("\n") == 1
 
 
-def test_what_somebody_put_there_must_be_the_file_that_is_asked_for(download, server, cache: Path) -> None:
+def test_what_somebody_put_there_must_be_the_file_that_is_asked_for(
+    download: Command, server: WebServer, cache: Path
+) -> None:
     assert download()[0] == 0
     [path] = cache.rglob("MELD.Raw.tar.gz")
     [note] = cache.rglob("MELD.Raw.tar.gz.sum.json")

@@ -12,6 +12,7 @@ import pytest
 from hostile import HOSTILE, archive, declaring, entry, nested
 from meld_archive import packed, write
 from meld_small import SOUND, TABLES
+from prepared import Command
 
 pytest_plugins = ["meld_fixtures"]
 
@@ -20,7 +21,7 @@ BOMB = entry("MELD.Raw/train_splits/dia0_utt1.mp4", bytes(40 << 20))
 TWICE = [entry(f"MELD.Raw/train_splits/{name}.mp4", SOUND) for name in ("Dia0_utt1", "dia0_utt1")]
 
 
-def one_line(prepare_meld, tmp_path: Path, source: Path) -> str:
+def one_line(prepare_meld: Command, tmp_path: Path, source: Path) -> str:
     """Prepare from an archive that is refused, and return the line that says why."""
     outside = {*tmp_path.parent.rglob("*"), *Path("/").iterdir()}
     code, said = prepare_meld("--source", source)
@@ -38,7 +39,9 @@ def one_line(prepare_meld, tmp_path: Path, source: Path) -> str:
 
 @pytest.mark.parametrize("within", [False, True], ids=["itself", "within"])
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_member_that_leads_out_or_cannot_be_written(prepare_meld, tmp_path: Path, what: str, within: bool) -> None:
+def test_a_member_that_leads_out_or_cannot_be_written(
+    prepare_meld: Command, tmp_path: Path, what: str, within: bool
+) -> None:
     add, problem = HOSTILE[what]
     adds = (entry("MELD.Raw/train.tar.gz", nested(CLIP, add)),) if within else (CLIP, add)
     said = one_line(prepare_meld, tmp_path, archive(tmp_path / "MELD.Raw.tar.gz", *adds))
@@ -69,14 +72,14 @@ FLOODS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", FLOODS)
-def test_a_flood_and_names_that_become_one(prepare_meld, tmp_path: Path, what: str) -> None:
+def test_a_flood_and_names_that_become_one(prepare_meld: Command, tmp_path: Path, what: str) -> None:
     make, problem = FLOODS[what]
     path = tmp_path / "MELD.Raw.tar.gz"
     make(path)
     assert problem in one_line(prepare_meld, tmp_path, path)
 
 
-def test_after_a_hostile_archive_the_right_one_is_prepared(prepare_meld, tmp_path: Path, work: Path) -> None:
+def test_after_a_hostile_archive_the_right_one_is_prepared(prepare_meld: Command, tmp_path: Path, work: Path) -> None:
     texts = {f"MELD.Raw/{split}_sent_emo.csv": text for split, text in TABLES.items()}
     inner = packed({"train_splits/dia0_utt0.mp4": SOUND, "../../dia0_utt0.mp4": SOUND})
     source = write(tmp_path / "MELD.Raw.tar.gz", packed({**texts, "MELD.Raw/train.tar.gz": inner}))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from prepared import Command
 from recorded import Energies, extraction, record
 
 from ecef_cli.api.components import Corpus
@@ -42,7 +43,7 @@ def statuses(printed: str) -> dict[str, str]:
 
 
 def test_manifests_name_what_was_made_in_the_workspace_relative_to_themselves(
-    prepare_meld, archive: Path, work: Path
+    prepare_meld: Command, archive: Path, work: Path
 ) -> None:
     assert prepare_meld("--source", archive)[0] == 0
     rows = [json.loads(line) for line in (work / "meld" / "manifest" / "dev.jsonl").read_text().splitlines()]
@@ -55,7 +56,7 @@ def test_manifests_name_what_was_made_in_the_workspace_relative_to_themselves(
 
 
 def test_a_moved_workspace_is_whole_and_has_nothing_to_prepare_or_extract(
-    prepare_meld, archive: Path, work: Path, ecef: Ecef, monkeypatch: pytest.MonkeyPatch
+    prepare_meld: Command, archive: Path, work: Path, ecef: Ecef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert prepare_meld("--source", archive)[0] == 0
     before = extract(work)
@@ -81,7 +82,7 @@ def extract(work: Path) -> str:
     return what.key(prepared)
 
 
-def test_a_copy_hears_its_own_recordings(prepare_meld, archive: Path, work: Path, ecef: Ecef) -> None:
+def test_a_copy_hears_its_own_recordings(prepare_meld: Command, archive: Path, work: Path, ecef: Ecef) -> None:
     assert prepare_meld("--source", archive)[0] == 0
     copy = shutil.copytree(work, work.parent / "copy")
     (copy / "meld" / "recordings" / "test" / "dia0_utt1.flac").unlink()
@@ -138,7 +139,7 @@ def spoken(*paths: Path) -> Corpus:
 
 
 def test_a_dataset_of_the_version_before_is_read_and_checked_and_told_apart(
-    prepare_meld, archive: Path, work: Path, ecef: Ecef
+    prepare_meld: Command, archive: Path, work: Path, ecef: Ecef
 ) -> None:
     assert prepare_meld("--source", archive)[0] == 0
     made_absolute(work)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from meld_archive import FOLDERS, clip, packed, raw, table, write
 from meld_small import CLIPS, EVERY, ROWS, SOUND, TABLES, heard, unpack
+from prepared import Command
 
 from ecef_cli.audio.reading import read_wave
 from ecef_cli.cli.main import run
@@ -16,7 +17,7 @@ from ecef_cli.cli.main import run
 pytest_plugins = ["meld_fixtures"]
 
 
-def test_the_archive_alone_gives_text_and_recordings(prepare_meld, archive: Path, work: Path) -> None:
+def test_the_archive_alone_gives_text_and_recordings(prepare_meld: Command, archive: Path, work: Path) -> None:
     code, said = prepare_meld("--source", archive, "--workers", 2)
     assert code == 0, said
     assert heard(work) == EVERY
@@ -26,7 +27,7 @@ def test_the_archive_alone_gives_text_and_recordings(prepare_meld, archive: Path
 
 @pytest.mark.parametrize("form", ["tree", "packed tree", "tables and tree", "splits", "nested alone"])
 def test_whatever_form_the_sources_have_the_dataset_is_the_same(
-    prepare_meld, archive: Path, tmp_path: Path, work: Path, form: str, decoded: list[str]
+    prepare_meld: Command, archive: Path, tmp_path: Path, work: Path, form: str, decoded: list[str]
 ) -> None:
     tree = unpack(archive, tmp_path / "tree") / "MELD.Raw"
     tables = [tree / f"{split}_sent_emo.csv" for split in FOLDERS]
@@ -49,7 +50,9 @@ def test_whatever_form_the_sources_have_the_dataset_is_the_same(
 
 
 @pytest.mark.parametrize("form", ["wav", "flac", "mp4"])
-def test_folders_of_recordings_stand_beside_the_tables(prepare_meld, tmp_path: Path, work: Path, form: str) -> None:
+def test_folders_of_recordings_stand_beside_the_tables(
+    prepare_meld: Command, tmp_path: Path, work: Path, form: str
+) -> None:
     for split, rows in ROWS.items():
         write(tmp_path / "csv" / f"{split}_sent_emo.csv", TABLES[split])
         for dialogue, utterance, _ in rows:
@@ -59,7 +62,7 @@ def test_folders_of_recordings_stand_beside_the_tables(prepare_meld, tmp_path: P
     assert heard(work) == EVERY
 
 
-def test_without_recordings_it_is_the_corpus_of_text(prepare_meld, tmp_path: Path, work: Path) -> None:
+def test_without_recordings_it_is_the_corpus_of_text(prepare_meld: Command, tmp_path: Path, work: Path) -> None:
     for split, text in TABLES.items():
         write(tmp_path / "csv" / f"{split}_sent_emo.csv", text)
     code, said = prepare_meld("--source", tmp_path / "csv")
@@ -84,7 +87,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_a_broken_clip_stops_and_is_tolerated_when_asked_with_its_text_kept(
-    prepare_meld, tmp_path: Path, work: Path, what: str
+    prepare_meld: Command, tmp_path: Path, work: Path, what: str
 ) -> None:
     sound, problem = FAULTS[what]
     source = write(tmp_path / "MELD.Raw.tar.gz", faulty(dev={"dia0_utt0.mp4": sound}))
@@ -102,7 +105,7 @@ def test_a_broken_clip_stops_and_is_tolerated_when_asked_with_its_text_kept(
 
 
 def test_the_clips_known_to_be_bad_are_left_out_and_reported_without_any_tolerance(
-    prepare_meld, tmp_path: Path, work: Path
+    prepare_meld: Command, tmp_path: Path, work: Path
 ) -> None:
     tables = {
         "train": table([(125, 2, 0.6), (125, 3, 0.6)]),
@@ -134,7 +137,7 @@ def test_the_clips_known_to_be_bad_are_left_out_and_reported_without_any_toleran
     assert len(json.loads((work / "meld" / "dataset.json").read_text())["muted"]) == 6
 
 
-def test_what_is_wrong_with_clips_is_told_by_kind(prepare_meld, tmp_path: Path) -> None:
+def test_what_is_wrong_with_clips_is_told_by_kind(prepare_meld: Command, tmp_path: Path) -> None:
     clips = {split: dict(of) for split, of in CLIPS.items()}
     clips["train"] = {"dia0_utt0.mp4": clip(level=0.0), "dia0_utt1.mp4": SOUND[:500], "dia1_utt0.mp4": SOUND}
     clips["dev"] = {"dia0_utt0.mp4": clip(level=0.0)}
@@ -150,7 +153,7 @@ def test_what_is_wrong_with_clips_is_told_by_kind(prepare_meld, tmp_path: Path) 
         assert f"left with text alone {line}\n" in said
 
 
-def test_extras_and_strays_are_no_utterances(prepare_meld, tmp_path: Path, work: Path) -> None:
+def test_extras_and_strays_are_no_utterances(prepare_meld: Command, tmp_path: Path, work: Path) -> None:
     extras = {"test": {"final_videos_testdia0_utt0.mp4": b"x", "dia9_utt9.mp4": SOUND}, "dev": {".DS_Store": b"x"}}
     code, said = prepare_meld("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, CLIPS, extras=extras)))
     assert code == 0, said
@@ -158,7 +161,7 @@ def test_extras_and_strays_are_no_utterances(prepare_meld, tmp_path: Path, work:
     assert "recordings without a row: 1" in said
 
 
-def test_a_split_without_any_recording_was_not_given(prepare_meld, tmp_path: Path, work: Path) -> None:
+def test_a_split_without_any_recording_was_not_given(prepare_meld: Command, tmp_path: Path, work: Path) -> None:
     clips = {split: of for split, of in CLIPS.items() if split != "train"}
     code, said = prepare_meld("--source", write(tmp_path / "MELD.Raw.tar.gz", raw(TABLES, clips)))
     assert code == 0, said
@@ -166,7 +169,7 @@ def test_a_split_without_any_recording_was_not_given(prepare_meld, tmp_path: Pat
     assert "no recordings of train were given" in said
 
 
-def test_a_recording_that_is_there_twice_is_told(prepare_meld, archive: Path, tmp_path: Path) -> None:
+def test_a_recording_that_is_there_twice_is_told(prepare_meld: Command, archive: Path, tmp_path: Path) -> None:
     tree = unpack(archive, tmp_path / "tree")
     write(tmp_path / "more" / "train" / "dia0_utt0.wav", clip(form="wav"))
     code, said = prepare_meld("--source", tree, "--source", tmp_path / "more")
@@ -175,7 +178,7 @@ def test_a_recording_that_is_there_twice_is_told(prepare_meld, archive: Path, tm
 
 
 def test_of_several_forms_in_one_folder_the_best_is_taken(
-    prepare_meld, archive: Path, tmp_path: Path, work: Path
+    prepare_meld: Command, archive: Path, tmp_path: Path, work: Path
 ) -> None:
     tree = unpack(archive, tmp_path / "tree")
     write(tree / "MELD.Raw" / "train_splits" / "dia0_utt0.wav", clip(0.9, form="wav"))
@@ -184,7 +187,9 @@ def test_of_several_forms_in_one_folder_the_best_is_taken(
     assert len(read_wave(work / "meld" / "recordings" / "train/dia0_utt0.flac", rate=16_000)) == 14_400
 
 
-def test_a_workspace_within_the_source_is_no_source(archive: Path, tmp_path: Path, capsys) -> None:
+def test_a_workspace_within_the_source_is_no_source(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tree = unpack(archive, tmp_path / "tree")
     for _ in range(2):
         code = run(["--workspace", str(tree / "ecef-work"), "prepare", "meld", "--source", str(tree)])
@@ -207,7 +212,7 @@ def test_a_workspace_within_the_source_is_no_source(archive: Path, tmp_path: Pat
     ],
 )
 def test_a_source_of_no_use_is_one_line(
-    prepare_meld, tmp_path: Path, make: Callable[[Path], Path], problem: str
+    prepare_meld: Command, tmp_path: Path, make: Callable[[Path], Path], problem: str
 ) -> None:
     code, said = prepare_meld("--source", make(tmp_path))
     assert code == 3
