@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from narrow import instance, present
 
+from ecef_cli.api.components import Tagger
 from ecef_cli.api.errors import RecipeError
 from ecef_cli.recipe.model import build_component
 from ecef_conceptnet.lexicon import Lexicon, load_lexicon
@@ -29,7 +31,8 @@ WORDNET = Path(os.environ.get("ECEF_WORDNET", "/usr/share/wordnet"))
 
 
 def tagger(*relations: str) -> Tagger:
-    return build_component("tagger", "conceptnet", {"relations": list(relations)} if relations else {})
+    options = {"relations": list(relations)} if relations else {}
+    return instance(Tagger, build_component("tagger", "conceptnet", options))
 
 
 def holds(relation: str, one: str, other: str) -> bool:
@@ -178,10 +181,10 @@ def test_looking_up_imports_no_torch() -> None:
 
 
 def builder() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_lexicon", SCRIPT)
+    spec = present(importlib.util.spec_from_file_location("build_lexicon", SCRIPT))
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    present(spec.loader).exec_module(module)
     return module
 
 

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import toy_recipe
-from web_server import HTML, Time, WebServer, conceptnet, drip, edge, hang_up, in_json, status
+from narrow import instance
+from web_server import HTML, Handler, Time, WebServer, conceptnet, drip, edge, hang_up, in_json, status
 
 from ecef_cli.api.components import Edge
 from ecef_cli.api.errors import EcefError, UsageProblem
@@ -29,6 +30,7 @@ from ecef_cli.recipe.strict_yaml import parse_yaml
 from ecef_conceptnet import api
 from ecef_conceptnet.api import ApiSource
 from ecef_conceptnet.index import open_index
+from ecef_conceptnet.tagger import ConceptNetTagger
 
 DOG = [
     edge("IsA", "dog/n", "animal/n", 2.0),
@@ -41,6 +43,9 @@ DOG = [
     edge("DerivedFrom", "dog/v", "dog/n"),
 ]
 RELATIONS = ["IsA", "CapableOf", "RelatedTo"]
+
+Opened = Callable[..., ApiSource]
+Reply = Callable[[Handler], None]
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +65,7 @@ def server() -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def opened(server: WebServer, tmp_path: Path) -> Iterator[Callable[..., ApiSource]]:
+def opened(server: WebServer, tmp_path: Path) -> Iterator[Opened]:
     """Opens sources on the server, all with one cache; their time passes only in sleep."""
     sources = []
 
@@ -85,7 +90,7 @@ def holds(source: ApiSource, one: str, other: str, relations: list[str] | None =
 # ------------------------------------------------------------------------------------------ what it says
 
 
-def test_relations_hold_in_both_directions_whatever_the_sense(opened) -> None:
+def test_relations_hold_in_both_directions_whatever_the_sense(opened: Opened) -> None:
     source = opened()
     terms = ["animal", "bark", "cat", "dog", "pet"]
     masks = source.masks(terms, [*RELATIONS, "DerivedFrom"], min_weight=0.0)
@@ -96,20 +101,20 @@ def test_relations_hold_in_both_directions_whatever_the_sense(opened) -> None:
     assert np.array_equal(masks, expected)
 
 
-def test_edges_below_the_weight_do_not_count(opened) -> None:
+def test_edges_below_the_weight_do_not_count(opened: Opened) -> None:
     source = opened()
     assert holds(source, "dog", "bark", least=0.5) == {"CapableOf", "RelatedTo"}
     assert holds(source, "dog", "bark", least=0.6) == {"CapableOf"}
     assert holds(source, "dog", "animal", least=2.5) == set()
 
 
-def test_a_term_is_known_where_it_has_an_edge_in_its_language(opened, server) -> None:
+def test_a_term_is_known_where_it_has_an_edge_in_its_language(opened: Opened, server: WebServer) -> None:
     server.reply = conceptnet([*DOG, edge("IsA", "ciao", "/c/it/ciao"), edge("DerivedFrom", "run/v", "run/n")])
     found = opened().known(["dog", "unicycle", "ciao", "run", "animal"])
     assert found.tolist() == [True, False, False, True, True]
 
 
-def test_edges_can_be_cited_heaviest_first(opened) -> None:
+def test_edges_can_be_cited_heaviest_first(opened: Opened) -> None:
     source = opened()
     assert source.edges("bark", "dog", RELATIONS, min_weight=0.0) == (
         Edge("CapableOf", "dog", "bark", 9.0, "/d/wordnet/3.1"),
@@ -120,7 +125,7 @@ def test_edges_can_be_cited_heaviest_first(opened) -> None:
     assert source.edges("dog", "dog", ["DerivedFrom"], min_weight=0.0) == ()
 
 
-def test_the_relations_are_counted_in_the_cache(opened) -> None:
+def test_the_relations_are_counted_in_the_cache(opened: Opened) -> None:
     source = opened()
     assert set(source.relations.values()) == {0}
     source.known(["dog", "bark"])
@@ -130,7 +135,7 @@ def test_the_relations_are_counted_in_the_cache(opened) -> None:
 
 
 @pytest.mark.parametrize("version", ["5.5", "5.6"])
-def test_all_pages_of_a_term_are_read(opened, server, version: str) -> None:
+def test_all_pages_of_a_term_are_read(opened: Opened, server: WebServer, version: str) -> None:
     server.reply = conceptnet([edge("IsA", f"breed_{n}", "dog") for n in range(45)], a_page=20, version=version)
     source = opened()
     assert holds(source, "dog", "breed_44") == {"IsA"}
@@ -141,33 +146,33 @@ def test_all_pages_of_a_term_are_read(opened, server, version: str) -> None:
     ]
 
 
-def test_a_service_may_lie_below_a_path(opened, server) -> None:
+def test_a_service_may_lie_below_a_path(opened: Opened, server: WebServer) -> None:
     server.reply = conceptnet(DOG, a_page=2, below="/our/conceptnet")
     assert holds(opened(address=f"{server.address}/our/conceptnet/"), "dog", "bark") == {"CapableOf", "RelatedTo"}
     assert all(path.startswith("/our/conceptnet/c/en/") for path in server.paths())
 
 
-def test_the_next_page_is_asked_of_the_same_server_whatever_host_it_names(opened, server) -> None:
+def test_the_next_page_is_asked_of_the_same_server_whatever_host_it_names(opened: Opened, server: WebServer) -> None:
     server.reply = conceptnet(DOG, a_page=2, host="http://api.conceptnet.invalid")
     assert holds(opened(), "dog", "bark") == {"CapableOf", "RelatedTo"}
 
 
-def test_terms_are_written_as_addresses(opened, server) -> None:
+def test_terms_are_written_as_addresses(opened: Opened, server: WebServer) -> None:
     server.reply = conceptnet([edge("IsA", "café", "place"), edge("IsA", "don't", "verb"), edge("IsA", "50%", "half")])
     assert opened().known(["café", "don't", "50%", "a/b?c#d"]).tolist() == [True, True, True, False]
     assert server.paths()[0] == "/c/en/caf%C3%A9"
     assert server.paths()[-1] == "/c/en/a%2Fb%3Fc%23d"
 
 
-def test_what_an_address_would_take_for_a_folder_is_no_term(opened, server) -> None:
+def test_what_an_address_would_take_for_a_folder_is_no_term(opened: Opened, server: WebServer) -> None:
     assert not opened().known(["", ".", ".."]).any()
     assert server.asked == []
 
 
-def test_a_service_may_have_moved(opened, server) -> None:
+def test_a_service_may_have_moved(opened: Opened, server: WebServer) -> None:
     moved = conceptnet(DOG, below="/new")
 
-    def answer(handler) -> None:
+    def answer(handler: Handler) -> None:
         where = {"Location": f"/new{handler.path}"}
         (moved if handler.path.startswith("/new/") else status(301, b"", where))(handler)
 
@@ -183,7 +188,7 @@ def test_a_service_may_have_moved(opened, server) -> None:
 # ------------------------------------------------------------------------------------ pace and the cache
 
 
-def test_requests_are_paced_and_the_cache_is_not(opened, server) -> None:
+def test_requests_are_paced_and_the_cache_is_not(opened: Opened, server: WebServer) -> None:
     time = Time()
     opened(time=time, requests_per_second=0.5).known(["dog", "bark", "animal", "pet"])
     assert time.slept == [2.0, 2.0, 2.0]
@@ -194,13 +199,13 @@ def test_requests_are_paced_and_the_cache_is_not(opened, server) -> None:
     assert server.paths()[asked:] == ["/c/en/unicycle"]
 
 
-def test_a_term_that_the_service_does_not_know_is_asked_for_once(opened, server) -> None:
+def test_a_term_that_the_service_does_not_know_is_asked_for_once(opened: Opened, server: WebServer) -> None:
     for _ in range(2):
         assert not opened().known(["unicycle"])[0]
     assert server.paths() == ["/c/en/unicycle"]
 
 
-def test_the_cache_holds_no_pickle(opened, tmp_path: Path) -> None:
+def test_the_cache_holds_no_pickle(opened: Opened, tmp_path: Path) -> None:
     opened().known(["dog"])
     with sqlite3.connect(tmp_path / "cache" / "api.sqlite") as connection:
         (value,) = connection.execute("SELECT value FROM responses").fetchone()
@@ -210,7 +215,7 @@ def test_the_cache_holds_no_pickle(opened, tmp_path: Path) -> None:
         pickle.loads(value if isinstance(value, bytes) else value.encode())  # noqa: S301
 
 
-def test_caches_of_two_services_are_kept_apart(opened, server) -> None:
+def test_caches_of_two_services_are_kept_apart(opened: Opened, server: WebServer) -> None:
     other = WebServer()
     other.reply = conceptnet([edge("IsA", "dog", "robot")])
     try:
@@ -220,13 +225,15 @@ def test_caches_of_two_services_are_kept_apart(opened, server) -> None:
         other.stop()
 
 
-def test_outdated_replies_are_asked_for_again(opened, server) -> None:
+def test_outdated_replies_are_asked_for_again(opened: Opened, server: WebServer) -> None:
     assert holds(opened(expire_days=0), "dog", "cat") == set()
     server.reply = conceptnet([*DOG, edge("IsA", "dog", "cat")])
     assert holds(opened(expire_days=0), "dog", "cat") == {"IsA"}
 
 
-def test_outdated_replies_serve_on_where_the_service_is_down(opened, server, capsys) -> None:
+def test_outdated_replies_serve_on_where_the_service_is_down(
+    opened: Opened, server: WebServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = opened(expire_days=0).masks(["dog", "bark", "pet"], RELATIONS, min_weight=0.0)
     server.reply, asked = status(502, HTML), len(server.asked)
     after = opened(expire_days=0).masks(["dog", "bark", "pet"], RELATIONS, min_weight=0.0)
@@ -236,7 +243,7 @@ def test_outdated_replies_serve_on_where_the_service_is_down(opened, server, cap
 
 
 @pytest.mark.parametrize("broken", [status(200, HTML), status(404, HTML), in_json({"edges": [{}]})])
-def test_a_broken_reply_takes_nothing_out_of_the_cache(opened, server, broken) -> None:
+def test_a_broken_reply_takes_nothing_out_of_the_cache(opened: Opened, server: WebServer, broken: Reply) -> None:
     opened(expire_days=0).known(["dog"])
     server.reply = broken
     assert opened(expire_days=0).known(["dog"])[0]
@@ -244,7 +251,7 @@ def test_a_broken_reply_takes_nothing_out_of_the_cache(opened, server, broken) -
     assert opened(expire_days=0).known(["dog"])[0]
 
 
-def test_a_broken_cache_is_named(opened, tmp_path: Path) -> None:
+def test_a_broken_cache_is_named(opened: Opened, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "api.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
     with pytest.raises(EcefError, match=r"api\.sqlite: the cache of ConceptNet's replies cannot be used"):
@@ -254,7 +261,7 @@ def test_a_broken_cache_is_named(opened, tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------- checksum
 
 
-def test_the_checksum_changes_with_the_replies_and_not_with_more_of_them(opened, server) -> None:
+def test_the_checksum_changes_with_the_replies_and_not_with_more_of_them(opened: Opened, server: WebServer) -> None:
     first = opened(expire_days=0)
     checksum = first.checksum
     first.known(["dog"])
@@ -269,7 +276,9 @@ def test_the_checksum_changes_with_the_replies_and_not_with_more_of_them(opened,
     assert opened(language="fr").checksum == french
 
 
-def test_the_checksum_is_that_of_one_service_language_and_cache(opened, server, tmp_path: Path) -> None:
+def test_the_checksum_is_that_of_one_service_language_and_cache(
+    opened: Opened, server: WebServer, tmp_path: Path
+) -> None:
     checksums = {
         opened().checksum,
         opened(language="fr").checksum,
@@ -283,7 +292,7 @@ def test_the_checksum_is_that_of_one_service_language_and_cache(opened, server, 
 # -------------------------------------------------------------------------------------------- failures
 
 
-def test_a_busy_server_is_asked_again_when_it_says(opened, server) -> None:
+def test_a_busy_server_is_asked_again_when_it_says(opened: Opened, server: WebServer) -> None:
     server.once.extend([status(429, HTML, {"Retry-After": "7"}), status(429, b"", {"Retry-After": "0"})])
     time = Time()
     assert opened(time=time, requests_per_second=1e6).known(["dog"])[0]
@@ -291,7 +300,7 @@ def test_a_busy_server_is_asked_again_when_it_says(opened, server) -> None:
     assert sum(time.slept) == pytest.approx(7.0, abs=1e-3)
 
 
-def test_a_busy_server_may_name_a_date(opened, server) -> None:
+def test_a_busy_server_may_name_a_date(opened: Opened, server: WebServer) -> None:
     when = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     server.once.append(status(429, b"", {"Retry-After": when}))
     time = Time()
@@ -300,14 +309,14 @@ def test_a_busy_server_may_name_a_date(opened, server) -> None:
 
 
 @pytest.mark.parametrize("stated", ["", "soon", "-5"])
-def test_a_server_that_names_no_time_is_asked_again_ever_later(opened, server, stated: str) -> None:
+def test_a_server_that_names_no_time_is_asked_again_ever_later(opened: Opened, server: WebServer, stated: str) -> None:
     server.once.extend(status(code, HTML, {"Retry-After": stated}) for code in (429, 502, 503, 504))
     time = Time()
     assert opened(time=time, requests_per_second=1e6).known(["dog"])[0]
     assert [round(seconds, 3) for seconds in time.slept] == [1.0, 2.0, 4.0, 8.0]
 
 
-def test_a_server_that_wants_an_hour_is_not_waited_for(opened, server) -> None:
+def test_a_server_that_wants_an_hour_is_not_waited_for(opened: Opened, server: WebServer) -> None:
     server.reply = status(429, b"", {"Retry-After": "3600"})
     time = Time()
     with pytest.raises(EcefError, match=r"answers 429 Too Many Requests and asks to wait 3600 s"):
@@ -316,7 +325,7 @@ def test_a_server_that_wants_an_hour_is_not_waited_for(opened, server) -> None:
 
 
 @pytest.mark.parametrize("code", [502, 503])
-def test_a_service_that_is_down_is_named_with_the_way_out(opened, server, code: int) -> None:
+def test_a_service_that_is_down_is_named_with_the_way_out(opened: Opened, server: WebServer, code: int) -> None:
     server.reply = status(code, HTML)
     with pytest.raises(EcefError) as caught:
         opened().known(["dog"])
@@ -328,7 +337,7 @@ def test_a_service_that_is_down_is_named_with_the_way_out(opened, server, code: 
     assert len(server.asked) == 5
 
 
-def test_what_was_fetched_before_a_failure_is_kept(opened, server) -> None:
+def test_what_was_fetched_before_a_failure_is_kept(opened: Opened, server: WebServer) -> None:
     source = opened()
     source.known(["dog", "bark"])
     server.reply = status(502, HTML)
@@ -342,7 +351,7 @@ def test_what_was_fetched_before_a_failure_is_kept(opened, server) -> None:
 @pytest.mark.parametrize(
     "cut", [hang_up, status(200, b'{"edges": [', stated=5000), status(502, b"<html", stated=5000)], ids=["0", "1", "2"]
 )
-def test_a_connection_that_is_cut_is_made_again(opened, server, cut) -> None:
+def test_a_connection_that_is_cut_is_made_again(opened: Opened, server: WebServer, cut: Reply) -> None:
     server.once.extend([cut, cut])
     assert opened().known(["dog"])[0]
     server.reply = cut
@@ -351,26 +360,29 @@ def test_a_connection_that_is_cut_is_made_again(opened, server, cut) -> None:
 
 
 @pytest.mark.parametrize("part", ["head", "body"])
-def test_a_server_that_drips_is_not_waited_for_without_end(opened, server, part: str) -> None:
+def test_a_server_that_drips_is_not_waited_for_without_end(opened: Opened, server: WebServer, part: str) -> None:
     server.reply = drip(part)
     with pytest.raises(EcefError, match="does not answer in time, 2 times"):
         opened(limits={"tries": 2, "reply": 0.15}).known(["dog"])
 
 
-def test_a_server_that_says_nothing_is_not_waited_for(opened, server) -> None:
-    server.reply = lambda handler: handler.owner.stopping.wait(20)
+def test_a_server_that_says_nothing_is_not_waited_for(opened: Opened, server: WebServer) -> None:
+    def silent(handler: Handler) -> None:
+        handler.owner.stopping.wait(20)
+
+    server.reply = silent
     with pytest.raises(EcefError, match="does not answer in time, 2 times"):
         opened(limits={"tries": 2, "silence": 0.1}).known(["dog"])
 
 
-def test_nobody_at_the_address(opened, server) -> None:
+def test_nobody_at_the_address(opened: Opened, server: WebServer) -> None:
     source = opened()
     server.stop()
     with pytest.raises(EcefError, match=r"at http://127.0.0.1:\d+ refuses the connection, 5 times"):
         source.known(["dog"])
 
 
-def test_a_name_that_nobody_knows(opened) -> None:
+def test_a_name_that_nobody_knows(opened: Opened) -> None:
     with pytest.raises(EcefError, match=r"http://conceptnet\.invalid cannot be resolved"):
         opened(address="http://conceptnet.invalid").known(["dog"])
 
@@ -410,7 +422,9 @@ def _without(*path: str) -> dict[str, Any]:
         (status(401, b"{}"), "answers 401 Unauthorized"),
     ],
 )
-def test_a_reply_that_is_none_is_told_and_not_kept(opened, server, reply, problem: str) -> None:
+def test_a_reply_that_is_none_is_told_and_not_kept(
+    opened: Opened, server: WebServer, reply: Reply, problem: str
+) -> None:
     server.reply = reply
     with pytest.raises(EcefError) as caught:
         opened().known(["dog"])
@@ -428,7 +442,7 @@ def test_a_reply_that_is_none_is_told_and_not_kept(opened, server, reply, proble
     ],
     ids=["the same page", "ever new pages with the same edges"],
 )
-def test_pages_without_an_end_are_told(opened, server, following) -> None:
+def test_pages_without_an_end_are_told(opened: Opened, server: WebServer, following: Callable[[Handler], str]) -> None:
     server.reply = lambda handler: in_json({"edges": DOG, "view": {"nextPage": following(handler)}})(handler)
     with pytest.raises(EcefError, match="an endless series of pages"):
         opened().known(["dog"])
@@ -438,7 +452,7 @@ def test_pages_without_an_end_are_told(opened, server, following) -> None:
 def test_new_edges_without_an_end_are_told(opened, server, monkeypatch) -> None:
     monkeypatch.setattr(api, "_MAX_PAGES", 30)
 
-    def endless(handler) -> None:
+    def endless(handler: Handler) -> None:
         number = len(handler.owner.asked)
         in_json({"edges": [edge("IsA", f"dog_{number}", "dog")], "view": {"nextPage": f"/c/en/dog?n={number}"}})(
             handler
@@ -450,7 +464,7 @@ def test_new_edges_without_an_end_are_told(opened, server, monkeypatch) -> None:
     assert len(server.asked) == 30
 
 
-def test_an_empty_page_is_the_last(opened, server) -> None:
+def test_an_empty_page_is_the_last(opened: Opened, server: WebServer) -> None:
     server.once.append(in_json({"edges": DOG, "view": {"nextPage": "/c/en/dog?offset=8&limit=8"}}))
     server.reply = in_json({"edges": [], "view": {"nextPage": "/c/en/dog?offset=16&limit=8"}})
     assert opened().known(["dog"])[0]
@@ -467,7 +481,9 @@ def test_an_address_that_is_none_is_refused(opened, address: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ECEF_OFFLINE", "HF_HUB_OFFLINE"])
-def test_offline_answers_come_from_the_cache_however_old(opened, server, monkeypatch, name: str) -> None:
+def test_offline_answers_come_from_the_cache_however_old(
+    opened: Opened, server: WebServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     before = opened(expire_days=0).masks(["dog", "bark"], RELATIONS, min_weight=0.0)
     asked = len(server.asked)
     monkeypatch.setenv(name, "1")
@@ -475,7 +491,9 @@ def test_offline_answers_come_from_the_cache_however_old(opened, server, monkeyp
     assert len(server.asked) == asked
 
 
-def test_offline_what_is_missing_is_named_and_counted(opened, server, monkeypatch) -> None:
+def test_offline_what_is_missing_is_named_and_counted(
+    opened: Opened, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened().known(["dog"])
     asked = len(server.asked)
     monkeypatch.setenv("ECEF_OFFLINE", "true")
@@ -489,16 +507,22 @@ def test_offline_what_is_missing_is_named_and_counted(opened, server, monkeypatc
 # ------------------------------------------------------------------------------------ as ecef opens it
 
 
-def test_the_tagger_asks_the_api_that_its_options_name(server) -> None:
-    options = {"source": "api", "address": server.address, "requests_per_second": 1000, "min_weight": 1.0}
-    tagger = build_component("tagger", "conceptnet", {**options, "relations": ["CapableOf", "RelatedTo"]})
+def test_the_tagger_asks_the_api_that_its_options_name(server: WebServer) -> None:
+    options: dict[str, Any] = {
+        "source": "api",
+        "address": server.address,
+        "requests_per_second": 1000,
+        "min_weight": 1.0,
+    }
+    options["relations"] = ["CapableOf", "RelatedTo"]
+    tagger = instance(ConceptNetTagger, build_component("tagger", "conceptnet", options))
     assert tagger.relate(["bark", "dog"]).tolist() == [[0, 1], [1, 0]]
     assert [e.relation for e in tagger.edges("bark", "dog")] == ["CapableOf"]
     assert tagger.identity() == tagger.identity()
-    tagger.source.close()
+    instance(ApiSource, tagger.source).close()
 
 
-def test_the_command_line_goes_offline_with_what_was_fetched(server, tmp_path: Path) -> None:
+def test_the_command_line_goes_offline_with_what_was_fetched(server: WebServer, tmp_path: Path) -> None:
     block = {"name": "conceptnet", "source": "api", "address": server.address, "requests_per_second": 1000}
     recipe = toy_recipe(tmp_path / "model", tagger={**block, "relations": ["IsA", "CapableOf"]})
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
@@ -530,7 +554,7 @@ def test_the_recipes_of_the_guide_are_right() -> None:
         assert {name: getattr(options, name) for name in block} == block
 
 
-def test_nothing_is_said_where_stderr_is_no_terminal(opened, capfd) -> None:
+def test_nothing_is_said_where_stderr_is_no_terminal(opened: Opened, capfd: pytest.CaptureFixture[str]) -> None:
     opened().known(["dog", "bark"])
     assert capfd.readouterr() == ("", "")
 
@@ -548,7 +572,7 @@ def replies(shared_data: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_true_replies_are_read_as_they_stand(opened, server, shared_data: Path) -> None:
+def test_true_replies_are_read_as_they_stand(opened: Opened, server: WebServer, shared_data: Path) -> None:
     """Each is a page in the middle of a term's pages: the server gives it first, and then says that it was the last."""
     for path in sorted((shared_data / "conceptnet" / "api").glob("v*.json")):
         term = path.stem.rpartition("_")[2]
@@ -562,7 +586,7 @@ def test_true_replies_are_read_as_they_stand(opened, server, shared_data: Path) 
 
 @pytest.mark.parametrize("version", ["5.5", "5.6"])
 def test_the_api_and_a_dump_of_the_same_edges_give_the_same_tags(
-    opened, server, replies, tmp_path: Path, version: str
+    opened: Opened, server: WebServer, replies: dict[str, list[dict[str, Any]]], tmp_path: Path, version: str
 ) -> None:
     edges = replies[version]
     dump = tmp_path / "dump.csv.gz"

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from narrow import instance
 
-from ecef_cli.api.components import Edge
+from ecef_cli.api.components import Edge, Tagger
 from ecef_cli.api.errors import DataError, RecipeError
 from ecef_cli.recipe.model import build_component
 from ecef_cli.testing import check_tagger
@@ -30,9 +31,7 @@ from ecef_conceptnet.terms import relation_of, term_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ecef_cli.api.components import Tagger
-
-SMALL = [
+SMALL: list[tuple[str, str, str, dict[str, Any]]] = [
     ("IsA", "/c/en/dog/n/wn/animal", "/c/en/animal/n", {"dataset": "/d/wordnet/3.1", "weight": 2.0}),
     ("IsA", "/c/en/dog", "/c/en/animal", {"dataset": "/d/verbosity", "weight": 0.5}),
     ("RelatedTo", "/c/en/animal", "/c/en/dog", {"sources": [{"contributor": "/s/activity/x"}], "weight": 3.5}),
@@ -70,7 +69,8 @@ def dump(tmp_path: Path) -> Path:
 
 def tagger(dump: Path, *relations: str, **options: Any) -> Tagger:
     chosen = {"relations": list(relations)} if relations else {}
-    return build_component("tagger", "conceptnet", {"source": "dump", "assertions": str(dump), **chosen, **options})
+    options = {"source": "dump", "assertions": str(dump), **chosen, **options}
+    return instance(Tagger, build_component("tagger", "conceptnet", options))
 
 
 def left_behind(cache: Path) -> list[str]:

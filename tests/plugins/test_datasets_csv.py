@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ecef_cli.api.dialogue import Utterance
 from ecef_cli.api.errors import DataError
 from ecef_cli.cli.main import run
 from ecef_cli.testing import check_dataset
@@ -44,7 +45,7 @@ def read(*sources: Path, **options: object) -> Corpus:
     return reader(**options).read(sources)
 
 
-def utterances(corpus: Corpus) -> list:
+def utterances(corpus: Corpus) -> list[Utterance]:
     return [u for dialogues in corpus.splits.values() for d in dialogues for u in d.utterances]
 
 

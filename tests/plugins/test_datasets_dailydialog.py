@@ -30,7 +30,7 @@ SMALL: Lines = {
 }
 
 
-def write(folder: Path, nested: str = "{split}", **changed: Sequence[tuple[str, str]]) -> Path:
+def write(folder: Path, nested: str = "{split}", /, **changed: Sequence[tuple[str, str]]) -> Path:
     for split, dialogues in {**SMALL, **changed}.items():
         place = folder / nested.format(split=split)
         place.mkdir(parents=True, exist_ok=True)

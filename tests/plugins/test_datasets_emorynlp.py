@@ -185,7 +185,7 @@ def test_a_broken_utterance_is_left_out_with_its_line(tmp_path: Path, bad: dict[
 def test_an_utterance_without_an_id_is_placed_at_its_scene(tmp_path: Path) -> None:
     good = scene("train")
     bad = utterance(NAME, 2, SCENE[0], utterance_id=...)
-    write_json(tmp_path, train={"episodes": episodes("train", [good[0], bad, good[2], "text"])})
+    write_json(tmp_path, train={"episodes": episodes("train", [good[0], bad, good[2], "text"])})  # type: ignore[list-item]
     assert [str(d.error) for d in read(tmp_path).dropped] == [
         f"{tmp_path / JSON_FILES['train']}:7: the utterance has no 'utterance_id'",
         f"{tmp_path / JSON_FILES['train']}:7: the utterance is not a JSON object",

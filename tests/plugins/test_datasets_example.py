@@ -19,7 +19,7 @@ from ecef_cli.testing import check_dataset
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "write-a-plugin.md"
 LIMIT = 60  # lines of code
 
-FRIENDS = {
+FRIENDS: dict[str, list[list[tuple[object, str, str]]]] = {
     "train": [
         [("Ana", "You kept it!", "joy"), ("Ben", "Of course.", "neutral")],
         [("Cy", "Oh no.", "sadness"), ("Ana", "?!", "surprized")],

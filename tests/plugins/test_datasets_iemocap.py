@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Turn, start, end and label, in the order of an evaluation's file: one speaker after the other.
 
 from iemocap_small import evaluations, homes, read, reader, replace, transcriptions, utterances, write_dialogue
+from narrow import present
 
 pytest_plugins = ["iemocap_fixtures"]
 

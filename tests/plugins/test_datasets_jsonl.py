@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import Corpus
 
 
-def write(path: Path, *rows: dict[str, object]) -> Path:
+def write(path: Path, *rows: Mapping[str, object]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps({"speaker": "A", "text": "x"} | r) + "\n" for r in rows), encoding="utf-8")
+    path.write_text("".join(json.dumps({"speaker": "A", "text": "x", **r}) + "\n" for r in rows), encoding="utf-8")
     return path
 
 

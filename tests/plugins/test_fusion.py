@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
+from narrow import instance
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ecef_cli.api.components import FusionInput
+from ecef_cli.api.components import Fusion, FusionInput
 from ecef_cli.api.errors import RecipeError
 from ecef_cli.recipe.model import build_component
 from ecef_fusion.concat import Concat, Concatenation
@@ -59,7 +60,8 @@ def attended(layer: CrossModalLayer, audio: Tensor, words: list[Tensor], heads: 
     for head in range(heads):
         part = slice(head * size, (head + 1) * size)
         scores = [math.exp(float(query[part] @ key[part]) / math.sqrt(size)) for key in keys]
-        found.append(sum(score / sum(scores) * value[part] for score, value in zip(scores, values, strict=True)))
+        shares = [score / sum(scores) * value[part] for score, value in zip(scores, values, strict=True)]
+        found.append(torch.stack(shares).sum(dim=0))
     return attention.out_proj.weight @ torch.cat(found) + attention.out_proj.bias
 
 
@@ -73,9 +75,10 @@ def test_every_position_of_audio_attends_to_every_word_that_is_real(heads: int, 
         words = list(given.text[window][given.text_mask[window]])
         for position in range(int(given.audio_mask[window].sum())):
             expected = given.audio[window, position]
-            for layer in module.layers:
+            for each in module.layers:
+                layer = instance(CrossModalLayer, each)
                 expected = expected + attended(layer, expected, words, heads)
-                first, last = layer.feedforward[0], layer.feedforward[-1]
+                first, last = (instance(nn.Linear, layer.feedforward[n]) for n in (0, -1))
                 hidden = functional.gelu(first.weight @ normed(expected, layer.norm) + first.bias)
                 expected = expected + last.weight @ hidden + last.bias
             expected = normed(expected, module.norm)
@@ -84,7 +87,8 @@ def test_every_position_of_audio_attends_to_every_word_that_is_real(heads: int, 
 
 def test_the_feed_forward_part_is_as_wide_as_the_recipe_says() -> None:
     [layer] = transformer(layers=1, feedforward=3).layers
-    assert [part.out_features for part in layer.feedforward if isinstance(part, nn.Linear)] == [3 * WIDTH, WIDTH]
+    parts = instance(CrossModalLayer, layer).feedforward
+    assert [part.out_features for part in parts if isinstance(part, nn.Linear)] == [3 * WIDTH, WIDTH]
 
 
 def test_dropout_is_on_in_training_alone() -> None:
@@ -97,7 +101,7 @@ def test_dropout_is_on_in_training_alone() -> None:
 
 @pytest.mark.parametrize(("width", "heads"), [(12, 8), (256, 3)])
 def test_heads_that_do_not_divide_the_width_are_an_error_that_names_the_setting(width: int, heads: int) -> None:
-    fusion = build_component("fusion", "cross-attention", {"heads": heads})
+    fusion = instance(Fusion, build_component("fusion", "cross-attention", {"heads": heads}))
     with pytest.raises(
         RecipeError, match=rf"^fusion\.heads: width {width} is not divisible by {heads} heads"
     ) as caught:
@@ -118,7 +122,7 @@ def test_concat_maps_every_position_of_audio_beside_the_mean_of_the_real_words()
     found = module(given)
     for window in range(2):
         words = given.text[window][given.text_mask[window]]
-        mean = sum(words) / len(words)
+        mean = words.sum(dim=0) / len(words)
         for position in range(4):
             expected = module.join.weight @ torch.cat([given.audio[window, position], mean]) + module.join.bias
             torch.testing.assert_close(found[window, position], expected, atol=1e-5, rtol=1e-5)

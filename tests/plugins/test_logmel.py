@@ -40,7 +40,8 @@ def seconds(duration: float) -> npt.NDArray[np.float64]:
 
 
 def scaled(wave: npt.NDArray[np.float64], peak: float = 0.3) -> Wave:
-    return (peak * wave / np.abs(wave).max()).astype(np.float32)
+    scaled_wave: Wave = (peak * wave / np.abs(wave).max()).astype(np.float32)
+    return scaled_wave
 
 
 def sine(pitch: float, duration: float = 1.0) -> Wave:
@@ -51,18 +52,20 @@ def harmonic(pitch: float | npt.NDArray[np.float64], duration: float = 1.0) -> W
     """Return a tone as voices have it: overtones that fall off. The pitch may differ from sample to sample."""
     cycles = np.cumsum(np.broadcast_to(pitch, len(seconds(duration)))) / RATE
     overtones = range(1, int(7000 // np.max(pitch)) + 1)
-    return scaled(sum(np.sin(2 * np.pi * k * cycles) / k for k in overtones))
+    return scaled(np.sum([np.sin(2 * np.pi * k * cycles) / k for k in overtones], axis=0))
 
 
 def pulses(pitch: float) -> Wave:
-    return scaled(sum(np.cos(2 * np.pi * k * pitch * seconds(1.0)) for k in range(1, int(7000 // pitch) + 1)))
+    return scaled(
+        np.sum([np.cos(2 * np.pi * k * pitch * seconds(1.0)) for k in range(1, int(7000 // pitch) + 1)], axis=0)
+    )
 
 
 def noise(peak: float, duration: float = 1.0) -> Wave:
     return scaled(np.random.default_rng(0).standard_normal(len(seconds(duration))).clip(-3, 3), peak)
 
 
-def pitch_of(channels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def pitch_of(channels: npt.NDArray[np.float32]) -> npt.NDArray[np.floating]:
     """Return the pitch that the first channel says, Hz."""
     return 100 * 2 ** (channels[:, F0] / (1.2 * channels[:, VOICING]) + 1.2)
 
@@ -159,7 +162,8 @@ def log_mel(wave: Wave) -> npt.NDArray[np.float64]:
     padded = np.pad(wave.astype(float), 256, mode="reflect")
     window = np.zeros(512)
     window[56:456] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
-    to_hz = [700 * (10 ** (m / 2595) - 1) for m in np.linspace(*(2595 * np.log10(1 + np.array([50, 7600]) / 700)), 66)]
+    low, high = 2595 * np.log10(1 + np.array([50, 7600]) / 700)
+    to_hz = [700 * (10 ** (m / 2595) - 1) for m in np.linspace(low, high, 66)]
     bins = np.arange(257) * RATE / 512
     bands = [np.interp(bins, to_hz[band : band + 3], [0, 1, 0]) for band in range(MELS)]
     starts = range(0, len(wave) + 1, HOP)

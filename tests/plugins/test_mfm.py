@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from conftest import save_tiny_model, save_tiny_vit
+from narrow import instance, present
 from torch import Tensor, nn
 
 from ecef_cli.api.components import Fusion, FusionInput, SecondStepInput
@@ -18,7 +19,10 @@ from ecef_fusion.backbones import load_language, load_vision
 from ecef_fusion.concat import Concatenation
 from ecef_fusion.cross_attention import CrossModalTransformer
 from ecef_fusion.layers import FrozenLayer
-from ecef_fusion.second_step import SecondStep
+from ecef_fusion.second_step import MfmBlock, SecondStep
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 WIDTH, PATCH, ROWS = 16, 16, 2
 BINS = ROWS * PATCH
@@ -48,7 +52,7 @@ def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def mfm(bert: Path, vit: Path, **options: Any) -> Fusion:
-    values = {
+    values: dict[str, Any] = {
         "heads": 4,
         "language": {"model": str(bert)},
         "vision": {"model": str(vit)},
@@ -56,7 +60,7 @@ def mfm(bert: Path, vit: Path, **options: Any) -> Fusion:
         "bridge": 3,
         **options,
     }
-    return build_component("fusion", "mfm", values)
+    return instance(Fusion, build_component("fusion", "mfm", values))
 
 
 def second(fusion: Fusion) -> SecondStep:
@@ -84,13 +88,15 @@ def own_layers(folder: Path) -> nn.ModuleList:
     from transformers import AutoModel
 
     model = AutoModel.from_pretrained(folder).eval()
-    return model.encoder.layer if hasattr(model, "encoder") else model.layers
+    found: nn.ModuleList = model.encoder.layer if hasattr(model, "encoder") else model.layers
+    return found
 
 
 def run(layer: nn.Module, states: Tensor) -> Tensor:
     """Return the output (N, d) of transformers' own layer for the states (N, d) of one window."""
     output = layer(states[None])
-    return (output[0] if isinstance(output, tuple) else output)[0]
+    found: Tensor = (output[0] if isinstance(output, tuple) else output)[0]
+    return found
 
 
 @torch.no_grad()
@@ -102,7 +108,8 @@ def transcribed(module: SecondStep, inputs: SecondStepInput, row: int, bert: Pat
         part[row : row + 1, : int(inputs.mask[row].sum())] for part in (inputs.frames, inputs.frame_mask, inputs.mask)
     )
     f_m = module.embedding(*alone)[0]
-    for block, language, vision in zip(module.blocks, trans_l, trans_v, strict=True):
+    for each, language, vision in zip(module.blocks, trans_l, trans_v, strict=True):
+        block = instance(MfmBlock, each)
         n = len(block.bridge_vision)
         v_hat = run(vision, torch.cat([f_m, block.bridge_vision]))[-n:]  # (3)
         into_ta = run(language, torch.cat([f_ta, block.to_language(v_hat)]))[:-n]  # (4)
@@ -125,7 +132,7 @@ def test_each_equation_is_needed(bert: Path, vit: Path) -> None:
     """Each stream hears of the other side by way of the bridge, and of that side's bridge vectors."""
     module, inputs = second(mfm(bert, vit)), given()
     before = module(inputs)
-    block = module.blocks[1]
+    block = instance(MfmBlock, module.blocks[1])
     with torch.no_grad():
         block.bridge_vision.add_(1)
         after = module(inputs)
@@ -136,9 +143,10 @@ def test_each_equation_is_needed(bert: Path, vit: Path) -> None:
 
 
 def test_adapters_are_the_mlp_of_pmf(bert: Path, vit: Path) -> None:
-    block = second(mfm(bert, vit)).blocks[0]
+    block = instance(MfmBlock, second(mfm(bert, vit)).blocks[0])
     for adapter, width, other in ((block.to_language, 24, 32), (block.to_vision, 32, 24)):
-        first, between, last = adapter
+        into, between, out = adapter
+        first, last = instance(nn.Linear, into), instance(nn.Linear, out)
         assert (first.in_features, first.out_features, last.in_features, last.out_features) == (
             width, width // 2, width // 2, other,
         )  # fmt: skip
@@ -146,8 +154,9 @@ def test_adapters_are_the_mlp_of_pmf(bert: Path, vit: Path) -> None:
 
 
 def test_bridges_start_small_and_are_not_shared(bert: Path, vit: Path) -> None:
-    module = mfm(bert, vit, bridge=500).build_second(WIDTH)
-    bridges = [b for block in module.blocks for b in (block.bridge_vision, block.bridge_language)]
+    module = instance(SecondStep, mfm(bert, vit, bridge=500).build_second(WIDTH))
+    blocks = [instance(MfmBlock, block) for block in module.blocks]
+    bridges = [b for block in blocks for b in (block.bridge_vision, block.bridge_language)]
     assert [tuple(b.shape) for b in bridges] == [(500, 24), (500, 32)] * 2
     for bridge in bridges:
         assert bridge.std().item() == pytest.approx(0.02, rel=0.05)
@@ -158,7 +167,7 @@ def test_bridges_start_small_and_are_not_shared(bert: Path, vit: Path) -> None:
 # ------------------------------------------------------------------------------------------ frozen layers
 
 
-def save(model: nn.Module, folder: Path) -> Path:
+def save(model: PreTrainedModel, folder: Path) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -166,7 +175,7 @@ def save(model: nn.Module, folder: Path) -> Path:
     return folder
 
 
-SIZES = {"vocab_size": 60, "max_position_embeddings": 64}
+SIZES: dict[str, Any] = {"vocab_size": 60, "max_position_embeddings": 64}
 
 
 def languages(folder: Path) -> dict[str, Path]:
@@ -182,8 +191,14 @@ def languages(folder: Path) -> dict[str, Path]:
     )
 
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40, **SIZES}
-    small = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 40}
+    sizes: dict[str, Any] = {
+        "hidden_size": 32,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "intermediate_size": 40,
+        **SIZES,
+    }
+    small: dict[str, Any] = {"dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 40}
     return {
         "bert": save(BertModel(BertConfig(**sizes, hidden_act="relu", layer_norm_eps=1e-3)), folder / "bert"),
         "roberta": save(RobertaModel(RobertaConfig(**sizes, pad_token_id=1)), folder / "roberta"),
@@ -196,8 +211,13 @@ def visions(folder: Path) -> dict[str, Path]:
     from transformers import DeiTConfig, DeiTModel, ViTConfig, ViTModel
 
     torch.manual_seed(0)
-    sizes = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 3, "intermediate_size": 40}
-    image = {"image_size": 32, "patch_size": 8}
+    sizes: dict[str, Any] = {
+        "hidden_size": 24,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 3,
+        "intermediate_size": 40,
+    }
+    image: dict[str, Any] = {"image_size": 32, "patch_size": 8}
     return {
         "vit": save(ViTModel(ViTConfig(**sizes, **image, qkv_bias=False, layer_norm_eps=1e-3)), folder / "vit"),
         "deit": save(DeiTModel(DeiTConfig(**sizes, **image)), folder / "deit"),
@@ -208,7 +228,7 @@ def in_and_out(model: nn.Module, layers: nn.ModuleList, **inputs: Tensor) -> lis
     """Return what went into each layer and came out of it in the model's own forward."""
     seen: list[tuple[Tensor, Tensor]] = []
 
-    def hook(module, args, kwargs, output):
+    def hook(_: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor], output: Any) -> None:
         seen.append((args[0] if args else kwargs["hidden_states"], output[0] if isinstance(output, tuple) else output))
 
     hooks = [layer.register_forward_hook(hook, with_kwargs=True) for layer in layers]
@@ -317,7 +337,7 @@ def test_patches_start_as_the_pretrained_model_embeds_a_grey_image(bert: Path, v
 
     model = AutoModel.from_pretrained(vit).eval()  # three by three patches
     fusion = mfm(bert, vit, spectrum={"bins": 3 * PATCH})
-    embedding = fusion.build_second(WIDTH).embedding
+    embedding = instance(SecondStep, fusion.build_second(WIDTH)).embedding
     grey = torch.randn(1, 3 * PATCH, 3 * PATCH)  # bands by frames
     with torch.no_grad():
         own = model.embeddings(grey[:, None].expand(-1, 3, -1, -1))[0, 1:].unflatten(0, (3, 3))  # rows, columns
@@ -363,7 +383,8 @@ def test_step_one_is_that_of_cross_attention(bert: Path, vit: Path) -> None:
         torch.randn(2, 5, WIDTH), torch.ones(2, 5).bool(), torch.randn(2, 4, WIDTH), torch.ones(2, 4).bool()
     )
     found = []
-    for fusion in (mfm(bert, vit, layers=1), build_component("fusion", "cross-attention", {"layers": 1, "heads": 4})):
+    plain = instance(Fusion, build_component("fusion", "cross-attention", {"layers": 1, "heads": 4}))
+    for fusion in (mfm(bert, vit, layers=1), plain):
         torch.manual_seed(5)
         found.append(fusion.build(WIDTH).eval()(inputs))
     assert torch.equal(*found)
@@ -376,8 +397,9 @@ def test_small_layers_of_our_own_are_trained(bert: Path, vit: Path) -> None:
     found = module(given())
     (found.fused.square().sum() + found.spectrum.square().sum()).backward()
     assert all(parameter.grad is not None for parameter in module.parameters())
-    assert module.blocks[0].vision.shape.norm_first
-    assert not module.blocks[0].language.shape.norm_first
+    block = instance(MfmBlock, module.blocks[0])
+    assert block.vision.shape.norm_first
+    assert not block.language.shape.norm_first
 
 
 @pytest.mark.parametrize(
@@ -390,7 +412,7 @@ def test_small_layers_of_our_own_are_trained(bert: Path, vit: Path) -> None:
     ],
 )
 def test_what_the_models_cannot_do_is_an_error_of_the_recipe(
-    bert: Path, vit: Path, options: dict, problem: str
+    bert: Path, vit: Path, options: dict[str, Any], problem: str
 ) -> None:
     if "language" in options:
         options = {"language": options["language"] | {"model": str(bert)}}
@@ -412,7 +434,7 @@ def test_what_the_models_cannot_do_is_an_error_of_the_recipe(
         ({"language": {"modl": "x"}}, "no such setting"),
     ],
 )
-def test_options_that_cannot_be_are_refused(bert: Path, vit: Path, options: dict, problem: str) -> None:
+def test_options_that_cannot_be_are_refused(bert: Path, vit: Path, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(RecipeError, match=problem):
         mfm(bert, vit, **options)
 
@@ -433,4 +455,4 @@ def test_a_hub_model_that_is_not_at_hand_says_what_to_do(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(PluginError, match=r"fusion\.vision\.model") as caught:
         mfm(bert, vit, vision={"model": "nobody/no-such-vit"}).build_second(WIDTH)
-    assert "fusion.vision.model" in caught.value.hint
+    assert "fusion.vision.model" in present(caught.value.hint)

@@ -148,7 +148,7 @@ class Case:
 
 
 @pytest.fixture(params=CORPORA)
-def case(request: pytest.FixtureRequest, tmp_path: Path, capsys) -> Case:
+def case(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Case:
     work = tmp_path / "work"
     start = ["--workspace", str(work), "prepare", request.param.partition(" ")[0], "--name", NAME]
     old, new = (
@@ -174,7 +174,7 @@ def test_a_first_dataset_is_there_whole_or_not_at_all(case: Case, moments: Momen
     case.nothing_to_do()
 
 
-def test_whenever_a_process_is_killed_it_goes_on(tmp_path: Path, capsys) -> None:
+def test_whenever_a_process_is_killed_it_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     work, pick = tmp_path / "work", random.Random(0)
     rows = ({"dialogue": str(n // 9), "speaker": "AB"[n % 2], "text": f"{n}", "emotion": "joy"} for n in range(9_000))
     source = write(tmp_path / "train.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
@@ -228,7 +228,9 @@ def test_a_dataset_that_is_replaced_is_the_old_or_the_new_one_or_none(
 
 
 @pytest.mark.parametrize("limit", [0, 100, 1_000, 4_000])
-def test_a_disk_that_is_full_leaves_the_old_dataset(tmp_path: Path, capsys, limit: int) -> None:
+def test_a_disk_that_is_full_leaves_the_old_dataset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], limit: int
+) -> None:
     work, source = tmp_path / "work", tmp_path / "train.jsonl"
     arguments = ["--workspace", str(work), "prepare", "jsonl", "--name", NAME, "--source", str(source), "--force"]
     case = Case(work, capsys, arguments, arguments)

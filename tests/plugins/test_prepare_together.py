@@ -56,7 +56,7 @@ def at_once(*commands: list[str]) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("moment", [1, 4, 9], ids=["writing", "deciding", "settling"])
 def test_the_second_is_told_who_is_at_it_and_changes_nothing(
-    tmp_path: Path, source: Path, moments: Moments, capsys, moment: int
+    tmp_path: Path, source: Path, moments: Moments, capsys: pytest.CaptureFixture[str], moment: int
 ) -> None:
     work = tmp_path / "work"
     run(arguments(work, source))

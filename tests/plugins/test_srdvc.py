@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from narrow import instance, present
 from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,7 +46,8 @@ def bidirectional(tower: Tower) -> nn.LSTM:
 def convolved(tower: Tower, frames: Tensor) -> Tensor:
     """Return what reaches the LSTM of a tower, (T, channels) of frames (T, d)."""
     found = frames.T[None]
-    for convolution, norm in zip(tower.convolutions, tower.norms, strict=True):
+    for layer, after in zip(tower.convolutions, tower.norms, strict=True):
+        convolution, norm = instance(nn.Conv1d, layer), instance(nn.GroupNorm, after)
         found = functional.conv1d(found, convolution.weight, convolution.bias, padding=2)
         found = functional.relu(functional.group_norm(found, norm.num_groups, norm.weight, norm.bias))
     return found[0].T
@@ -145,14 +147,16 @@ def test_their_groups_and_how_time_is_warped_are_srd_vc_s_too() -> None:
 
 
 def test_convolutions_start_after_glorot_with_the_gain_of_relu() -> None:
-    [convolution] = Prosody(80, SrdVcOptions()).rhythm.convolutions
+    [layer] = Prosody(80, SrdVcOptions()).rhythm.convolutions
+    convolution = instance(nn.Conv1d, layer)
     bound = (2 * 6 / (5 * (80 + 128))) ** 0.5
     assert 0.99 * bound < float(convolution.weight.detach().abs().max()) <= bound
 
 
 def test_rhythm_and_pitch_are_joined_by_a_linear_map_without_bias() -> None:
     module = prosody()
-    assert (module.join.in_features, module.join.out_features, module.join.bias) == (66, WIDTH, None)
+    assert (module.join.in_features, module.join.out_features) == (66, WIDTH)
+    assert module.join.bias is None
 
 
 # --------------------------------------------------------------------------------------------- in training
@@ -170,7 +174,7 @@ def test_resampling_knows_where_each_sequence_ends() -> None:
     module = prosody().train()
     frames, mask = padded(100, 60)
     masks = []
-    module.pitch.warp.register_forward_pre_hook(lambda _module, given: masks.append(given[1]))
+    present(module.pitch.warp).register_forward_pre_hook(lambda _module, given: masks.append(given[1]))
     module(frames, mask)
     assert len(masks) == 3
     assert all(torch.equal(found, mask) for found in masks)
