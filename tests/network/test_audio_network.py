@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import pytest
 import torch
 from handmade import HALF, MIXED, MUTE, ONE, SHAPE, SILENT, frames, heard
+from narrow import instance, present
 from torch import Tensor, nn
 
+from ecef_cli.api.components import ProsodyEncoder
 from ecef_cli.network.audio import AudioStream, ConvolutionalFront, ConvolutionalPosition, FrameMasking, MeanFront
 from ecef_cli.recipe.model import build_component
 from ecef_cli.recipe.sections import Audio, Masking, Network
@@ -15,8 +19,10 @@ from ecef_cli.samples.batches import AudioBatch, collate
 SMALL = Network(width=16, heads=4, layers=2, dropout=0.1)
 FRONTS = ("mean", "convolution")
 
+M = TypeVar("M", bound=nn.Module)
 
-def disturbed(module: nn.Module) -> nn.Module:
+
+def disturbed(module: M) -> M:
     """Give every weight a value that a test can tell from none; fresh norms and vectors have ones and zeros."""
     torch.manual_seed(1)
     with torch.no_grad():
@@ -34,7 +40,7 @@ def stream(*, front: str = "mean", prosody: bool = True, masking: Masking | None
         SMALL,
         audio=Audio(group=SHAPE.group, front=front),
         masking=masking or Masking(),
-        prosody=None if enc is None else enc.build(SMALL.width),
+        prosody=None if enc is None else instance(ProsodyEncoder, enc).build(SMALL.width),
     )
     return disturbed(made).eval()
 
@@ -66,10 +72,11 @@ def test_the_convolutional_front_frame_by_frame(batch: AudioBatch) -> None:
     for row in range(len(batch.frames)):
         vectors = list(batch.frames[row].flatten(0, 1))
         real = batch.frame_mask[row].flatten().tolist()
-        for convolution, norm in zip(front.convolutions, front.norms, strict=True):
+        for layer, after in zip(front.convolutions, front.norms, strict=True):
+            convolution, norm = instance(nn.Conv1d, layer), instance(nn.LayerNorm, after)
             halved = []
             for centre in range(0, len(vectors), 2):
-                seen = convolution.bias.clone()
+                seen = present(convolution.bias).clone()
                 for k in range(5):
                     at = centre + k - 2
                     if 0 <= at < len(vectors) and real[at]:
@@ -125,7 +132,7 @@ def test_a_position_learns_its_place_from_those_around_it_that_are_real() -> Non
     features, mask = torch.randn(2, 20, 8), torch.ones(2, 20, dtype=torch.bool)
     mask[1, 9:] = False
     found = position(features, mask)
-    weight, bias = position.around.weight, position.around.bias
+    weight, bias = position.around.weight, present(position.around.bias)
     for row, place, channel in ((0, 0, 0), (0, 10, 3), (1, 8, 7)):
         group = channel // 2  # four groups of two channels
         seen = bias[channel]
@@ -147,11 +154,11 @@ def test_time_has_an_order(batch: AudioBatch) -> None:
 def test_equation_2_position_by_position(batch: AudioBatch) -> None:
     net = stream()
     h = net.extraction(net.position(_fronted(net, batch), batch.mask), batch.turns, batch.mask)
-    enc = net.prosody(h, batch.mask)
+    enc, norm = present(net.prosody)(h, batch.mask), present(net.norm)
     found = net(batch)
     for row, place in batch.mask.nonzero().tolist():
         centred = enc[row, place] - enc[row, place].mean()
-        normed = centred / (centred.square().mean() + net.norm.eps).sqrt() * net.norm.weight + net.norm.bias
+        normed = centred / (centred.square().mean() + norm.eps).sqrt() * norm.weight + norm.bias
         assert torch.allclose(found[row, place], h[row, place] + normed, atol=1e-5)
 
 
@@ -164,7 +171,7 @@ def test_without_prosody_enhancement_the_audio_features_pass_as_they_are(batch: 
 
 def _fronted(net: AudioStream, batch: AudioBatch) -> Tensor:
     """Return one vector a position: of its frames, or the one that stands for no recording."""
-    fronted = net.front(batch.frames, batch.frame_mask)
+    fronted: Tensor = net.front(batch.frames, batch.frame_mask)
     for row, place in (~batch.frame_mask.any(dim=2)).nonzero().tolist():
         fronted[row, place] = net.absent
     return fronted
@@ -174,7 +181,7 @@ def test_an_utterance_without_a_recording_stands_with_a_vector_that_is_learned()
     net, batch = stream(), collate([HALF, MUTE], SHAPE).audio
     before = net(batch).detach()
     net(batch)[0, 0].sum().backward()
-    assert net.absent.grad.abs().sum() > 0
+    assert present(net.absent.grad).abs().sum() > 0
     with torch.no_grad():
         net.absent.add_(torch.randn(16))
     after = net(batch).detach()

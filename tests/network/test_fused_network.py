@@ -5,14 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from handmade import BOTH, HALF, MIXED, MUTE, SHAPE, SILENT
+from narrow import instance, present
 from torch import Tensor, nn
 
-from ecef_cli.api.components import FusedStreams, FusionInput, SecondStepInput
+from ecef_cli.api.components import FusedStreams, Fusion, FusionInput, ProsodyEncoder, SecondStepInput
 from ecef_cli.network.audio import AudioStream
 from ecef_cli.network.model import EcefNetwork, Patches, TextStream
 from ecef_cli.recipe.model import build_component
@@ -30,13 +32,15 @@ def network(
     second: nn.Module | None = None,
     settings: Network = SMALL,
     prosody: bool = True,
-    **changes: object,
+    **changes: Any,
 ) -> EcefNetwork:
     """Return a network with random weights, of text and audio where no modality is given."""
     torch.manual_seed(0)
     read = modalities or ("text", "audio")
-    enc = build_component("prosody_encoder", "srdvc", {"resampling": False}).build(settings.width) if prosody else None
-    fused = build_component("fusion", fusion, {"heads": 4, "dropout": 0} if fusion == "cross-attention" else {})
+    prosodic = instance(ProsodyEncoder, build_component("prosody_encoder", "srdvc", {"resampling": False}))
+    enc = prosodic.build(settings.width) if prosody else None
+    options = {"heads": 4, "dropout": 0} if fusion == "cross-attention" else {}
+    fused = instance(Fusion, build_component("fusion", fusion, options))
     audio = Audio(group=SHAPE.group, front="convolution")
     net = EcefNetwork(
         settings,
@@ -56,40 +60,47 @@ def network(
     return net.eval()
 
 
-def separate(net: EcefNetwork, windows: Sequence) -> dict[str, Mapping[str, Tensor]]:
+def separate(net: EcefNetwork, windows: Sequence[WindowInput]) -> dict[str, Mapping[str, Tensor]]:
     """Return what the classifiers say of F_t, of F_a and of F_ta."""
     batch = collate(windows, SHAPE)
-    words, audio = net.text(batch.text), net.audio(batch.audio)
-    fused = net.fusion(FusionInput(words, batch.text.mask, audio, batch.audio.mask))
+    words, audio = present(net.text)(batch.text), present(net.audio)(batch.audio)
+    fused = present(net.fusion)(FusionInput(words, present(batch.text).mask, audio, present(batch.audio).mask))
     return {
-        "text": net.text_heads(words, batch.text),
-        "audio": net.audio_heads(audio, batch.audio),
-        "fused": net.audio_heads(fused, batch.audio),
+        "text": present(net.text_heads)(words, batch.text),
+        "audio": present(net.audio_heads)(audio, batch.audio),
+        "fused": present(net.audio_heads)(fused, batch.audio),
     }
 
 
 def test_from_audio_alone_its_own_features_are_classified() -> None:
     net = network("audio")
     batch = collate([BOTH, MUTE], SHAPE)
-    features = net.audio(batch.audio)
+    features = present(net.audio)(batch.audio)
     assert net.text_heads is None
     for task, positions in (("erc", slice(3, 5)), ("epc", slice(0, 5))):
-        expected = net.audio_heads.classifiers[task](features[0, positions].mean(dim=0))
+        expected = present(net.audio_heads).classifiers[task](features[0, positions].mean(dim=0))
         assert torch.allclose(net(batch)[task][0], expected, atol=1e-6)
 
 
 def test_from_both_the_fused_features_are_classified() -> None:
     net = network()
     batch = collate([BOTH, HALF], SHAPE)
-    fused = net.fusion(FusionInput(net.text(batch.text), batch.text.mask, net.audio(batch.audio), batch.audio.mask))
-    erc = net.audio_heads.classifiers["erc"](fused[0, 3:5].mean(dim=0))
-    epc = net.audio_heads.classifiers["epc"](fused[0, :5].mean(dim=0))
+    fused = present(net.fusion)(
+        FusionInput(
+            present(net.text)(batch.text),
+            present(batch.text).mask,
+            present(net.audio)(batch.audio),
+            present(batch.audio).mask,
+        )
+    )
+    erc = present(net.audio_heads).classifiers["erc"](fused[0, 3:5].mean(dim=0))
+    epc = present(net.audio_heads).classifiers["epc"](fused[0, :5].mean(dim=0))
     assert torch.allclose(net(batch)["erc"][0], erc, atol=1e-6)
     assert torch.allclose(net(batch)["epc"][0], epc, atol=1e-6)
 
 
 @pytest.mark.parametrize("windows", [[SILENT], [SILENT, SILENT], [BOTH, SILENT, MUTE, HALF, SILENT]])
-def test_a_window_without_any_recording_is_answered_by_the_text_bit_for_bit(windows: list) -> None:
+def test_a_window_without_any_recording_is_answered_by_the_text_bit_for_bit(windows: list[WindowInput]) -> None:
     net, alone = network(), network("text")
     alone.load_state_dict({k: v for k, v in net.state_dict().items() if k.startswith("text")})
     found, expected = net(collate(windows, SHAPE)), alone(collate(windows))
@@ -122,14 +133,14 @@ def test_every_window_is_the_same_alone_and_among_others(fusion: str) -> None:
 COPIES = 600
 
 
-def dropped(audio: float, text: float, windows: Sequence) -> dict[str, float]:
+def dropped(audio: float, text: float, windows: Sequence[WindowInput]) -> dict[str, float]:
     """Return the shares of windows that are answered from each in training."""
     net = network(dropout=ModalityDropout(audio=audio, text=text))
     many = [window for window in windows for _ in range(COPIES // len(windows))]
     parts = separate(net, many)
     answers = net.train()(collate(many, SHAPE))["epc"]
     matches = {name: torch.isclose(answers, values["epc"], atol=1e-4).all(dim=1) for name, values in parts.items()}
-    assert (sum(m.long() for m in matches.values()) == 1).all()
+    assert (torch.stack([*matches.values()]).sum(dim=0) == 1).all()
     return {name: m.float().mean().item() for name, m in matches.items()}
 
 
@@ -183,8 +194,8 @@ def test_frozen_text_has_no_gradient_does_not_change_and_has_no_dropout() -> Non
     silent = collate([SILENT] * 3, SHAPE)
     assert torch.equal(net(silent)["erc"], net(silent)["erc"])
     assert net.training
-    assert net.audio.training
-    assert not any(module.training for part in (net.text, net.text_heads) for module in part.modules())
+    assert present(net.audio).training
+    assert not any(module.training for part in (net.text, net.text_heads) for module in present(part).modules())
 
 
 def test_what_is_not_frozen_has_dropout_in_training() -> None:
@@ -194,21 +205,21 @@ def test_what_is_not_frozen_has_dropout_in_training() -> None:
 
 def test_frozen_audio_leaves_the_classifiers_of_the_fused_features_to_be_trained() -> None:
     net = network(frozen=["audio"]).train()
-    assert not any(p.requires_grad for p in net.audio.parameters())
-    assert all(p.requires_grad for part in (net.audio_heads, net.fusion, net.text) for p in part.parameters())
-    assert not net.audio.training
-    assert net.audio_heads.training
+    assert not any(p.requires_grad for p in present(net.audio).parameters())
+    assert all(p.requires_grad for part in (net.audio_heads, net.fusion, net.text) for p in present(part).parameters())
+    assert not present(net.audio).training
+    assert present(net.audio_heads).training
 
 
 def test_a_copy_of_a_network_freezes_its_own_parts() -> None:
     net = network(settings=NOISY, frozen=["text"])
     twin = copy.deepcopy(net).train()
-    assert not twin.text.training
+    assert not present(twin.text).training
     net.train()
     twin.eval()
     assert isinstance(net.audio, nn.Module)
     assert net.audio.training
-    assert not twin.audio.training
+    assert not present(twin.audio).training
 
 
 def test_every_weight_that_is_not_frozen_is_reached_by_a_batch_of_all_kinds() -> None:
@@ -244,7 +255,7 @@ def with_spectra(window: WindowInput) -> WindowInput:
     chance = np.random.default_rng(1)
     spectra = [
         None if frames is None else chance.standard_normal((len(frames), SPECTRUM.width)).astype(np.float32)
-        for frames in window.recordings
+        for frames in present(window.recordings)
     ]
     return replace(window, spectra=spectra)
 
@@ -253,14 +264,23 @@ def test_the_logits_of_both_streams_are_averaged() -> None:
     torch.manual_seed(1)
     net, windows = network(second=Marked()), [with_spectra(window) for window in (BOTH, HALF)]
     batch = collate(windows, SHAPE, SPECTRUM)
-    fused = net.fusion(FusionInput(net.text(batch.text), batch.text.mask, net.audio(batch.audio), batch.audio.mask))
+    fused = present(net.fusion)(
+        FusionInput(
+            present(net.text)(batch.text),
+            present(batch.text).mask,
+            present(net.audio)(batch.audio),
+            present(batch.audio).mask,
+        )
+    )
     found = net(batch)
+    spectrum, audio = present(batch.spectrum), present(batch.audio)
+    widen = instance(Marked, net.second).widen
     for row in range(2):
-        patches, real, last = batch.spectrum.frames[row], batch.spectrum.mask[row], batch.spectrum.target[row]
-        stream = torch.stack([net.second.widen(patches.mean(1)), net.second.widen(patches.amax(1))], dim=1)
-        for task, chosen, positions in (("erc", last, batch.audio.target), ("epc", real, batch.audio.mask)):
-            from_fused = net.audio_heads.classifiers[task](2 * fused[row][positions[row]].mean(dim=0))
-            from_spectrum = net.spectrum_heads.classifiers[task](stream[chosen].flatten(0, 1).mean(dim=0))
+        patches, real, last = spectrum.frames[row], spectrum.mask[row], spectrum.target[row]
+        stream = torch.stack([widen(patches.mean(1)), widen(patches.amax(1))], dim=1)
+        for task, chosen, positions in (("erc", last, audio.target), ("epc", real, audio.mask)):
+            from_fused = present(net.audio_heads).classifiers[task](2 * fused[row][positions[row]].mean(dim=0))
+            from_spectrum = present(net.spectrum_heads).classifiers[task](stream[chosen].flatten(0, 1).mean(dim=0))
             assert torch.allclose(found[task][row], (from_fused + from_spectrum) / 2, atol=1e-5)
 
 
@@ -268,16 +288,20 @@ def test_from_audio_alone_the_second_step_has_f_a_in_place_of_f_ta() -> None:
     torch.manual_seed(1)
     net = network("audio", second=Marked())
     batch = collate([with_spectra(BOTH)], SHAPE, SPECTRUM)
-    image = batch.spectrum
-    given = SecondStepInput(net.audio(batch.audio), batch.audio.mask, image.frames, image.frame_mask, image.mask)
-    streams = net.second(given)
-    expected = net.audio_heads(streams.fused, batch.audio)["epc"]
+    image = present(batch.spectrum)
+    given = SecondStepInput(
+        present(net.audio)(batch.audio), present(batch.audio).mask, image.frames, image.frame_mask, image.mask
+    )
+    streams = present(net.second)(given)
+    expected = present(net.audio_heads)(streams.fused, batch.audio)["epc"]
     assert not torch.allclose(net(batch)["epc"], expected, atol=1e-3)
-    assert torch.allclose(2 * net(batch)["epc"] - expected, net.spectrum_heads(streams.spectrum, _twice(batch))["epc"])
+    assert torch.allclose(
+        2 * net(batch)["epc"] - expected, present(net.spectrum_heads)(streams.spectrum, _twice(batch))["epc"]
+    )
 
 
 def _twice(batch: Batch) -> Patches:
-    return Patches.of(batch.spectrum, 2 * batch.spectrum.mask.shape[1])
+    return Patches.of(present(batch.spectrum), 2 * present(batch.spectrum).mask.shape[1])
 
 
 def test_windows_without_a_recording_are_answered_by_the_text_beside_a_second_step() -> None:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from handmade import ONE, SHORT
+from narrow import present
 from torch import nn
 
 from ecef_cli.network.extraction import FeatureExtraction, Pool, TurnEmbedding
 from ecef_cli.network.kwrt import WordWeighting
 from ecef_cli.network.model import EcefNetwork, TextStream
-from ecef_cli.recipe.model import Network
+from ecef_cli.recipe.sections import Network
 from ecef_cli.samples.batches import collate
 
 SMALL = Network(width=16, heads=4, layers=2, dropout=0.1)
@@ -44,7 +45,7 @@ def test_at_first_every_word_passes_unchanged_and_tags_still_learn() -> None:
     found = weighting(h, importance)
     assert torch.equal(found, h)
     found.square().sum().backward()
-    assert weighting.linear.weight.grad.abs().sum() > 0
+    assert present(weighting.linear.weight.grad).abs().sum() > 0
 
 
 def test_a_word_without_a_tag_passes_by_the_bias_alone() -> None:
@@ -67,9 +68,9 @@ def test_means_are_over_real_positions_alone() -> None:
 
 def test_attention_weighs_positions_by_their_scores() -> None:
     pool = Pool(Network(width=8, heads=4, pooling="attention"))
-    nn.init.normal_(pool.score.weight)
+    nn.init.normal_(present(pool.score).weight)
     features, mask = torch.randn(1, 3, 8), torch.tensor([[True, True, False]])
-    scores = (features[0, :2] @ pool.score.weight[0]).detach().numpy()
+    scores = (features[0, :2] @ present(pool.score).weight[0]).detach().numpy()
     weights = np.exp(scores) / np.exp(scores).sum()
     expected = weights[0] * features[0, 0] + weights[1] * features[0, 1]
     assert torch.allclose(pool(features, mask)[0], expected.float(), atol=1e-5)
@@ -85,8 +86,10 @@ def test_padding_does_not_reach_a_window() -> None:
 def test_erc_pools_the_last_utterance_and_epc_the_window() -> None:
     net = network().eval()
     batch = collate([ONE])
-    text, stream, heads = batch.text, net.text, net.text_heads.classifiers
-    words = stream.extraction(stream.weighting(text.pooling @ text.states, text.importance), text.turns, text.mask)
+    text, stream, heads = present(batch.text), present(net.text), present(net.text_heads).classifiers
+    words = stream.extraction(
+        present(stream.weighting)(text.pooling @ text.states, text.importance), text.turns, text.mask
+    )
     assert torch.allclose(net(batch)["erc"], heads["erc"](words[:, 4:].mean(dim=1)), atol=1e-6)
     assert torch.allclose(net(batch)["epc"], heads["epc"](words.mean(dim=1)), atol=1e-6)
 
@@ -105,12 +108,13 @@ def test_without_kwrt_tags_change_nothing_and_with_it_they_do() -> None:
     batch = collate([ONE])
     for kwrt in (True, False):
         net = network(kwrt=kwrt).eval()
-        if net.text.weighting is not None:
-            nn.init.ones_(net.text.weighting.linear.weight)
+        weighting = present(net.text).weighting
+        if weighting is not None:
+            nn.init.ones_(weighting.linear.weight)
         before = net(batch)["erc"]
-        batch.text.importance.mul_(3)
+        present(batch.text).importance.mul_(3)
         assert torch.equal(before, net(batch)["erc"]) is not kwrt
-    assert network(kwrt=False).text.weighting is None
+    assert present(network(kwrt=False).text).weighting is None
 
 
 def test_the_sizes_are_those_of_the_paper_where_a_recipe_asks_for_them() -> None:

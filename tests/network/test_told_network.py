@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import torch
 from handmade import BOTH, ONE, SHAPE, SHORT
+from narrow import instance, present
 from torch import nn
 
 from ecef_cli.network.extraction import TurnEmbedding
 from ecef_cli.network.model import UNTOLD, EcefNetwork, TextStream
-from ecef_cli.recipe.model import Network
+from ecef_cli.recipe.sections import Network
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.windows import NEXT_SPEAKERS, SAME, SOMEBODY_NEW, UNKNOWN
 
@@ -29,9 +30,9 @@ def knowing(window: WindowInput, number: int) -> WindowInput:
 
 def test_a_batch_holds_who_speaks_next_after_each_window() -> None:
     batch = collate([knowing(ONE, SAME), SHORT])
-    assert batch.next_speaker.tolist() == [SAME, UNKNOWN]
-    assert batch.to("meta").next_speaker.device.type == "meta"
-    assert collate([knowing(BOTH, SOMEBODY_NEW)], SHAPE).next_speaker.tolist() == [SOMEBODY_NEW]
+    assert present(batch.next_speaker).tolist() == [SAME, UNKNOWN]
+    assert present(batch.to("meta").next_speaker).device.type == "meta"
+    assert present(collate([knowing(BOTH, SOMEBODY_NEW)], SHAPE).next_speaker).tolist() == [SOMEBODY_NEW]
 
 
 def test_at_first_it_changes_nothing_and_can_be_learned() -> None:
@@ -39,15 +40,18 @@ def test_at_first_it_changes_nothing_and_can_be_learned() -> None:
     found = net(collate([knowing(ONE, SAME), knowing(ONE, SOMEBODY_NEW)]))["epc"]
     assert torch.equal(found[0], found[1])
     found[0].square().sum().backward()
-    gradient = net.text_heads.next_speaker.weight.grad
+    gradient = present(present(present(net.text_heads).next_speaker).weight.grad)
     assert gradient.abs().sum(dim=1).nonzero().flatten().tolist() == [SAME]
 
 
 def test_its_vector_is_added_to_what_prediction_has_pooled() -> None:
     net = network().eval()
     plain = net(collate([ONE]))
-    nn.init.normal_(net.text_heads.next_speaker.weight)
-    head, vectors = net.text_heads.classifiers["epc"], net.text_heads.next_speaker.weight
+    nn.init.normal_(present(present(net.text_heads).next_speaker).weight)
+    head, vectors = (
+        instance(nn.Linear, present(net.text_heads).classifiers["epc"]),
+        present(present(net.text_heads).next_speaker).weight,
+    )
     for number in range(NEXT_SPEAKERS):
         found = net(collate([knowing(ONE, number)]))
         assert torch.allclose(found["epc"], plain["epc"] + vectors[number] @ head.weight.T, atol=1e-5)
@@ -66,7 +70,7 @@ def test_a_network_that_is_not_told_has_the_weights_of_one_from_before_and_its_a
 def test_a_share_of_the_training_windows_is_not_told() -> None:
     net = network().train()
     with torch.no_grad():
-        net.text_heads.next_speaker.weight[UNKNOWN] = 1.0
+        present(present(net.text_heads).next_speaker).weight[UNKNOWN] = 1.0
     torch.manual_seed(1)
     windows = [knowing(ONE, SAME)] * 2000
     untold = (net(collate(windows))["epc"] - net.eval()(collate(windows))["epc"]).abs().amax(dim=1) > 1e-3

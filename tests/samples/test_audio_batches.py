@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from handmade import BOTH, HALF, MIXED, MUTE, ONE, SHAPE, SHORT, SILENT, frames, heard
+from narrow import present
 
-from ecef_cli.samples.batches import AudioShape, WindowInput, collate
+from ecef_cli.samples.batches import AudioBatch, AudioShape, TextBatch, WindowInput, collate
 
 
 def window(*recordings: np.ndarray | None) -> WindowInput:
@@ -23,8 +24,9 @@ def numbered(number: int, count: int) -> np.ndarray:
 
 def written_out(found: WindowInput, shape: AudioShape) -> list[tuple[int, np.ndarray]]:
     """Return each position of a window, in how many turns ago it is spoken and its frames."""
-    positions = []
-    for ago, recording in zip(range(len(found.recordings) - 1, -1, -1), found.recordings, strict=True):
+    positions: list[tuple[int, np.ndarray]] = []
+    recordings = present(found.recordings)
+    for ago, recording in zip(range(len(recordings) - 1, -1, -1), recordings, strict=True):
         if recording is None:
             positions.append((ago, np.zeros((0, shape.width))))
             continue
@@ -38,7 +40,7 @@ def written_out(found: WindowInput, shape: AudioShape) -> list[tuple[int, np.nda
 def test_a_batch_holds_what_each_window_holds_written_out(group: int, limit: int) -> None:
     shape = replace(SHAPE, group=group, positions=limit)
     windows = [*MIXED, window(frames(1), None, frames(8, 1), frames(8, 2))]
-    batch = collate([replace(w, labels={}, features=None) for w in windows], shape).audio
+    batch = present(collate([replace(w, labels={}, features=None) for w in windows], shape).audio)
     expected = [written_out(w, shape) for w in windows]
     assert batch.frames.shape == (len(windows), max(map(len, expected)), group, shape.width)
     for row, positions in enumerate(expected):
@@ -50,14 +52,14 @@ def test_a_batch_holds_what_each_window_holds_written_out(group: int, limit: int
 
 
 def test_no_position_holds_frames_of_two_utterances() -> None:
-    batch = collate([window(numbered(3, 6), numbered(2, 4), numbered(1, 1))], AudioShape(1, 4, 100)).audio
+    batch = present(collate([window(numbered(3, 6), numbered(2, 4), numbered(1, 1))], AudioShape(1, 4, 100)).audio)
     assert batch.frames[0, ..., 0].tolist() == [[3, 3, 3, 3], [3, 3, 0, 0], [2, 2, 2, 2], [1, 0, 0, 0]]
     assert batch.frame_mask.sum(dim=2).tolist() == [[4, 2, 4, 1]]
     assert batch.turns.tolist() == [[2, 2, 1, 0]]
 
 
 def test_an_utterance_without_a_recording_has_one_position_without_a_frame() -> None:
-    batch = collate([window(numbered(3, 5), None, numbered(1, 3)), window(None)], AudioShape(1, 4, 100)).audio
+    batch = present(collate([window(numbered(3, 5), None, numbered(1, 3)), window(None)], AudioShape(1, 4, 100)).audio)
     assert batch.turns[0].tolist() == [2, 2, 1, 0]
     assert batch.mask.tolist() == [[True] * 4, [True, False, False, False]]
     assert batch.frame_mask.sum(dim=2).tolist() == [[4, 1, 0, 3], [0, 0, 0, 0]]
@@ -65,24 +67,24 @@ def test_an_utterance_without_a_recording_has_one_position_without_a_frame() -> 
 
 def test_the_oldest_positions_are_left_out_where_there_are_too_many() -> None:
     old, new = np.arange(10, dtype=np.float32)[:, None], 100 + np.arange(5, dtype=np.float32)[:, None]
-    batch = collate([window(old, new)], AudioShape(1, 4, 3)).audio
+    batch = present(collate([window(old, new)], AudioShape(1, 4, 3)).audio)
     assert batch.turns.tolist() == [[1, 0, 0]]
     assert batch.frames[0, ..., 0].tolist() == [[8, 9, 0, 0], [100, 101, 102, 103], [104, 0, 0, 0]]
     assert batch.frame_mask.sum(dim=2).tolist() == [[2, 4, 1]]
-    within = collate([window(old, new)], AudioShape(1, 4, 1)).audio
+    within = present(collate([window(old, new)], AudioShape(1, 4, 1)).audio)
     assert within.frames[0, ..., 0].tolist() == [[104, 0, 0, 0]]
     assert within.target.tolist() == [[True]]
 
 
 def test_padding_is_masked_and_empty() -> None:
-    batch = collate([window(frames(9)), window(frames(2))], SHAPE).audio
+    batch = present(collate([window(frames(9)), window(frames(2))], SHAPE).audio)
     assert batch.mask.tolist() == [[True] * 3, [True, False, False]]
     assert batch.frame_mask.sum(dim=2).tolist() == [[4, 4, 1], [2, 0, 0]]
     assert batch.frames[~batch.frame_mask].abs().sum() == 0
 
 
 def test_the_target_is_the_last_utterance_whether_it_has_a_recording_or_not() -> None:
-    batch = collate([BOTH, heard(ONE, frames(5), None), SILENT], SHAPE).audio
+    batch = present(collate([BOTH, heard(ONE, frames(5), None), SILENT], SHAPE).audio)
     assert batch.target.tolist() == [
         [False, False, False, True, True],
         [False, False, True, False, False],
@@ -91,19 +93,20 @@ def test_the_target_is_the_last_utterance_whether_it_has_a_recording_or_not() ->
 
 
 def test_a_window_is_recorded_where_any_of_its_utterances_is() -> None:
-    assert collate([BOTH, HALF, SILENT, MUTE], SHAPE).audio.recorded.tolist() == [True, True, False, True]
+    assert present(collate([BOTH, HALF, SILENT, MUTE], SHAPE).audio).recorded.tolist() == [True, True, False, True]
 
 
 def test_a_modality_that_is_not_read_is_not_there() -> None:
     assert collate([ONE, SHORT]).audio is None
     assert collate([window(frames(3))], SHAPE).text is None
     batch = collate([BOTH, MUTE], SHAPE)
-    assert batch.text.worded.tolist() == [True, False]
+    assert present(batch.text).worded.tolist() == [True, False]
     assert batch.labels["erc"].tolist() == [1, 0]
 
 
 def test_a_batch_moves_with_all_its_parts() -> None:
     moved = collate([BOTH, MUTE], SHAPE).to("meta")
-    tensors = [getattr(part, f.name) for part in (moved.text, moved.audio) for f in fields(part)]
+    parts: list[TextBatch | AudioBatch] = [present(moved.text), present(moved.audio)]
+    tensors = [getattr(part, f.name) for part in parts for f in fields(part)]
     tensors += moved.labels.values()
     assert all(isinstance(t, torch.Tensor) and t.device.type == "meta" for t in tensors)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import numpy as np
 import torch
 from handmade import ONE, SHORT, features
+from narrow import present
 
 from ecef_cli.samples.batches import WindowInput, bucketed, collate
 
 
 def test_a_position_is_the_mean_of_the_states_that_cover_it() -> None:
-    batch = collate([ONE, SHORT]).text
-    states = ONE.features.states
+    batch = present(collate([ONE, SHORT]).text)
+    states = present(ONE.features).states
     expected = np.stack([states[1], states[2:4].mean(axis=0), states[4], states[4], states[5], states[6]])
     np.testing.assert_allclose((batch.pooling @ batch.states)[0].numpy(), expected, rtol=1e-6)
 
 
 def test_padding_is_masked_and_empty() -> None:
     whole = collate([ONE, SHORT])
-    batch = whole.text
+    batch = present(whole.text)
     assert batch.mask.tolist() == [[True] * 6, [True] + [False] * 5]
     assert batch.state_mask.sum(dim=1).tolist() == [8, 3]
     assert batch.target.tolist() == [[False] * 4 + [True] * 2, [True] + [False] * 5]
@@ -28,7 +29,7 @@ def test_padding_is_masked_and_empty() -> None:
 
 
 def test_states_know_how_many_turns_ago_they_were_spoken() -> None:
-    batch = collate([ONE, SHORT]).text
+    batch = present(collate([ONE, SHORT]).text)
     assert batch.turns.tolist() == [[1, 1, 1, 1, 0, 0], [0] * 6]
     assert batch.state_turns.tolist() == [[-1, 1, 1, 1, 1, 0, 0, -1], [-1, 0, -1, -1, -1, -1, -1, -1]]
 
@@ -40,7 +41,7 @@ def test_positions_that_were_cut_off_are_left_out_and_gaps_are_masked() -> None:
         turns=np.asarray([1] * 10 + [0]),
         labels={},
     )
-    batch = collate([cut]).text
+    batch = present(collate([cut]).text)
     assert batch.importance.tolist() == [[7, 8, 9, 10]]
     assert batch.mask.tolist() == [[True, False, True, True]]
     assert batch.target.tolist() == [[False, False, False, True]]

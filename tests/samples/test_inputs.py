@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import save_toy_dataset, toy_recipe, voiced_recipe
+from narrow import present
 from recorded import ensure, extraction, recorded
 
 from ecef_cli.api.errors import DataError
@@ -34,11 +35,11 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 def test_a_window_holds_the_recordings_of_its_own_utterances(inputs: Inputs) -> None:
     for number, sample in enumerate(inputs.samples["train"]):
         window = inputs.window(sample)
-        expected = [inputs.audio.read("train", n) for n in range(max(0, number - 2), number + 1)]
-        assert len(window.recordings) == len(expected)
-        for found, features in zip(window.recordings, expected, strict=True):
+        expected = [present(inputs.audio).read("train", n) for n in range(max(0, number - 2), number + 1)]
+        assert len(present(window.recordings)) == len(expected)
+        for found, features in zip(present(window.recordings), expected, strict=True):
             assert (found is None) == (features is None)
-            assert found is None or (found == features.frames).all()
+            assert found is None or (found == present(features).frames).all()
         assert window.worded
 
 
@@ -52,13 +53,13 @@ def test_numbers_count_on_over_dialogues_and_windows_do_not(inputs: Inputs) -> N
 def test_speeds_are_drawn_by_the_generator_of_torch_one_for_each_window(inputs: Inputs) -> None:
     chosen = inputs.samples["train"]
     torch.manual_seed(3)
-    found = inputs.varied(chosen).audio
+    found = present(inputs.varied(chosen).audio)
     torch.manual_seed(3)
     drawn = [int(torch.randint(len(SPEEDS), ())) for _ in chosen]
     assert set(drawn) == {0, 1, 2}
     windows = [inputs.window(s, number) for s, number in zip(chosen, drawn, strict=True)]
-    assert torch.equal(found.frames, collate(windows, inputs.shape).audio.frames)
-    later = inputs.varied(chosen).audio
+    assert torch.equal(found.frames, present(collate(windows, inputs.shape).audio).frames)
+    later = present(inputs.varied(chosen).audio)
     assert later.frames.shape != found.frames.shape or not torch.equal(later.frames, found.frames)
 
 
@@ -71,14 +72,14 @@ def test_what_is_heard_slower_has_more_frames(inputs: Inputs) -> None:
 def test_without_other_speeds_nothing_is_drawn(inputs: Inputs) -> None:
     plain, chosen = replace(inputs, variants=()), inputs.samples["train"]
     before = torch.get_rng_state()
-    found = plain.varied(chosen).audio
+    found = present(plain.varied(chosen).audio)
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(found.frames, inputs.batch(chosen).audio.frames)
+    assert torch.equal(found.frames, present(inputs.batch(chosen).audio).frames)
 
 
 def test_lengths_are_positions_of_audio_where_text_is_not_read(inputs: Inputs) -> None:
     chosen = inputs.samples["train"]
-    assert inputs.lengths(chosen) == inputs.batch(chosen).audio.mask.sum(dim=1).tolist()
+    assert inputs.lengths(chosen) == present(inputs.batch(chosen).audio).mask.sum(dim=1).tolist()
     assert min(inputs.lengths(chosen)) < max(inputs.lengths(chosen))
 
 
@@ -90,17 +91,18 @@ def fused(voiced_workspace: Workspace, tiny_bert: Path) -> Inputs:
 
 def test_lengths_are_positions_of_text_and_audio_together_where_both_are_read(fused: Inputs) -> None:
     chosen = fused.samples["dev"]
-    audio = fused.batch(chosen).audio.mask.sum(dim=1).tolist()
+    audio = present(fused.batch(chosen).audio).mask.sum(dim=1).tolist()
     assert fused.lengths(chosen) == [sample.positions + n for sample, n in zip(chosen, audio, strict=True)]
 
 
 def test_a_batch_of_both_modalities_has_a_row_for_each_sample_in_both(fused: Inputs) -> None:
     chosen = fused.samples["dev"]
     batch = fused.batch(chosen)
-    assert len(batch.text.states) == len(batch.audio.frames) == len(chosen) == 24
-    assert batch.audio.frames.shape[2:] == (4, 17)  # frames in a position; 8 mel bands and 9 channels of prosody
-    assert not batch.audio.recorded.all()
-    assert batch.audio.recorded.any()
+    assert len(present(batch.text).states) == len(present(batch.audio).frames) == len(chosen) == 24
+    # Frames in a position; 8 mel bands and 9 channels of prosody.
+    assert present(batch.audio).frames.shape[2:] == (4, 17)
+    assert not present(batch.audio).recorded.all()
+    assert present(batch.audio).recorded.any()
 
 
 def test_other_speeds_are_those_of_the_train_split_alone(voiced_workspace: Workspace, tiny_bert: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from narrow import instance
 
-from ecef_cli.api.components import Corpus
+from ecef_cli.api.components import Corpus, Dataset
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.corpus.manifest import Prepared
 from ecef_cli.recipe.sections import Epc
@@ -46,11 +48,11 @@ def talk(speakers: str, emotions: str, name: str = "d") -> Dialogue:
         ("ABB", {"last_only": True, "target": "other"}, [None, None, None]),
     ],
 )
-def test_which_utterance_is_asked_about(speakers: str, protocol: dict, expected: list[int | None]) -> None:
+def test_which_utterance_is_asked_about(speakers: str, protocol: dict[str, Any], expected: list[int | None]) -> None:
     assert asked(speakers, Epc(**protocol)) == expected
 
 
-def written_out(speakers: str, target: str, n: int) -> int | None:
+def written_out(speakers: Sequence[str], target: str, n: int) -> int | None:
     """Return the first utterance after n that the target allows, by looking at each."""
     allowed = {"next": {True, False}, "other": {False}, "own": {True}}[target]
     return next((m for m in range(n + 1, len(speakers)) if (speakers[m] == speakers[n]) in allowed), None)
@@ -171,7 +173,7 @@ def test_dropping_brings_utterances_together_that_are_apart_as_context() -> None
 def meld(shared_data: Path) -> Corpus:
     from ecef_cli.recipe.model import build_component
 
-    return build_component("dataset", "meld", {}).read([shared_data / "meld"])
+    return instance(Dataset, build_component("dataset", "meld", {})).read([shared_data / "meld"])
 
 
 def counts(corpus: Corpus, history: int | None = 8, **protocol: object) -> tuple[int, ...]:
@@ -196,7 +198,9 @@ def counts(corpus: Corpus, history: int | None = 8, **protocol: object) -> tuple
     ],
     ids=str,
 )
-def test_the_targets_of_meld_are_as_many_as_published(meld: Corpus, protocol: dict, expected: tuple) -> None:
+def test_the_targets_of_meld_are_as_many_as_published(
+    meld: Corpus, protocol: dict[str, Any], expected: tuple[int, ...]
+) -> None:
     assert counts(meld, **protocol) == expected
     assert counts(meld, history=None, **protocol) == expected
     if "min_history" in protocol:  # windows that are full are those of as many utterances
@@ -247,7 +251,7 @@ def test_where_the_next_speaker_is_another_the_targets_are_those_of_emotion_infe
 @pytest.mark.parametrize(
     ("protocol", "expected"), [({"target": "other"}, (8535, 945, 2193)), ({"target": "own"}, (7174, 766, 1864))]
 )
-def test_the_other_targets_of_meld(meld: Corpus, protocol: dict, expected: tuple) -> None:
+def test_the_other_targets_of_meld(meld: Corpus, protocol: dict[str, Any], expected: tuple[int, ...]) -> None:
     assert counts(meld, **protocol) == expected
 
 

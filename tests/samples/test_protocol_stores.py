@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from conftest import save_voice, toy_dialogue, toy_recipe, voiced_recipe
+from narrow import present
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue
@@ -69,8 +70,11 @@ def inputs_of(workspace: Workspace, recipe: Recipe) -> Inputs:
 )
 def test_what_is_asked_changes_no_store(workspace: Workspace, tiny_bert: Path, protocol: Mapping[str, Any]) -> None:
     plain, other = (inputs_of(workspace, recipe_of(tiny_bert, "text", "audio", epc=epc)) for epc in ({}, protocol))
-    assert (other.tags.folder, other.features.folder) == (plain.tags.folder, plain.features.folder)
-    assert other.audio.folder == plain.audio.folder
+    assert (present(other.tags).folder, present(other.features).folder) == (
+        present(plain.tags).folder,
+        present(plain.features).folder,
+    )
+    assert present(other.audio).folder == present(plain.audio).folder
     assert other.samples != plain.samples
 
 
@@ -78,15 +82,18 @@ def test_dropping_changes_tags_and_text_features_and_no_recording(workspace: Wor
     plain, other = (
         inputs_of(workspace, recipe_of(tiny_bert, "text", "audio", epc=epc)) for epc in ({}, {"others": "drop"})
     )
-    assert other.tags.folder != plain.tags.folder
-    assert other.features.folder != plain.features.folder
-    assert other.audio.folder == plain.audio.folder
-    assert other.whole.key == plain.prepared.key
+    assert present(other.tags).folder != present(plain.tags).folder
+    assert present(other.features).folder != present(plain.features).folder
+    assert present(other.audio).folder == present(plain.audio).folder
+    assert present(other.whole).key == plain.prepared.key
 
 
 def test_dropping_where_nothing_is_dropped_changes_no_store(toy_workspace: Workspace, tiny_bert: Path) -> None:
     plain, other = (inputs_of(toy_workspace, recipe_of(tiny_bert, epc=epc)) for epc in ({}, {"others": "drop"}))
-    assert (other.tags.folder, other.features.folder) == (plain.tags.folder, plain.features.folder)
+    assert (present(other.tags).folder, present(other.features).folder) == (
+        present(plain.tags).folder,
+        present(plain.features).folder,
+    )
     assert other.samples == plain.samples
 
 
@@ -110,11 +117,13 @@ def test_each_window_has_the_features_tags_and_recordings_of_its_own_utterances(
     every = list(windows(inputs.prepared.splits["train"], recipe.history))
     for sample in inputs.samples["train"][:12]:
         found = inputs.window(sample)
-        expected = encoders.text.encode([every[sample.number]])[0]
-        assert torch.allclose(torch.from_numpy(found.features.states), torch.from_numpy(expected.states), atol=1e-5)
+        expected = present(encoders.text).encode([every[sample.number]])[0]
+        assert torch.allclose(
+            torch.from_numpy(present(found.features).states), torch.from_numpy(expected.states), atol=1e-5
+        )
         assert len(found.importance) == sample.positions
-        for number, frames in zip(sample.numbers, found.recordings, strict=True):
-            assert (frames == inputs.audio.read("train", number).frames).all()
+        for number, frames in zip(sample.numbers, present(found.recordings), strict=True):
+            assert (present(frames) == present(present(inputs.audio).read("train", number)).frames).all()
 
 
 def test_other_speeds_are_heard_of_the_whole_dataset(workspace: Workspace, tiny_bert: Path) -> None:
@@ -124,13 +133,13 @@ def test_other_speeds_are_heard_of_the_whole_dataset(workspace: Workspace, tiny_
     encoders = build_encoders(recipe, device="cpu")
     inputs = load_variants(workspace, recipe, load_inputs(workspace, recipe, encoders), encoders)
     assert inputs.variants[0].counts == {"train": 72}
-    assert inputs.varied(inputs.samples["train"]).audio.recorded.all()
+    assert present(inputs.varied(inputs.samples["train"]).audio).recorded.all()
 
 
 def test_a_history_of_all_is_stored_as_that_of_the_longest_dialogue(workspace: Workspace, tiny_bert: Path) -> None:
     whole, six = (inputs_of(workspace, recipe_of(tiny_bert, history=history)) for history in ("all", 6))
-    assert whole.features.folder == six.features.folder
-    assert whole.tags.folder == six.tags.folder
+    assert present(whole.features).folder == present(six.features).folder
+    assert present(whole.tags).folder == present(six.tags).folder
     assert whole.samples == six.samples
     assert [len(s.numbers) for s in whole.samples["dev"][:6]] == [1, 2, 3, 4, 5, 6]
 
