@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from narrow import present
 from recorded import (
     RATE,
     Broken,
     Energies,
+    Waves,
     contents,
     ensure,
     extraction,
@@ -37,10 +41,10 @@ def test_each_utterance_is_read_as_its_recording_was_encoded(tmp_path: Path, rec
             assert found is None
             continue
         alone = Energies(Energies.Options()).frames(read_wave(utterance.audio, rate=RATE), 0)
-        np.testing.assert_array_equal(found.frames[:, :2], alone[:, :2])
-        assert found.frames.dtype == np.float32
-        assert found.rate == store.rate == 10.0
-        assert store.length("train", number) == len(found.frames)
+        np.testing.assert_array_equal(present(found).frames[:, :2], alone[:, :2])
+        assert present(found).frames.dtype == np.float32
+        assert present(found).rate == store.rate == 10.0
+        assert store.length("train", number) == len(present(found).frames)
     assert (store.counts, store.faults) == ({"train": 60}, ())
 
 
@@ -48,7 +52,7 @@ def test_frames_are_stored_as_the_recipe_says_and_read_as_float32(tmp_path: Path
     whole = ensure(tmp_path, recorded_talk)
     halves = ensure(tmp_path, recorded_talk, extraction(dtype="float16"))
     assert halves.size() < whole.size()
-    first, second = whole.read("train", 0).frames, halves.read("train", 0).frames
+    first, second = present(whole.read("train", 0)).frames, present(halves.read("train", 0)).frames
     assert second.dtype == np.float32
     np.testing.assert_allclose(first, second, rtol=1e-3)
 
@@ -61,7 +65,7 @@ def test_utterances_share_a_long_recording_by_start_and_end(tmp_path: Path) -> N
     encoder = Energies(Energies.Options())
     for number, (start, end) in {0: (0, 1.5), 2: (1.5, 2), 3: (5, 6)}.items():
         part = read_wave(long, rate=RATE)[round(start * RATE) : round(end * RATE)]
-        np.testing.assert_array_equal(store.read("dev", number).frames[:, 1], encoder.frames(part, 0)[:, 1])
+        np.testing.assert_array_equal(present(store.read("dev", number)).frames[:, 1], encoder.frames(part, 0)[:, 1])
     assert store.read("dev", 1) is None
 
 
@@ -85,7 +89,7 @@ def test_of_a_very_long_utterance_the_end_is_read_and_that_is_said_once(tmp_path
     store = ensure(tmp_path, prepared, extraction(longest=1.5))
     assert [store.length("train", n) for n in range(4)] == [10, 15, 15, 15]
     last = Energies(Energies.Options()).frames(read_wave(tmp_path / "3.wav", rate=RATE)[-round(1.5 * RATE) :], 0)
-    np.testing.assert_array_equal(store.read("train", 3).frames[:, 1], last[:, 1])
+    np.testing.assert_array_equal(present(store.read("train", 3)).frames[:, 1], last[:, 1])
     assert "3 utterances are longer than 1.5 s: only the last 1.5 s are read\n" in capsys.readouterr().err
     ensure(tmp_path, prepared, extraction(longest=1.5))
     assert "longer" not in capsys.readouterr().err
@@ -105,7 +109,7 @@ def test_a_dataset_without_a_recording_is_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes", [{"options": {"a": 1}}, {"longest": 9.0}, {"dtype": "float16"}, {"name": "other"}], ids=str
 )
-def test_the_key_changes_with_all_that_changes_the_bytes(recorded_talk: Prepared, changes) -> None:
+def test_the_key_changes_with_all_that_changes_the_bytes(recorded_talk: Prepared, changes: dict[str, Any]) -> None:
     assert extraction().key(recorded_talk) == extraction().key(recorded_talk)
     assert extraction().key(recorded_talk) != extraction(**changes).key(recorded_talk)
     assert extraction().key(recorded_talk) != extraction().key(replace(recorded_talk, recordings="others"))
@@ -115,7 +119,9 @@ def test_the_key_changes_with_all_that_changes_the_bytes(recorded_talk: Prepared
 # ---------------------------------------------------------------------------------------------------- doing it again
 
 
-def test_a_second_run_encodes_nothing(tmp_path: Path, recorded_talk: Prepared, capsys) -> None:
+def test_a_second_run_encodes_nothing(
+    tmp_path: Path, recorded_talk: Prepared, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = ensure(tmp_path, recorded_talk).folder
     before = contents(folder)
     assert len(Energies.asked) == 48
@@ -180,14 +186,17 @@ def test_two_processes_do_not_write_one_store(tmp_path: Path, recorded_talk: Pre
 # ------------------------------------------------------------------------------------------------------- the encoder
 
 
+Change = Callable[[list[AudioFeatures]], list[AudioFeatures]]
+
+
 class Odd(Energies):
     """Changes its answers before it gives them."""
 
-    def __init__(self, change) -> None:
+    def __init__(self, change: Change) -> None:
         super().__init__(self.Options())
         self._change = change
 
-    def encode(self, waves):
+    def encode(self, waves: Waves) -> list[AudioFeatures]:
         return self._change(super().encode(waves))
 
 
@@ -227,7 +236,9 @@ def frames(found: list[AudioFeatures], value: object) -> list[AudioFeatures]:
         ),
     ],
 )
-def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path, recorded_talk: Prepared, change, said: str) -> None:
+def test_an_answer_that_cannot_be_stored_is_refused(
+    tmp_path: Path, recorded_talk: Prepared, change: Change, said: str
+) -> None:
     with pytest.raises(PluginError, match=said):
         ensure(tmp_path, recorded_talk, extraction(Odd(change), dtype="float16"))
 

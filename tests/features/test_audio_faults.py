@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from narrow import present
 from recorded import (
     RATE,
     Broken,
@@ -33,7 +34,9 @@ def faulty(tmp_path: Path) -> Prepared:
     return with_faults(tmp_path)
 
 
-def test_faulty_recordings_are_named_and_all_others_are_saved(tmp_path: Path, faulty: Prepared, capsys) -> None:
+def test_faulty_recordings_are_named_and_all_others_are_saved(
+    tmp_path: Path, faulty: Prepared, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(DataError, match=r"7 of 14 recordings of utterances cannot be read.*raise --tolerate") as raised:
         ensure(tmp_path, faulty)
     assert raised.value.exit_code == 3
@@ -72,7 +75,9 @@ def test_every_call_judges_the_faults_by_its_own_tolerance(
     assert len(Energies.asked) == 7
 
 
-def test_a_tolerated_fault_is_tried_again_and_changes_nothing(tmp_path: Path, faulty: Prepared, capsys) -> None:
+def test_a_tolerated_fault_is_tried_again_and_changes_nothing(
+    tmp_path: Path, faulty: Prepared, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = ensure(tmp_path, faulty, tolerate="50%").folder
     before = contents(folder)
     capsys.readouterr()
@@ -83,7 +88,9 @@ def test_a_tolerated_fault_is_tried_again_and_changes_nothing(tmp_path: Path, fa
     assert contents(folder) == before
 
 
-def test_a_mended_recording_is_encoded_alone(tmp_path: Path, faulty: Prepared, capsys) -> None:
+def test_a_mended_recording_is_encoded_alone(
+    tmp_path: Path, faulty: Prepared, capsys: pytest.CaptureFixture[str]
+) -> None:
     ensure(tmp_path, faulty, tolerate="50%")
     record(tmp_path / "gone.wav", 0.7, seed=5)
     record(tmp_path / "silent.wav", 0.9, seed=6)
@@ -93,7 +100,7 @@ def test_a_mended_recording_is_encoded_alone(tmp_path: Path, faulty: Prepared, c
     assert "recordings of 2 utterances can be read by now" in capsys.readouterr().err
     assert store.length("train", 0) == 7
     peaks = [abs(hop).max() for hop in np.split(noise(0.7, 5), 7)]
-    np.testing.assert_allclose(store.read("train", 0).frames[:, 1], peaks, atol=1e-4)
+    np.testing.assert_allclose(present(store.read("train", 0)).frames[:, 1], peaks, atol=1e-4)
     assert len(store.faults) == 5
     ensure(tmp_path, faulty, tolerate="5")
     assert len(Energies.asked) == 2

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,8 +75,8 @@ def test_wherever_it_is_stopped_between_two_files_it_goes_on_to_the_same_bytes(
     assert 10 < at < 99
 
 
-def stopping(original, steps, at: int):
-    def step(path: Path, *arguments, **options):
+def stopping(original: Callable[..., Any], steps: Iterator[int], at: int) -> Callable[..., Any]:
+    def step(path: Path, *arguments: Any, **options: Any) -> Any:
         # From then on nothing is tidied up either.
         if not path.name.endswith(".lock") and next(steps) >= at:
             raise PulledPlugError

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from ecef_cli.features.text import TextExtraction, ensure_features
 from ecef_cli.samples.windows import windows
 from ecef_cli.workspace import Workspace, locked
 
+Ends = dict[str, list[TextWindow]]
+
 
 class Lengths(TextEncoder):
     """A state for each position: the window's length and the position."""
@@ -28,7 +32,7 @@ class Lengths(TextEncoder):
     def width(self) -> int:
         return 2
 
-    def encode(self, batch):
+    def encode(self, batch: Sequence[TextWindow]) -> list[TextFeatures]:
         Lengths.calls += len(batch)
         return [self._one(window) for window in batch]
 
@@ -49,7 +53,7 @@ def prepared() -> Prepared:
 
 
 @pytest.fixture
-def ends(prepared: Prepared) -> dict[str, list[TextWindow]]:
+def ends(prepared: Prepared) -> Ends:
     return {split: list(windows(dialogues, 3)) for split, dialogues in prepared.splits.items()}
 
 
@@ -70,7 +74,7 @@ def what(**changes: object) -> TextExtraction:
     return TextExtraction(**{**values, **changes})
 
 
-def test_each_window_is_read_as_it_was_encoded(tmp_path: Path, prepared: Prepared, ends) -> None:
+def test_each_window_is_read_as_it_was_encoded(tmp_path: Path, prepared: Prepared, ends: Ends) -> None:
     found = ensure_features(Workspace(tmp_path), prepared, ends, what())
     for split, members in ends.items():
         for number, window in enumerate(members):
@@ -80,7 +84,9 @@ def test_each_window_is_read_as_it_was_encoded(tmp_path: Path, prepared: Prepare
             np.testing.assert_array_equal(features.first, features.last)
 
 
-def test_a_second_run_encodes_nothing(tmp_path: Path, prepared: Prepared, ends, capsys) -> None:
+def test_a_second_run_encodes_nothing(
+    tmp_path: Path, prepared: Prepared, ends: Ends, capsys: pytest.CaptureFixture[str]
+) -> None:
     ensure_features(Workspace(tmp_path), prepared, ends, what())
     assert Lengths.calls == 34
     ensure_features(Workspace(tmp_path), prepared, ends, what())
@@ -88,7 +94,7 @@ def test_a_second_run_encodes_nothing(tmp_path: Path, prepared: Prepared, ends, 
     assert "nothing to do" in capsys.readouterr().err
 
 
-def test_force_encodes_all_again(tmp_path: Path, prepared: Prepared, ends) -> None:
+def test_force_encodes_all_again(tmp_path: Path, prepared: Prepared, ends: Ends) -> None:
     ensure_features(Workspace(tmp_path), prepared, ends, what())
     ensure_features(Workspace(tmp_path), prepared, ends, what(), force=True)
     assert Lengths.calls == 68
@@ -108,7 +114,7 @@ class Stopped(Lengths):
         self._left = batch
         self._error = error
 
-    def encode(self, batch):
+    def encode(self, batch: Sequence[TextWindow]) -> list[TextFeatures]:
         self._left -= 1
         if self._left < 0:
             raise self._error
@@ -143,7 +149,9 @@ def test_an_interrupted_extraction_loses_one_shard_and_goes_on_to_the_same_bytes
 SLOW = """
 import sys, time
 sys.path[:0] = {here!r}
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 import test_store
 from ecef_cli.features import batches
 
@@ -180,7 +188,7 @@ def test_a_killed_extraction_goes_on_to_the_same_bytes(tmp_path: Path, prepared:
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_an_encoder_that_fails_is_named_with_the_windows(tmp_path: Path, prepared: Prepared, ends) -> None:
+def test_an_encoder_that_fails_is_named_with_the_windows(tmp_path: Path, prepared: Prepared, ends: Ends) -> None:
     broken = what(encoder=Stopped(3, RuntimeError("out of\nmemory")))
     said = r"Stopped failed in encode, on the windows that end at train d/\d+.*: RuntimeError: out of memory \("
     with pytest.raises(PluginError, match=said):
@@ -191,7 +199,7 @@ def test_an_encoder_that_fails_is_named_with_the_windows(tmp_path: Path, prepare
     ("value", "said"), [(np.nan, "not finite"), (np.inf, "not finite"), (1e6, "too large for float16")]
 )
 def test_states_that_cannot_be_stored_are_refused(
-    tmp_path: Path, prepared: Prepared, ends, monkeypatch: pytest.MonkeyPatch, value: float, said: str
+    tmp_path: Path, prepared: Prepared, ends: Ends, monkeypatch: pytest.MonkeyPatch, value: float, said: str
 ) -> None:
     places = np.zeros(1, dtype=np.int32)
     odd = TextFeatures(np.full((1, 2), value, dtype=np.float32), places, places)
@@ -200,7 +208,7 @@ def test_states_that_cannot_be_stored_are_refused(
         ensure_features(Workspace(tmp_path), prepared, ends, what())
 
 
-def test_two_processes_do_not_write_one_store(tmp_path: Path, prepared: Prepared, ends) -> None:
+def test_two_processes_do_not_write_one_store(tmp_path: Path, prepared: Prepared, ends: Ends) -> None:
     folder = Workspace(tmp_path).dataset("talk") / "features" / what().key(prepared)
     with locked(folder, "it"), pytest.raises(EcefError, match="in use by another process"):
         ensure_features(Workspace(tmp_path), prepared, ends, what())
@@ -209,14 +217,14 @@ def test_two_processes_do_not_write_one_store(tmp_path: Path, prepared: Prepared
         ensure_features(Workspace(tmp_path), prepared, ends, what())  # nothing is written
 
 
-def test_an_index_that_says_nothing_is_an_error(tmp_path: Path, prepared: Prepared, ends) -> None:
+def test_an_index_that_says_nothing_is_an_error(tmp_path: Path, prepared: Prepared, ends: Ends) -> None:
     folder = ensure_features(Workspace(tmp_path), prepared, ends, what()).folder
     (folder / "index.json").write_text("[]")
     with pytest.raises(DataError, match=r"index\.json: is the index of no finished extraction"):
         FeatureStore.open(folder)
 
 
-def test_a_broken_shard_is_made_again(tmp_path: Path, prepared: Prepared, ends) -> None:
+def test_a_broken_shard_is_made_again(tmp_path: Path, prepared: Prepared, ends: Ends) -> None:
     found = ensure_features(Workspace(tmp_path), prepared, ends, what())
     shard = sorted(found.folder.glob("train-*.safetensors"))[1]
     shard.write_bytes(shard.read_bytes()[:40])
@@ -228,12 +236,12 @@ def test_a_broken_shard_is_made_again(tmp_path: Path, prepared: Prepared, ends) 
 @pytest.mark.parametrize(
     "changes", [{"options": {"a": 1}}, {"history": 2}, {"dtype": "float32"}, {"name": "other"}], ids=str
 )
-def test_the_key_changes_with_all_that_changes_the_bytes(prepared: Prepared, changes) -> None:
+def test_the_key_changes_with_all_that_changes_the_bytes(prepared: Prepared, changes: dict[str, Any]) -> None:
     assert what().key(prepared) != what(**changes).key(prepared)
     assert what().key(prepared) == what().key(prepared)
 
 
-def test_a_window_that_is_not_there_is_an_error(tmp_path: Path, prepared: Prepared, ends) -> None:
+def test_a_window_that_is_not_there_is_an_error(tmp_path: Path, prepared: Prepared, ends: Ends) -> None:
     found = ensure_features(Workspace(tmp_path), prepared, ends, what())
     with pytest.raises(DataError, match="no features of window 99 of train"):
         FeatureStore.open(found.folder).read("train", 99)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from narrow import instance
 
 from ecef_cli.api.components import Tagger
 from ecef_cli.api.dialogue import Utterance, words
@@ -17,6 +18,7 @@ from ecef_cli.recipe.model import build_component
 from ecef_cli.tagging import pairs
 from ecef_cli.tagging.content import content_word
 from ecef_cli.tagging.pairs import DialogueTags, tag_utterances
+from ecef_conceptnet.tagger import ConceptNetTagger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +74,8 @@ def utterance(text: str, speaker: str = "Ann") -> Utterance:
 
 
 def tagger(*relations: str) -> Tagger:
-    return build_component("tagger", "conceptnet", {"relations": list(relations)} if relations else {})
+    options = {"relations": list(relations)} if relations else {}
+    return instance(Tagger, build_component("tagger", "conceptnet", options))
 
 
 @pytest.fixture(scope="module")
@@ -223,12 +226,12 @@ def test_dialogues_without_pairs_have_no_importance(texts: list[str]) -> None:
 
 
 def test_a_tagger_that_breaks_its_contract_is_named() -> None:
-    class Lopsided(type(tagger())):
+    class Lopsided(ConceptNetTagger):
         def relate(self, lemmas: Sequence[str]) -> npt.NDArray[np.uint64]:
             return np.triu(np.ones((len(lemmas), len(lemmas)), dtype=np.uint64), 1)
 
     with pytest.raises(PluginError, match="Lopsided"):
-        tag_utterances([utterance("kangaroo marsupial")], Lopsided(tagger().options), 1)
+        tag_utterances([utterance("kangaroo marsupial")], Lopsided(instance(ConceptNetTagger, tagger()).options), 1)
 
 
 def test_memory_stays_flat_for_a_dialogue_of_ten_thousand_utterances() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from narrow import instance
 
 from ecef_cli.api.components import Edge, Options, Tagger
 from ecef_cli.api.dialogue import Utterance
@@ -194,8 +195,8 @@ def test_a_window_out_of_a_dialogue_equals_the_window_by_itself(seed: int) -> No
 
 
 def test_with_single_words_nothing_changes() -> None:
-    lexicon = build_component("tagger", "conceptnet", {})
-    longer = build_component("tagger", "conceptnet", {"longest_term": 3})
+    lexicon = instance(Tagger, build_component("tagger", "conceptnet", {}))
+    longer = instance(Tagger, build_component("tagger", "conceptnet", {"longest_term": 3}))
     for seed in range(5):
         one, other = (tag_utterances(random_dialogue(seed), t, 4) for t in (lexicon, longer))
         assert relations_of(one) == relations_of(other), "the lexicon holds single words alone"

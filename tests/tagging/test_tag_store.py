@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from narrow import instance
 
-from ecef_cli.api.components import Corpus
+from ecef_cli.api.components import Corpus, Tagger
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.api.errors import DataError
 from ecef_cli.corpus.manifest import load_prepared, save_prepared
@@ -52,7 +53,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def make(workspace: Workspace, *, history: int = 2, force: bool = False, **options: Any) -> TagStore:
-    tagger = build_component("tagger", "conceptnet", options)
+    tagger = instance(Tagger, build_component("tagger", "conceptnet", options))
     return ensure_tags(
         workspace,
         load_prepared(workspace, "small"),
@@ -69,7 +70,7 @@ def stamps(store: TagStore) -> dict[str, tuple[int, bytes]]:
 
 def test_stored_tags_are_those_of_the_dialogue(workspace: Workspace) -> None:
     store = make(workspace)
-    tagger = build_component("tagger", "conceptnet", {})
+    tagger = instance(Tagger, build_component("tagger", "conceptnet", {}))
     for split, dialogues in load_prepared(workspace, "small").splits.items():
         for number, dialogue in enumerate(dialogues):
             stored, fresh = store.dialogue(split, number), tag_utterances(dialogue.utterances, tagger, 2)
@@ -122,7 +123,8 @@ def test_tags_of_a_longer_history_serve_a_shorter_one(workspace: Workspace, caps
     assert shorter.folder == longer.folder
     assert "nothing to do" in capsys.readouterr().err
     (talk,) = [d for d in load_prepared(workspace, "small").splits["train"] if d.id == "train0"]
-    alone = tag_utterances(talk.utterances[1:3], build_component("tagger", "conceptnet", {}), None)
+    tagger = instance(Tagger, build_component("tagger", "conceptnet", {}))
+    alone = tag_utterances(talk.utterances[1:3], tagger, None)
     np.testing.assert_array_equal(shorter.dialogue("train", 0).importance(1, 2), alone.importance(0, 1))
     assert make(workspace, history=4).folder != longer.folder
 

@@ -39,7 +39,8 @@ def frames(wave: np.ndarray) -> np.ndarray:
 def spoilt(change: Callable[..., Any]) -> PlainEncoder:
     class Spoilt(PlainEncoder):
         def spoil(self, *facts: Any) -> AudioFeatures:
-            return change(*facts)
+            found: AudioFeatures = change(*facts)
+            return found
 
     return Spoilt(Options())
 
@@ -61,7 +62,7 @@ def test_a_right_encoder_passes() -> None:
 def test_odd_waves_are_mono_and_within_full_scale_at_any_rate(rate: int) -> None:
     waves = odd_waves(rate)
     for wave in waves.values():
-        assert (wave.dtype, wave.ndim) == (np.float32, 1)
+        assert (wave.dtype, wave.ndim) == (np.dtype(np.float32), 1)
         assert 0 < abs(wave).max() <= 1
     lengths = {len(wave) for wave in waves.values()}
     assert {1, rate - 1, rate, rate + 1} < lengths

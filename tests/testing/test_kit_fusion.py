@@ -32,7 +32,8 @@ class Fused(nn.Module):
 
     def forward(self, inputs: FusionInput) -> Tensor:
         means = [mean_of(inputs.text, inputs.text_mask), mean_of(inputs.audio, inputs.audio_mask)]
-        return self.inner(torch.cat([inputs.audio, *(mean.expand_as(inputs.audio) for mean in means)], dim=-1))
+        found: Tensor = self.inner(torch.cat([inputs.audio, *(mean.expand_as(inputs.audio) for mean in means)], dim=-1))
+        return found
 
 
 class Gated(Fused):
@@ -49,9 +50,10 @@ class Gated(Fused):
 def fusion(change: Callable[[FusionInput], FusionInput], base: type[Fused] = Fused) -> Fusion:
     """Return a fusion that sees its input changed."""
 
-    class Changed(base):
+    class Changed(base):  # type: ignore[misc, valid-type]  # mypy knows no class that is chosen at run time
         def forward(self, inputs: FusionInput) -> Tensor:
-            return super().forward(change(inputs))
+            found: Tensor = super().forward(change(inputs))
+            return found
 
     class Made(Fusion):
         def build(self, width: int) -> nn.Module:
@@ -67,7 +69,8 @@ class BatchNormed(Fused):
         self.norm = nn.BatchNorm1d(WIDTH)
 
     def forward(self, inputs: FusionInput) -> Tensor:
-        return self.norm(super().forward(inputs).transpose(1, 2)).transpose(1, 2)
+        found: Tensor = self.norm(super().forward(inputs).transpose(1, 2)).transpose(1, 2)
+        return found
 
 
 class AtTheEnd(Fused):

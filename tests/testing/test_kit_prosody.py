@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -25,7 +25,8 @@ class Enc(nn.Module):
         self.inner = nn.Linear(2 * WIDTH, WIDTH)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        return self.inner(torch.cat([features, mean_of(features, mask).expand_as(features)], dim=-1))
+        found: Tensor = self.inner(torch.cat([features, mean_of(features, mask).expand_as(features)], dim=-1))
+        return found
 
 
 def mean_of(features: Tensor, mask: Tensor) -> Tensor:
@@ -61,13 +62,15 @@ class StoredNorm(Enc):
         self.norm = nn.BatchNorm1d(WIDTH)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        return self.norm.eval()(super().forward(features, mask).transpose(1, 2)).transpose(1, 2)
+        found: Tensor = self.norm.eval()(super().forward(features, mask).transpose(1, 2)).transpose(1, 2)
+        return found
 
 
 class BatchNorm(StoredNorm):
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         self.norm.train(self.training)
-        return self.norm(Enc.forward(self, features, mask).transpose(1, 2)).transpose(1, 2)
+        found: Tensor = self.norm(Enc.forward(self, features, mask).transpose(1, 2)).transpose(1, 2)
+        return found
 
 
 class Unmasked(Enc):
@@ -143,7 +146,7 @@ class Sharp(Enc):
 
 
 class WithStates(Enc):
-    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         return super().forward(features, mask), features
 
 
@@ -155,11 +158,12 @@ class Sharing(Enc):
         self.inner = self.inner_of_all
 
 
-def prosody(make: Callable[[], object]) -> ProsodyEncoder:
+def prosody(make: Callable[[], Any]) -> ProsodyEncoder:
     class Made(ProsodyEncoder):
         def build(self, width: int) -> nn.Module:
             assert width == WIDTH
-            return make()
+            made: nn.Module = make()
+            return made
 
     return Made(Options())
 

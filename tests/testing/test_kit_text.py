@@ -49,13 +49,15 @@ class Layer(nn.Module):
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         kept = states.where(mask[..., None], 0.0)
         mean = kept.sum(1, keepdim=True) / mask.sum(1).clamp_min(1)[:, None, None]
-        return self.inner(torch.cat([states, mean.expand_as(states)], dim=-1))
+        found: torch.Tensor = self.inner(torch.cat([states, mean.expand_as(states)], dim=-1))
+        return found
 
 
 def spoilt(change: Callable[..., Any]) -> PlainEncoder:
     class Spoilt(PlainEncoder):
         def spoil(self, *facts: Any) -> TextFeatures:
-            return change(*facts)
+            found: TextFeatures = change(*facts)
+            return found
 
     return Spoilt(Options())
 
@@ -135,7 +137,8 @@ def _uncovered(features: TextFeatures, position: int) -> TextFeatures:
 
 
 def _noisy(states: np.ndarray) -> np.ndarray:
-    return states + np.random.default_rng().random(states.shape, np.float32) * np.float32(1e-3)
+    found: np.ndarray = states + np.random.default_rng().random(states.shape, np.float32) * np.float32(1e-3)
+    return found
 
 
 @pytest.mark.parametrize("odd", ["an empty text", "emoji", "a very long word", "a very long window"])
