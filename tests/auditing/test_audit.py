@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import save_toy_dataset, save_voiced_dataset, toy_dialogue, toy_recipe, voiced_recipe
+from narrow import present
 
 from ecef_cli.cli.main import run as ecef
 from ecef_cli.corpus.checks.check import Check
@@ -18,7 +19,7 @@ from ecef_cli.evaluation.audit.audit import audit_recipe, audit_run
 from ecef_cli.evaluation.audit.data import check_duplicates, check_selection, check_stored
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.prediction.stream import window_probabilities
-from ecef_cli.recipe.model import check_recipe
+from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.run import Run, open_run
 from ecef_cli.samples.inputs import recipe_features, stored_features
 from ecef_cli.workspace import Workspace
@@ -124,10 +125,10 @@ def test_a_label_that_is_read_is_caught(
 ) -> None:
     from ecef_cli.evaluation.audit import perturbation
 
-    class Telltale(perturbation.Dialogue):
+    class Telltale(Dialogue):
         """A dialogue whose texts say their labels, as a column that nobody thinks of does."""
 
-        def __init__(self, name, said):
+        def __init__(self, name: str, said: tuple[Utterance, ...]) -> None:
             super().__init__(name, tuple(replace(u, text=f"{u.text} {u.emotion}") for u in said))
 
     monkeypatch.setattr(perturbation, "Dialogue", Telltale)
@@ -141,7 +142,7 @@ def test_features_of_another_window_are_caught(tmp_path: Path, tiny_bert: Path) 
     save_toy_dataset(workspace)
     prepared = load_prepared(workspace, "toy")
     long, short = (check_recipe(toy_recipe(tiny_bert, history=n), where="toy") for n in (3, 2))
-    encoder = build_encoders(long, device="cpu").text
+    encoder = present(build_encoders(long, device="cpu").text)
     run = Run(tmp_path, long, prepared.labels, {}, {})
     assert stored_features(workspace, long, prepared, encoder) is None
     assert check_stored(None, run, prepared, encoder).status == "not measured"
@@ -150,15 +151,16 @@ def test_features_of_another_window_are_caught(tmp_path: Path, tiny_bert: Path) 
     assert check_stored(wrong, run, prepared, encoder).status == "failed"
     # The same windows, of other weights.
     other = replace_model(tmp_path, long)
-    assert check_stored(right, run, prepared, build_encoders(other, device="cpu").text).status == "failed"
+    assert check_stored(right, run, prepared, present(build_encoders(other, device="cpu").text)).status == "failed"
 
 
-def replace_model(folder: Path, recipe):
+def replace_model(folder: Path, recipe: Recipe) -> Recipe:
     from conftest import save_tiny_model
 
     save_tiny_model(folder / "other", "bert", seed=9)
-    options = {**recipe.text_encoder.options, "model": str(folder / "other")}
-    return recipe.model_copy(update={"text_encoder": recipe.text_encoder.model_copy(update=options)})
+    encoder = present(recipe.text_encoder)
+    options = {**encoder.options, "model": str(folder / "other")}
+    return recipe.model_copy(update={"text_encoder": encoder.model_copy(update=options)})
 
 
 def test_a_few_duplicates_are_noted_and_many_fail(toy_workspace: Workspace) -> None:
@@ -171,7 +173,7 @@ def test_a_few_duplicates_are_noted_and_many_fail(toy_workspace: Workspace) -> N
         assert not count or f"{count} of 150 test dialogues" in found.found
 
 
-def distinct(name: str, number: int):
+def distinct(name: str, number: int) -> Dialogue:
     dialogue = toy_dialogue(name, number)
     return replace(dialogue, utterances=tuple(replace(u, text=f"{u.text} {number}") for u in dialogue.utterances))
 

@@ -44,7 +44,8 @@ def made_forecast(targets: Targets, seed: int, *, skill: float = 1.0) -> Forecas
 
     def probabilities(knows: np.ndarray) -> np.ndarray:
         values = np.exp(random.normal(size=(len(knows), 3)) + skill * np.eye(3)[np.maximum(knows, 0)])
-        return np.round(values / values.sum(axis=1, keepdims=True), 2)
+        rounded: np.ndarray = np.round(values / values.sum(axis=1, keepdims=True), 2)
+        return rounded
 
     return forecast(targets, probabilities(targets.gold), probabilities(targets.current))
 
@@ -66,8 +67,8 @@ def taken(targets: Targets, forecasts: Forecast, dialogues: list[int]) -> tuple[
         targets.key,
         targets.dataset,
     )
-    parts = [None if v is None else v[rows] for v in (forecasts.deployable, forecasts.oracle)]
-    return chosen, Forecast(forecasts.probabilities[rows], *parts)
+    deployable, oracle = (None if v is None else v[rows] for v in (forecasts.deployable, forecasts.oracle))
+    return chosen, Forecast(forecasts.probabilities[rows], deployable, oracle)
 
 
 def made_report(

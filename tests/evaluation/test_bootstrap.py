@@ -7,20 +7,34 @@ from itertools import product
 import numpy as np
 import pytest
 from forecasts import made_forecast, made_targets, taken
+from narrow import present
 from sklearn.metrics import roc_auc_score
 
-from ecef_cli.evaluation.bootstrap import Draws, differences, drawn_metrics, estimates, interval, point_metrics
+from ecef_cli.evaluation.baselines import Forecast
+from ecef_cli.evaluation.bootstrap import (
+    Draws,
+    Estimate,
+    differences,
+    drawn_metrics,
+    estimates,
+    interval,
+    point_metrics,
+)
 from ecef_cli.evaluation.counts import Counts
 from ecef_cli.evaluation.measure import System, measured
 from ecef_cli.evaluation.targets import Targets
 from ecef_cli.runs.metrics import METRICS, calibration, score
 
 
-def by_scikit_learn(targets: Targets, forecast) -> dict[str, float]:
+def width(estimate: Estimate) -> float:
+    return present(estimate.high) - present(estimate.low)
+
+
+def by_scikit_learn(targets: Targets, forecast: Forecast) -> dict[str, float]:
     found = score(targets.gold, forecast.predicted, targets.labels)
     known, shifted = targets.known, targets.shifted
     areas = {
-        key: 100 * roc_auc_score(shifted[known], scores[known])
+        key: 100 * roc_auc_score(shifted[known], present(scores)[known])
         for key, scores in (("shift_deployable", forecast.deployable), ("shift_oracle", forecast.oracle))
         if len(set(shifted[known])) == 2
     }
@@ -66,8 +80,8 @@ def test_the_interval_is_that_of_all_draws_there_can_be() -> None:
     for key, exact in counts.metrics(every).items():
         if key == "ece" or np.isnan(exact).any():
             continue
-        low, high = interval(exact, 4)
-        found = interval(drawn[key], 4)
+        low, high = present(interval(exact, 4))
+        found = present(interval(drawn[key], 4))
         # The draws are few and far between: the quantile may fall on either side of a step, but on no other value.
         steps = np.unique(np.round(exact, 9))
         assert abs(np.searchsorted(steps, low - 1e-6) - np.searchsorted(steps, found[0] - 1e-6)) <= 1
@@ -100,7 +114,7 @@ def test_intervals_of_uar_by_the_code_that_reports_use_hold_the_truth() -> None:
     for _ in range(500):
         chosen = random.choice(20_000, size=size, replace=False)
         found = Counts(every.confusion[chosen], every.bins[chosen], {}).metrics(draws.dialogues)["uar"]
-        low, high = interval(found, size)
+        low, high = present(interval(found, size))
         held += low <= truth <= high
     assert 0.92 <= held / 500 <= 0.98  # 0.95 less and more than two standard errors of 500 trials
 
@@ -120,7 +134,7 @@ def test_a_difference_is_paired_so_that_it_is_surer_than_its_parts() -> None:
     above = systems[0].above(systems[1], 60)["accuracy"]
     assert above.value == pytest.approx(systems[0].points["accuracy"] - systems[1].points["accuracy"])
     alone = measured(targets, systems[0]).figures["accuracy"]
-    assert above.high - above.low < 0.7 * (alone.high - alone.low)
+    assert width(above) < 0.7 * width(alone)
     itself = differences((systems[0].points, systems[0].drawn), (systems[0].points, systems[0].drawn), 60)
     assert all((d.value, d.low, d.high) == (0, 0, 0) for d in itself.values())
 

@@ -71,7 +71,7 @@ def test_what_a_person_wrote_in_the_card_is_kept(toy_workspace: Workspace, toy_r
 
 
 def test_scores_of_weights_that_were_replaced_leave_the_card(
-    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys
+    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(toy_run.folder, folder)
@@ -199,7 +199,7 @@ def test_several_runs_are_compared_and_beside_the_paper(
 
 
 def test_runs_of_different_datasets_are_not_compared(
-    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys
+    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shutil.copytree(toy_workspace.root / "toy", toy_workspace.root / "fewer")
     from ecef_cli.api.components import Corpus
@@ -236,7 +236,9 @@ def test_a_run_with_other_frozen_weights_is_refused(toy_run: Run, tmp_path: Path
         run.network(build_encoders(run.recipe, device="cpu"))
 
 
-def test_a_run_whose_relations_have_changed_is_warned_of(toy_run: Run, tmp_path: Path, capsys) -> None:
+def test_a_run_whose_relations_have_changed_is_warned_of(
+    toy_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "run"
     shutil.copytree(toy_run.folder, folder)
     assert open_run(folder).tagger() is not None

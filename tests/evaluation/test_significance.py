@@ -7,13 +7,15 @@ from itertools import product
 import numpy as np
 import pytest
 from forecasts import made_forecast, made_targets
+from narrow import present
 
 from ecef_cli.evaluation.baselines import Forecast
 from ecef_cli.evaluation.significance import flips, holm, seed_test, sign_flip
+from ecef_cli.evaluation.targets import Targets
 from ecef_cli.runs.metrics import score
 
 
-def enumerated(targets, one: Forecast, other: Forecast) -> dict[str, float]:
+def enumerated(targets: Targets, one: Forecast, other: Forecast) -> dict[str, float]:
     """Return the p-values by swapping dialogues in a plain loop over all ways to do so."""
     metrics = ("accuracy", "weighted_f1", "uar", "macro_f1")
     every = []
@@ -68,7 +70,7 @@ def test_the_smallest_p_value_of_a_sample_is_not_zero() -> None:
 def test_the_scale_of_a_score_does_not_decide_about_its_roc_auc() -> None:
     targets = made_targets(2, 9)
     one, other = made_forecast(targets, 1), made_forecast(targets, 2)
-    squashed = Forecast(other.probabilities, other.deployable / 1000 - 5, other.oracle)
+    squashed = Forecast(other.probabilities, present(other.deployable) / 1000 - 5, other.oracle)
     assert sign_flip(targets, [one], [other]) == sign_flip(targets, [one], [squashed])
 
 
@@ -102,11 +104,11 @@ def test_t_tests_over_seeds_by_hand() -> None:
     one, other = (61.0, 62.0, 63.0), (60.0, 60.0, 63.0)
     # The differences are 1, 2, 0: mean 1, standard error 1 / sqrt(3), so that t is sqrt(3) with 2 degrees of freedom,
     # where the two-sided p-value is 1 - t / sqrt(2 + t^2).
-    paired = seed_test(one, other, paired=True)
+    paired = present(seed_test(one, other, paired=True))
     assert paired.paired
     assert paired.p == pytest.approx(1 - np.sqrt(3) / np.sqrt(5))
     # Welch: variances 1 and 3, so that t is 1 / sqrt(4 / 3) and the degrees of freedom are (4/3)^2 / (1/18 + 9/18).
-    welch = seed_test(one, other, paired=False)
+    welch = present(seed_test(one, other, paired=False))
     from scipy.stats import t
 
     assert welch.p == pytest.approx(2 * t.sf(1 / np.sqrt(4 / 3), (4 / 3) ** 2 / (10 / 18)))

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from conftest import FEELINGS, save_voice
+from narrow import present
 from page_reader import HOSTILE
 from PIL import Image
 
@@ -230,7 +231,7 @@ def test_a_recording_can_be_played_and_its_curves_follow(page: Path, requests: t
     """
     duration, place = driven_in_time(page, script, *requests)
     assert 0.4 <= duration <= 0.6
-    assert float(re.search(r"translate\(([\d.]+)", place)[1]) == pytest.approx(500, abs=40)
+    assert float(present(re.search(r"translate\(([\d.]+)", place))[1]) == pytest.approx(500, abs=40)
 
 
 @pytest.mark.parametrize("width", [1280, 400])

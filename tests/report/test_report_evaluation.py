@@ -30,7 +30,9 @@ def report(toy_workspace: Workspace, toy_run: Run) -> Report:
     return evaluate(toy_workspace, toy_run, split="train", device="cpu", draws=60)
 
 
-def test_pictures_and_page_of_a_run(toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys) -> None:
+def test_pictures_and_page_of_a_run(
+    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     page, plots = tmp_path / "new" / "page.html", tmp_path / "plots"
     arguments = ["eval", toy_run.folder, "--draws", 50, "--device", "cpu", "--plots", plots, "--report", page]
     assert run(["--workspace", str(toy_workspace.root), *map(str, arguments)]) == 0
@@ -53,7 +55,9 @@ def test_pictures_and_page_of_a_run(toy_workspace: Workspace, toy_run: Run, tmp_
     assert toy_run.labels[0] in html.find("footer")[0].text()
 
 
-def test_two_runs_are_compared_in_one_page(toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys) -> None:
+def test_two_runs_are_compared_in_one_page(
+    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shutil.copytree(toy_run.folder, tmp_path / "other")
     page = tmp_path / "page.html"
     arguments = ["eval", toy_run.folder, tmp_path / "other", "--draws", 50, "--device", "cpu", "--report", page]

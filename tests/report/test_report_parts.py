@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from narrow import instance
 
 from ecef_cli.api.components import Tagger
 from ecef_cli.api.dialogue import Dialogue, Utterance, words
@@ -31,7 +32,7 @@ DIALOGUE = Dialogue("d", tuple(Utterance(text, speaker, "d", n) for n, (speaker,
 
 @pytest.fixture(scope="module")
 def tagger() -> Tagger:
-    return build_component("tagger", "conceptnet", {})
+    return instance(Tagger, build_component("tagger", "conceptnet", {}))
 
 
 @pytest.mark.parametrize("history", [1, 2, 3, None])
