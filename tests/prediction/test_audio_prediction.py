@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import yaml
 from conftest import FEELINGS, SAYINGS, save_voice
+from narrow import instance, present
 from safetensors.torch import load_file, save_file
 
+from ecef_cli.api.components import AudioFeatures
 from ecef_cli.api.dialogue import Utterance, read_utterances
 from ecef_cli.api.errors import DataError
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
@@ -38,7 +41,7 @@ EMOTIONS = ("joy", "anger", "neutral", "joy", "anger")
 
 
 @pytest.fixture
-def talk(tmp_path: Path) -> list[dict]:
+def talk(tmp_path: Path) -> list[dict[str, Any]]:
     """Rows whose voices tell what their texts do not."""
     return [
         {
@@ -50,31 +53,33 @@ def talk(tmp_path: Path) -> list[dict]:
     ]
 
 
-def mute(row: dict) -> dict:
+def mute(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in row.items() if k != "audio"}
 
 
-def told(rows: Iterable[dict], folder: Path) -> Iterator[Utterance | DataError]:
+def told(rows: Iterable[dict[str, Any]], folder: Path) -> Iterator[Utterance | DataError]:
     lines = (json.dumps(row).encode() + b"\n" for row in rows)
     return read_utterances(lines, name="talk.jsonl", dialogue="talk", folder=folder)
 
 
-def predicted(predictor: Predictor, rows: Iterable[dict], folder: Path, *, tolerate: str = "0") -> list[dict]:
+def predicted(
+    predictor: Predictor, rows: Iterable[dict[str, Any]], folder: Path, *, tolerate: str = "0"
+) -> list[dict[str, Any]]:
     count = RowCount(Tolerance.parse(tolerate), "talk.jsonl")
     items = predictions(predictor, told(rows, folder), count)
     return [item.row for item in items if isinstance(item, Predicted)]
 
 
-def emotions(rows: Iterable[dict]) -> list[str]:
+def emotions(rows: Iterable[dict[str, Any]]) -> list[str]:
     return [row["prediction"]["emotion"] for row in rows]
 
 
-def right(rows: list[dict]) -> int:
+def right(rows: list[dict[str, Any]]) -> int:
     """Return how many rows are given the emotion of their voice; a small model may miss one of five."""
     return sum(found == voiced for found, voiced in zip(emotions(rows), EMOTIONS, strict=True))
 
 
-def close(one: dict, other: dict) -> bool:
+def close(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return all(
         one[key]["probabilities"] == pytest.approx(other[key]["probabilities"], abs=1e-5)
         for key in ("prediction", "forecast")
@@ -82,7 +87,7 @@ def close(one: dict, other: dict) -> bool:
 
 
 def test_a_voice_tells_what_its_text_does_not(
-    fused: Predictor, heard: Predictor, talk: list[dict], tmp_path: Path
+    fused: Predictor, heard: Predictor, talk: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     for predictor in (fused, heard):
         found = predicted(predictor, talk, tmp_path)
@@ -91,7 +96,7 @@ def test_a_voice_tells_what_its_text_does_not(
 
 
 def test_a_model_whose_text_is_frozen_reads_as_before_and_hears_besides(
-    frozen_run: Run, toy_run: Run, talk: list[dict], tmp_path: Path
+    frozen_run: Run, toy_run: Run, talk: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     rows = [{"speaker": "AB"[n % 2], "text": FEELINGS[emotion][0]} for n, emotion in enumerate(EMOTIONS)]
     after, before = Predictor(frozen_run, device="cpu"), Predictor(toy_run, device="cpu")
@@ -117,7 +122,7 @@ def text_alone(fused_run: Run, tmp_path: Path) -> Run:
 
 
 def test_rows_without_a_recording_are_answered_as_by_the_text_alone(
-    fused_run: Run, text_alone: Run, talk: list[dict], tmp_path: Path
+    fused_run: Run, text_alone: Run, talk: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     rows = [mute(row) for row in talk] + [{"speaker": "A", "text": t} for t in FEELINGS["anger"]]
     both, one = (predicted(Predictor(run, device="cpu"), rows, tmp_path) for run in (fused_run, text_alone))
@@ -127,7 +132,7 @@ def test_rows_without_a_recording_are_answered_as_by_the_text_alone(
 
 
 def test_rows_with_and_without_a_recording_do_not_change_one_another(
-    fused: Predictor, talk: list[dict], tmp_path: Path
+    fused: Predictor, talk: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     spoken = [{**row, "dialogue": "spoken"} for row in talk]
     written = [{**mute(row), "dialogue": "written"} for row in talk]
@@ -138,7 +143,7 @@ def test_rows_with_and_without_a_recording_do_not_change_one_another(
     assert not close(mixed[2], mixed[3])
 
 
-def test_a_model_of_audio_alone_reads_no_text(heard: Predictor, talk: list[dict], tmp_path: Path) -> None:
+def test_a_model_of_audio_alone_reads_no_text(heard: Predictor, talk: list[dict[str, Any]], tmp_path: Path) -> None:
     others = [{**row, "text": f"{FEELINGS['anger'][0]} " * n} for n, row in enumerate(talk)]
     for row, other in zip(predicted(heard, talk, tmp_path), predicted(heard, others, tmp_path), strict=True):
         assert close(row, other)
@@ -148,7 +153,7 @@ def test_a_model_of_audio_alone_reads_no_text(heard: Predictor, talk: list[dict]
 
 
 @pytest.fixture
-def broken(talk: list[dict], tmp_path: Path) -> list[dict]:
+def broken(talk: list[dict[str, Any]], tmp_path: Path) -> list[dict[str, Any]]:
     """Rows of which the third has a recording that is cut off."""
     path = tmp_path / talk[2]["audio"]
     path.write_bytes(path.read_bytes()[:300])
@@ -156,7 +161,7 @@ def broken(talk: list[dict], tmp_path: Path) -> list[dict]:
 
 
 def test_a_broken_recording_is_named_with_its_row_and_the_rows_before_it_come_out(
-    fused: Predictor, broken: list[dict], tmp_path: Path
+    fused: Predictor, broken: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     rows = predictions(fused, told(broken, tmp_path), RowCount(Tolerance.parse("0"), "talk.jsonl"))
     assert [next(rows).row["audio"], next(rows).row["audio"]] == ["0.flac", "1.flac"]
@@ -168,7 +173,7 @@ def test_a_broken_recording_is_named_with_its_row_and_the_rows_before_it_come_ou
 
 
 def test_a_recording_that_is_not_there_is_named_with_its_row(
-    fused: Predictor, talk: list[dict], tmp_path: Path
+    fused: Predictor, talk: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     talk[1]["audio"] = "gone.flac"
     with pytest.raises(DataError, match=r"^talk\.jsonl:2: recording \S*/gone\.flac: there is no such file"):
@@ -176,7 +181,7 @@ def test_a_recording_that_is_not_there_is_named_with_its_row(
 
 
 def test_a_broken_recording_within_the_tolerance_is_as_none(
-    fused: Predictor, broken: list[dict], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fused: Predictor, broken: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = predicted(fused, broken, tmp_path, tolerate="1")
     assert "talk.jsonl:3: recording" in capsys.readouterr().err
@@ -188,7 +193,9 @@ def test_a_broken_recording_within_the_tolerance_is_as_none(
         predicted(fused, broken, tmp_path, tolerate="10%")
 
 
-def test_alone_it_is_answered_from_its_text(frozen_run: Run, toy_run: Run, broken: list[dict], tmp_path: Path) -> None:
+def test_alone_it_is_answered_from_its_text(
+    frozen_run: Run, toy_run: Run, broken: list[dict[str, Any]], tmp_path: Path
+) -> None:
     row = {**broken[2], "text": FEELINGS["anger"][0]}
     (found,) = predicted(Predictor(frozen_run, device="cpu"), [row], tmp_path, tolerate="1")
     (expected,) = predicted(Predictor(toy_run, device="cpu"), [mute(row)], tmp_path)
@@ -196,7 +203,7 @@ def test_alone_it_is_answered_from_its_text(frozen_run: Run, toy_run: Run, broke
 
 
 def test_a_row_that_has_neither_text_nor_a_recording_that_can_be_read_is_left_out(
-    fused: Predictor, broken: list[dict], tmp_path: Path
+    fused: Predictor, broken: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     broken[2]["text"] = ""
     found = predicted(fused, broken, tmp_path, tolerate="1")
@@ -206,7 +213,7 @@ def test_a_row_that_has_neither_text_nor_a_recording_that_can_be_read_is_left_ou
 
 
 def test_a_model_that_reads_no_audio_does_not_look_at_recordings(
-    text_alone: Run, broken: list[dict], tmp_path: Path
+    text_alone: Run, broken: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     broken[0]["audio"] = "nowhere.flac"
     assert len(predicted(Predictor(text_alone, device="cpu"), broken, tmp_path)) == len(broken)
@@ -218,11 +225,12 @@ def test_a_model_that_reads_no_audio_does_not_look_at_recordings(
 @pytest.fixture
 def counted(fused_run: Run, monkeypatch: pytest.MonkeyPatch) -> tuple[Predictor, list[int]]:
     """A predictor, and the number of samples of every waveform that it encodes."""
-    predictor, encoded = Predictor(fused_run, device="cpu"), []
-    encoder = predictor._recordings._encoder
+    predictor = Predictor(fused_run, device="cpu")
+    encoded: list[int] = []
+    encoder = present(predictor._recordings)._encoder
     original = encoder.encode
 
-    def counting(waves):
+    def counting(waves: Sequence[np.ndarray]) -> list[AudioFeatures]:
         encoded.extend(len(wave) for wave in waves)
         return original(waves)
 
@@ -231,7 +239,7 @@ def counted(fused_run: Run, monkeypatch: pytest.MonkeyPatch) -> tuple[Predictor,
 
 
 def test_each_recording_is_encoded_once_whatever_windows_it_is_in(
-    counted: tuple[Predictor, list[int]], talk: list[dict], tmp_path: Path
+    counted: tuple[Predictor, list[int]], talk: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     predictor, encoded = counted
     whole = predicted(predictor, talk, tmp_path)
@@ -244,11 +252,11 @@ def test_each_recording_is_encoded_once_whatever_windows_it_is_in(
 
 
 def test_a_file_that_is_written_anew_for_each_row_is_heard_as_it_was(
-    fused: Predictor, talk: list[dict], tmp_path: Path
+    fused: Predictor, talk: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     path, answered = tmp_path / "now.flac", threading.Event()
 
-    def speaking() -> Iterator[dict]:
+    def speaking() -> Iterator[dict[str, Any]]:
         for row in talk:
             path.write_bytes((tmp_path / row["audio"]).read_bytes())
             yield {**row, "audio": path.name}
@@ -264,11 +272,14 @@ def test_a_file_that_is_written_anew_for_each_row_is_heard_as_it_was(
     assert all(close(one, other) for one, other in zip(found, expected, strict=True))
 
 
-def test_a_file_is_heard_as_it_was_when_its_row_came(fused: Predictor, talk: list[dict], tmp_path: Path) -> None:
+def test_a_file_is_heard_as_it_was_when_its_row_came(
+    fused: Predictor, talk: list[dict[str, Any]], tmp_path: Path
+) -> None:
     path, waiting = tmp_path / "now.flac", []
     for row in talk:
         path.write_bytes((tmp_path / row["audio"]).read_bytes())
-        (utterance,) = told([{**row, "audio": path.name}], tmp_path)
+        (read,) = told([{**row, "audio": path.name}], tmp_path)
+        utterance = instance(Utterance, read)
         fused.listen(utterance)
         waiting.append(utterance)
     path.unlink()
@@ -278,7 +289,11 @@ def test_a_file_is_heard_as_it_was_when_its_row_came(fused: Predictor, talk: lis
 
 
 def test_what_does_not_fit_into_memory_is_read_again(
-    fused_run: Run, counted: tuple[Predictor, list[int]], talk: list[dict], tmp_path: Path, monkeypatch
+    fused_run: Run,
+    counted: tuple[Predictor, list[int]],
+    talk: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     expected = predicted(Predictor(fused_run, device="cpu"), talk, tmp_path)
     monkeypatch.setattr(recordings, "_REMEMBERED", 3_000)  # bytes: frames of one recording
@@ -286,7 +301,7 @@ def test_what_does_not_fit_into_memory_is_read_again(
     asked = [found for found in told(talk, tmp_path) if isinstance(found, Utterance)]
     found = [predictor.predict([asked[max(0, n - 2) : n + 1]])[0].as_dict() for n in range(len(asked))]
     assert len(encoded) > len(talk)
-    assert predictor._recordings._size <= 3_000
+    assert present(predictor._recordings)._size <= 3_000
     assert all(close(one, other) for one, other in zip(found, expected, strict=True))
 
 

@@ -8,10 +8,13 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from narrow import present
 
+from ecef_cli.api.components import TextFeatures, TextWindow
 from ecef_cli.api.dialogue import Utterance, read_utterances
 from ecef_cli.api.errors import DataError
 from ecef_cli.console import shortened, table
@@ -36,7 +39,7 @@ def lines(*rows: object) -> list[bytes]:
     return [(row if isinstance(row, str) else json.dumps(row)).encode() + b"\n" for row in rows]
 
 
-def predicted(predictor: Predictor, *rows: object, tolerate: str = "0") -> list[dict]:
+def predicted(predictor: Predictor, *rows: object, tolerate: str = "0") -> list[dict[str, Any]]:
     utterances = read_utterances(lines(*rows), name="talk.jsonl", dialogue="talk")
     items = predictions(predictor, utterances, RowCount(Tolerance.parse(tolerate), "talk.jsonl"))
     return [item.row for item in items if isinstance(item, Predicted)]
@@ -70,9 +73,14 @@ def test_dialogues_that_are_interleaved_do_not_mix(predictor: Predictor) -> None
 
 def test_each_distinct_window_is_encoded_once(toy_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh = Predictor(toy_run, device="cpu")
-    counted = []
-    original = fresh._encoder.encode
-    monkeypatch.setattr(fresh._encoder, "encode", lambda ws: counted.extend(ws) or original(ws))
+    counted: list[TextWindow] = []
+    original = present(fresh._encoder).encode
+
+    def counting(windows: Sequence[TextWindow]) -> list[TextFeatures]:
+        counted.extend(windows)
+        return original(windows)
+
+    monkeypatch.setattr(fresh._encoder, "encode", counting)
     found = predicted(fresh, *[{**HAPPY, "dialogue": f"d{n}"} for n in range(50)])
     assert len(counted) == 1
     assert len({json.dumps(row["prediction"]) for row in found}) == 1
@@ -86,7 +94,9 @@ def test_the_rows_before_a_broken_one_come_out(predictor: Predictor) -> None:
         next(rows)
 
 
-def test_broken_rows_within_the_tolerance_are_left_out(predictor: Predictor, capsys) -> None:
+def test_broken_rows_within_the_tolerance_are_left_out(
+    predictor: Predictor, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = predicted(predictor, HAPPY, "{broken", ANGRY, tolerate="1")
     assert [row["speaker"] for row in found] == ["A", "B"]
     assert "warning: left out: talk.jsonl:2: not JSON" in capsys.readouterr().err
@@ -125,7 +135,7 @@ def test_windows_forget_what_is_older_than_the_history_and_dialogues_long_silent
 def test_a_slow_source_is_answered_at_once_and_a_fast_one_in_batches() -> None:
     gate = threading.Event()
 
-    def source():
+    def source() -> Iterator[int]:
         yield 1
         gate.wait(10)
         yield from range(2, 100)
@@ -140,7 +150,7 @@ def test_a_slow_source_is_answered_at_once_and_a_fast_one_in_batches() -> None:
 
 
 def test_what_the_source_raises_comes_after_what_it_gave() -> None:
-    def source():
+    def source() -> Iterator[int]:
         yield 1
         raise OSError("gone")
 
@@ -151,11 +161,18 @@ def test_what_the_source_raises_comes_after_what_it_gave() -> None:
 
 
 def test_reading_ahead_is_bounded() -> None:
-    taken = []
-    batches = as_it_comes((taken.append(n) or n for n in range(10_000)), 8)
+    taken: list[int] = []
+
+    def source() -> Iterator[int]:
+        for n in range(10_000):
+            taken.append(n)
+            yield n
+
+    batches = as_it_comes(source(), 8)
     next(batches)
     time.sleep(0.3)
     assert len(taken) < 100
+    assert isinstance(batches, Generator)
     batches.close()
 
 
@@ -172,18 +189,19 @@ def test_a_line_in_is_a_line_out(toy_run: Run) -> None:
         "cpu",
     ]
     process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    stdin, stdout = present(process.stdin), present(process.stdout)
     try:
         for row in (HAPPY, ANGRY):
-            process.stdin.write(json.dumps(row) + "\n")
-            process.stdin.flush()
-            answered = json.loads(process.stdout.readline())  # would hang if answers waited for the end
+            stdin.write(json.dumps(row) + "\n")
+            stdin.flush()
+            answered = json.loads(stdout.readline())  # would hang if answers waited for the end
             assert answered["text"] == row["text"]
-        process.stdin.close()
-        assert process.stdout.read() == ""
+        stdin.close()
+        assert stdout.read() == ""
         assert process.wait(60) == 0
     finally:
         process.kill()
-        process.stdout.close()
+        stdout.close()
 
 
 def test_a_file_gives_the_same_answers_as_a_pipe(toy_run: Run, tmp_path: Path) -> None:
@@ -209,14 +227,15 @@ def test_an_interrupt_while_waiting_for_a_line_ends_with_130(toy_run: Run) -> No
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    stdin, stdout, stderr = present(process.stdin), present(process.stdout), present(process.stderr)
     with process:
         try:
-            process.stdin.write(json.dumps(HAPPY) + "\n")
-            process.stdin.flush()
-            assert json.loads(process.stdout.readline())["text"] == HAPPY["text"]
+            stdin.write(json.dumps(HAPPY) + "\n")
+            stdin.flush()
+            assert json.loads(stdout.readline())["text"] == HAPPY["text"]
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 130
-            assert process.stderr.read().strip() == "ecef: interrupted"
+            assert stderr.read().strip() == "ecef: interrupted"
         finally:
             process.kill()
 

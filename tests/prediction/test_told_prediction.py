@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from conftest import toy_recipe
+from narrow import present
 
 from ecef_cli.api.dialogue import read_utterances
 from ecef_cli.api.errors import DataError
@@ -37,13 +38,13 @@ def told(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Predictor
     run = create_run(folder, recipe, labels=LABELS, identities=identities, dataset={"name": "toy", "key": ""})
     torch.manual_seed(0)
     network = build_network(recipe, encoders, len(LABELS))
-    torch.nn.init.normal_(network.text_heads.next_speaker.weight)
+    torch.nn.init.normal_(present(present(network.text_heads).next_speaker).weight)
     save_weights(run.weights, network)
     write_json(folder / "metrics.json", {"finished": True})
     return Predictor(run, device="cpu")
 
 
-def answers(predictor: Predictor, *following: object, tolerate: str = "0") -> list[dict]:
+def answers(predictor: Predictor, *following: object, tolerate: str = "0") -> list[dict[str, Any]]:
     """Return the rows of the talk, each saying who speaks next; nothing is said where that is a dot."""
     rows = [
         {"speaker": speaker, "text": text} | ({} if name == "." else {"next_speaker": name})
@@ -55,7 +56,7 @@ def answers(predictor: Predictor, *following: object, tolerate: str = "0") -> li
     return [item.row for item in items if isinstance(item, Predicted)]
 
 
-def forecasts(found: list[dict]) -> list[tuple[float, ...]]:
+def forecasts(found: list[dict[str, Any]]) -> list[tuple[float, ...]]:
     return [tuple(row["forecast"]["probabilities"].values()) for row in found]
 
 

@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import save_voiced_dataset, toy_recipe, voiced_recipe
+from narrow import present
 from safetensors.torch import load_file
 
 from ecef_cli.api.errors import DataError, EcefError, RecipeError, UsageProblem
@@ -20,7 +22,7 @@ from ecef_cli.evaluation.evaluate import evaluate
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.recipe.sections import ModalityDropout
-from ecef_cli.runs.run import Run, find_run, open_run
+from ecef_cli.runs.run import Run, build_network, find_run, open_run
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.training import loop, preparation
 from ecef_cli.training.loop import train
@@ -38,7 +40,7 @@ AUGMENTED = {
 def trained(voiced_workspace: Workspace, tiny_bert: Path) -> Callable[..., Run]:
     """Train on the toy recordings, with settings of the training and other changes of the recipe."""
 
-    def run(name: str, *modalities: str, training: dict | None = None, **changes: object) -> Run:
+    def run(name: str, *modalities: str, training: dict[str, Any] | None = None, **changes: object) -> Run:
         values = voiced_recipe(tiny_bert, *modalities, **changes)
         values["training"] = {**values["training"], **(training or {})}
         return train(voiced_workspace, check_recipe(values, where="voiced"), name=name, device="cpu")
@@ -55,8 +57,9 @@ def same(one: Run, other: Run) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def best(run: Run) -> dict:
-    return json.loads((run.folder / "metrics.json").read_text())["best"]
+def best(run: Run) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run.folder / "metrics.json").read_text())["best"]
+    return found
 
 
 def test_it_learns_from_recordings_alone(voiced_workspace: Workspace, heard_run: Run) -> None:
@@ -87,7 +90,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, at: int, run: Callable[[], Run]
     """Train up to a step and interrupt it there."""
     original, steps = loop.Trainer._step, 0
 
-    def interrupting(self, members, step):
+    def interrupting(self: loop.Trainer, members: Sequence[int], step: int) -> float:
         nonlocal steps
         steps += 1
         if steps == at:
@@ -129,7 +132,7 @@ def test_frozen_layers_are_those_of_the_start_bit_for_bit(frozen_run: Run, toy_r
     assert {key for key in after if key.startswith("text")} == before.keys()
     for key, value in before.items():
         assert torch.equal(after[key], value), key
-    fresh = preparation.build_network(frozen_run.recipe, preparation.build_encoders(frozen_run.recipe, device="cpu"), 3)
+    fresh = build_network(frozen_run.recipe, build_encoders(frozen_run.recipe, device="cpu"), 3)
     assert any(not torch.equal(after[k], v) for k, v in fresh.state_dict().items() if k.startswith("audio."))
 
 
@@ -242,7 +245,9 @@ def test_a_start_is_looked_at_before_an_older_run_is_thrown_away(
 # --------------------------------------------------------------------------------------- broken recordings, card
 
 
-def test_broken_recordings_within_the_tolerance_cost_themselves_alone(tmp_path: Path, tiny_bert: Path, capsys) -> None:
+def test_broken_recordings_within_the_tolerance_cost_themselves_alone(
+    tmp_path: Path, tiny_bert: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     workspace = Workspace(tmp_path)
     save_voiced_dataset(workspace, tmp_path / "sound", train=4)
     broken = sorted((tmp_path / "sound").glob("train*.flac"))[3]
@@ -279,7 +284,7 @@ def test_a_model_that_cannot_learn_to_do_without_recordings_is_warned_of(
     recipe = check_recipe(voiced_recipe(tiny_bert, "text", "audio"), where="voiced")
     inputs = load_inputs(voiced_workspace, recipe, build_encoders(recipe, device="cpu"))
     samples = list(inputs.samples["train"])
-    heard = [s for s in samples if any(inputs.audio.length("train", number) for number in s.numbers)]
+    heard = [s for s in samples if any(present(inputs.audio).length("train", number) for number in s.numbers)]
     assert len(heard) < len(samples)
     dropping = recipe.model_copy(
         update={"training": recipe.training.model_copy(update={"modality_dropout": ModalityDropout(audio=0.2)})}

@@ -10,10 +10,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 from conftest import toy_recipe, voiced_recipe
+from narrow import present
 from safetensors.torch import load_file
 from torch import nn
 
@@ -68,23 +70,29 @@ def test_the_shares_of_a_batch_add_up_to_pytorch_s_mean_over_the_whole(
     targets = {"erc": torch.randint(0, 4, (10,)), "epc": torch.randint(0, 4, (10,))}
     targets["epc"][[0, 3, 4, 6]] = NO_TARGET
     samples = [Asked({task: int(numbers[n]) for task, numbers in targets.items()}) for n in range(10)]
-    loss = JointLoss(settings, samples, {"erc": 4, "epc": 4})
+    loss = JointLoss(settings, cast("list[Sample]", samples), {"erc": 4, "epc": 4})
     logits = {task: torch.randn(10, 4, requires_grad=True) for task in targets}
     expected = sum(
-        weight
-        * nn.functional.cross_entropy(
-            logits[task],
-            targets[task],
-            weight=loss.get_buffer(task),
-            label_smoothing=smoothing,
-            ignore_index=NO_TARGET,
-        )
-        for task, weight in (("erc", 1.0), ("epc", 0.5))
+        (
+            weight
+            * nn.functional.cross_entropy(
+                logits[task],
+                targets[task],
+                weight=loss.get_buffer(task),
+                label_smoothing=smoothing,
+                ignore_index=NO_TARGET,
+            )
+            for task, weight in (("erc", 1.0), ("epc", 0.5))
+        ),
+        start=torch.zeros(()),
     )
     totals = loss.totals(sample.targets for sample in samples)
     found = sum(
-        loss({t: v[n::shares] for t, v in logits.items()}, {t: v[n::shares] for t, v in targets.items()}, totals)
-        for n in range(shares)
+        (
+            loss({t: v[n::shares] for t, v in logits.items()}, {t: v[n::shares] for t, v in targets.items()}, totals)
+            for n in range(shares)
+        ),
+        start=torch.zeros(()),
     )
     assert found.item() == pytest.approx(expected.item(), abs=1e-6)
     gradients = [torch.autograd.grad(value, list(logits.values())) for value in (found, expected)]
@@ -96,7 +104,7 @@ def test_a_share_of_which_nothing_is_asked_has_a_gradient_of_zero() -> None:
     loss = JointLoss(Training(), [], {"erc": 3})
     logits = torch.randn(1, 3, requires_grad=True)
     loss({"erc": logits}, {"erc": torch.tensor([NO_TARGET])}, {"erc": 4.0}).backward()
-    assert torch.equal(logits.grad, torch.zeros(1, 3))
+    assert torch.equal(present(logits.grad), torch.zeros(1, 3))
 
 
 # ---------------------------------------------------------------------------------------------- activations again
@@ -208,7 +216,7 @@ def small_batch(length: int) -> SimpleNamespace:
 
 def taught(network: nn.Module, **training: object) -> Taught:
     settings = Training(**training)
-    return Taught(network, JointLoss(settings, [], {"erc": 3}), settings, shared=False)
+    return Taught(cast("EcefNetwork", network), JointLoss(settings, [], {"erc": 3}), settings, shared=False)
 
 
 @pytest.mark.filterwarnings("ignore")  # of the compiler's own
@@ -224,7 +232,7 @@ def test_a_compiled_network_has_the_same_loss_and_gradients() -> None:
             with compiling(Training(compile=model is compiled)):
                 loss = model(small_batch(length), {"erc": 2.0})
                 loss.backward()
-            found.append([loss.detach(), *(p.grad.clone() for p in network.parameters())])
+            found.append([loss.detach(), *(present(p.grad).clone() for p in network.parameters())])
         for one, other in zip(*found, strict=True):
             assert torch.allclose(one, other, atol=1e-4)
     assert list(network.state_dict()) == names

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,8 +43,10 @@ loop.Trainer._step = changed
 main()
 """
 
+Started = Callable[..., subprocess.Popen[str]]
 
-def settled(model: Path, **training: object) -> dict[str, object]:
+
+def settled(model: Path, **training: object) -> dict[str, Any]:
     """Return a recipe in which nothing is drawn at random."""
     values = toy_recipe(model, network={"width": 32, "heads": 4, "layers": 1, "dropout": 0.0})
     values["text_encoder"] = {**values["text_encoder"], "trainable_layers": 0}
@@ -52,12 +55,14 @@ def settled(model: Path, **training: object) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def started(toy_workspace: Workspace, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory):
+def started(toy_workspace: Workspace, tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Started:
     """Start two processes that train a run, by a launcher; the program may be a script that changes something."""
     path = tmp_path_factory.mktemp("recipes") / "settled.yaml"
     path.write_text(yaml.safe_dump(settled(tiny_bert)))
 
-    def start(name: str, *options: str, launcher=TORCHRUN, program=("-m", "ecef_cli")) -> subprocess.Popen:
+    def start(
+        name: str, *options: str, launcher: Sequence[str] = TORCHRUN, program: Sequence[str] = ("-m", "ecef_cli")
+    ) -> subprocess.Popen[str]:
         command = [
             sys.executable,
             "-m",
@@ -79,14 +84,14 @@ def started(toy_workspace: Workspace, tiny_bert: Path, tmp_path_factory: pytest.
 
 
 @pytest.fixture(scope="module")
-def alone(toy_workspace: Workspace, tiny_bert: Path):
+def alone(toy_workspace: Workspace, tiny_bert: Path) -> Path:
     """A run trained by one process."""
     train(toy_workspace, check_recipe(settled(tiny_bert), where="toy"), name="alone", device="cpu")
     return toy_workspace.run("alone")
 
 
 @pytest.fixture(scope="module")
-def shared(started: Callable[..., subprocess.Popen], toy_workspace: Workspace):
+def shared(started: Started, toy_workspace: Workspace) -> tuple[Path, str, str]:
     """The folder of a run trained by two processes, and what they said."""
     process = started("two", launcher=ACCELERATE)
     out, err = process.communicate(timeout=300)
@@ -131,7 +136,7 @@ def test_a_batch_in_parts_teaches_what_the_whole_does(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
 def test_two_interrupted_processes_go_on_to_the_same_weights(
-    started: Callable[..., subprocess.Popen], shared: tuple[Path, str, str], toy_workspace: Workspace, tmp_path: Path
+    started: Started, shared: tuple[Path, str, str], toy_workspace: Workspace, tmp_path: Path
 ) -> None:
     slow = tmp_path / "slow.py"
     slow.write_text(CHANGED.format(change="time.sleep(0.1)"))
@@ -155,9 +160,7 @@ def test_two_interrupted_processes_go_on_to_the_same_weights(
     assert (log.parent / "model.safetensors").read_bytes() == (shared[0] / "model.safetensors").read_bytes()
 
 
-def test_what_is_wrong_for_all_is_said_once(
-    started: Callable[..., subprocess.Popen], shared: tuple[Path, str, str]
-) -> None:
+def test_what_is_wrong_for_all_is_said_once(started: Started, shared: tuple[Path, str, str]) -> None:
     process = started("two", "--set", "history=2")
     out, err = process.communicate(timeout=200)
     assert out == ""
@@ -165,9 +168,7 @@ def test_what_is_wrong_for_all_is_said_once(
     assert "the run 'two' follows another recipe: history was 3, not 2" in line
 
 
-def test_what_fails_in_one_process_ends_all_and_is_said_with_its_number(
-    started: Callable[..., subprocess.Popen], tmp_path: Path
-) -> None:
+def test_what_fails_in_one_process_ends_all_and_is_said_with_its_number(started: Started, tmp_path: Path) -> None:
     failing = tmp_path / "failing.py"
     failing.write_text(CHANGED.format(change="1 // (1 - int(os.environ['RANK']))"))
     process = started("failing", program=[str(failing)])
@@ -203,7 +204,9 @@ def test_only_the_main_process_speaks(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert capsys.readouterr() == ("", "a cluster's own number of a machine is no launcher's\n")
 
 
-def test_fp16_is_refused_on_a_cpu(toy_workspace: Workspace, tiny_bert: Path, tmp_path: Path, capsys) -> None:
+def test_fp16_is_refused_on_a_cpu(
+    toy_workspace: Workspace, tiny_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "toy.yaml"
     path.write_text(yaml.safe_dump(settled(tiny_bert)))
     arguments = ["--workspace", str(toy_workspace.root), "train", str(path), "--name", "half", "--device", "cpu"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from ecef_cli.runs.run import find_run
 from ecef_cli.training.seeds import _spread
 from ecef_cli.workspace import Workspace
 
+Ecef = Callable[..., tuple[int, list[str], list[str]]]
+
 
 @pytest.fixture
-def ecef(toy_workspace: Workspace, tiny_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def ecef(toy_workspace: Workspace, tiny_bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ecef:
     """Train a short recipe from the command line, and return the exit code, the folders and what was said."""
     values = toy_recipe(tiny_bert, tasks=["erc"])
     values["text_encoder"] = {**values["text_encoder"], "trainable_layers": 0}
@@ -33,7 +36,7 @@ def ecef(toy_workspace: Workspace, tiny_bert: Path, tmp_path: Path, capsys: pyte
     return run
 
 
-def test_seeds_are_trained_one_after_another_and_only_once(ecef, toy_workspace: Workspace) -> None:
+def test_seeds_are_trained_one_after_another_and_only_once(ecef: Ecef, toy_workspace: Workspace) -> None:
     code, out, err = ecef("--seeds", "2", "--seed", "7", "--name", "few")
     assert code == 0
     assert out == [str(toy_workspace.run(f"few-seed{seed}")) for seed in (7, 8)]
@@ -48,7 +51,7 @@ def test_seeds_are_trained_one_after_another_and_only_once(ecef, toy_workspace: 
     assert err[-6].startswith("seeds 7, 8, 9")
 
 
-def test_a_start_may_be_of_the_same_seed(ecef, toy_workspace: Workspace) -> None:
+def test_a_start_may_be_of_the_same_seed(ecef: Ecef, toy_workspace: Workspace) -> None:
     ecef("--seeds", "2", "--name", "base")
     code, _, err = ecef("--seeds", "2", "--name", "on", "--set", "training.start=base-seed{seed}")
     assert code == 0, err
@@ -66,7 +69,7 @@ def test_a_start_is_of_the_seed_that_is_set(tiny_bert: Path) -> None:
     assert check_recipe(values, where="toy").training.start == "runs/a5/b5"
 
 
-def test_no_seeds_are_refused(ecef) -> None:
+def test_no_seeds_are_refused(ecef: Ecef) -> None:
     code, out, err = ecef("--seeds", "0")
     assert (code, out) == (2, [])
     assert "--seeds" in err[0]

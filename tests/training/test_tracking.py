@@ -12,7 +12,7 @@ from conftest import toy_recipe
 
 from ecef_cli.api.errors import UsageProblem
 from ecef_cli.plugin.manager import get_registry
-from ecef_cli.recipe.model import check_recipe
+from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.training.loop import Trainer, train
 from ecef_cli.workspace import Workspace
 
@@ -27,7 +27,7 @@ def ecef_training_event(event):
 """
 
 
-def recipe_of(bert: Path, **training: object):
+def recipe_of(bert: Path, **training: object) -> Recipe:
     values = toy_recipe(bert)
     values["training"] = {**values["training"], "epochs": 2, **training}
     return check_recipe(values, where="toy")

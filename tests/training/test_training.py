@@ -8,15 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 import yaml
 from conftest import FEELINGS, toy_recipe
+from narrow import present
 from safetensors.torch import load_file
 
+from ecef_cli import console
 from ecef_cli.api.errors import DataError, EcefError, UsageProblem
 from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.run import Run, open_run
@@ -95,7 +98,7 @@ def test_only_what_was_trained_is_stored(toy_run: Run) -> None:
 
 def test_frozen_layers_do_not_change_and_trained_ones_do(toy_run: Run) -> None:
     encoder = toy_run.recipe.component("text_encoder")
-    fresh = encoder.trainable().state_dict()
+    fresh = present(encoder.trainable()).state_dict()
     stored = {k.removeprefix("text.top."): v for k, v in weights(toy_run).items() if k.startswith("text.top.")}
     assert any(not torch.equal(fresh[key], stored[key]) for key in stored)
     assert encoder.identity() == toy_run.identities["text_encoder"]
@@ -116,7 +119,9 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     assert not same(toy_run, trained(toy_workspace, tiny_bert, "other-seed", training=settings))
 
 
-def test_training_again_does_nothing(toy_workspace: Workspace, tiny_bert: Path, toy_run: Run, capsys) -> None:
+def test_training_again_does_nothing(
+    toy_workspace: Workspace, tiny_bert: Path, toy_run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = toy_run.weights.stat().st_mtime_ns
     trained(toy_workspace, tiny_bert, "shared")
     assert toy_run.weights.stat().st_mtime_ns == before
@@ -144,7 +149,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     original = loop.Trainer._step
     steps = 0
 
-    def interrupting(self, members, step):
+    def interrupting(self: loop.Trainer, members: Sequence[int], step: int) -> float:
         nonlocal steps
         steps += 1
         if steps == 12:
@@ -169,17 +174,18 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     log = toy_workspace.run("killed") / "log.jsonl"
     slow = SLOWED.format(arguments=arguments[2:])
     process = subprocess.Popen([sys.executable, "-c", slow], stderr=subprocess.PIPE)
+    stderr = present(process.stderr)
     try:
         deadline = time.monotonic() + 60
         while not log.is_file():
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(0.25)
     finally:
         process.kill()
         process.wait()
-        process.stderr.close()
+        stderr.close()
     assert 1 <= len(log.read_text().splitlines()) < 9
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -196,7 +202,7 @@ def test_the_average_of_the_weights_is_what_is_kept_and_survives_an_interruption
     assert not same(whole, trained(toy_workspace, tiny_bert, "plain", training=dict(settings, average=0.0)))
     original = loop.Trainer._validate
 
-    def stop_after_two(self, watch):
+    def stop_after_two(self: loop.Trainer, watch: console.Stopwatch) -> dict[str, Any]:
         if self.progress.epoch == 2:
             raise KeyboardInterrupt
         return original(self, watch)
