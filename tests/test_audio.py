@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,7 +79,7 @@ def hertz_and_loudness(samples: np.ndarray, rate: int) -> tuple[float, float]:
     return float(spectrum.argmax() * rate / padded), float(np.sqrt(2 * np.mean(middle.astype(float) ** 2)))
 
 
-def problem_of(path: Path, **segment: float) -> DataError:
+def problem_of(path: Path, **segment: float | None) -> DataError:
     with pytest.raises(DataError) as caught:
         read_wave(path, rate=16_000, **segment)
     assert caught.value.where == str(path)
@@ -229,8 +230,8 @@ def test_two_seconds_of_ten_hours_are_read_without_the_rest(tmp_path: Path, monk
             sound.write((tone(60, rate, hertz=1000) * 2**15).astype(np.int16) if minute == hours * 60 - 2 else quiet)
     decoded = []
 
-    class Counted(soundfile.SoundFile):
-        def read(self, *arguments, **options):
+    class Counted(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+        def read(self, *arguments: Any, **options: Any) -> Any:
             decoded.append(len(block := super().read(*arguments, **options)))
             return block
 
@@ -239,7 +240,9 @@ def test_two_seconds_of_ten_hours_are_read_without_the_rest(tmp_path: Path, monk
     assert decoded == []
     found = read_wave(path, rate=16_000, start=hours * 3600 - 91, end=hours * 3600 - 89)
     assert found.shape == (32_000,)
-    assert hertz_and_loudness(found, 16_000) == (pytest.approx(1000, abs=0.5), pytest.approx(0.5, rel=0.02))
+    hertz, loudness = hertz_and_loudness(found, 16_000)
+    assert hertz == pytest.approx(1000, abs=0.5)
+    assert loudness == pytest.approx(0.5, rel=0.02)
     assert sum(decoded) == 2 * rate
     assert problem_of(path, start=100, end=102).problem == "the recording is silent from 100 s to 102 s"
 
@@ -488,7 +491,7 @@ def remarkable(tmp_path: Path) -> Path:
     return save(tmp_path / "layer3.mp3", tone(20, 16_000) + 0.02 * np.random.default_rng(0).standard_normal(320_000))
 
 
-def remarks(path: Path, capfd: pytest.CaptureFixture) -> str:
+def remarks(path: Path, capfd: pytest.CaptureFixture[str]) -> str:
     """Return what the decoder itself prints when it begins at every second."""
     with soundfile.SoundFile(path) as sound:
         for second in range(20):
@@ -498,7 +501,7 @@ def remarks(path: Path, capfd: pytest.CaptureFixture) -> str:
 
 
 @ON_GLIBC
-def test_decoders_print_nothing(tmp_path: Path, remarkable: Path, capfd: pytest.CaptureFixture) -> None:
+def test_decoders_print_nothing(tmp_path: Path, remarkable: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "mpg123" in remarks(remarkable, capfd)  # or else the rest shows nothing
     (tmp_path / "random.mp3").write_bytes(np.random.default_rng(1).bytes(100_000))
 
@@ -514,10 +517,10 @@ def test_decoders_print_nothing(tmp_path: Path, remarkable: Path, capfd: pytest.
 
 @ON_GLIBC
 def test_what_others_print_meanwhile_is_not_lost(
-    remarkable: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+    remarkable: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Talking(soundfile.SoundFile):
-        def read(self, *arguments, **options):
+    class Talking(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+        def read(self, *arguments: Any, **options: Any) -> Any:
             print("reading", file=sys.stderr)  # noqa: T201
             return super().read(*arguments, **options)
 
@@ -527,7 +530,7 @@ def test_what_others_print_meanwhile_is_not_lost(
 
 
 @ON_GLIBC
-def test_the_stream_of_c_is_given_back(tmp_path: Path, remarkable: Path, capfd: pytest.CaptureFixture) -> None:
+def test_the_stream_of_c_is_given_back(tmp_path: Path, remarkable: Path, capfd: pytest.CaptureFixture[str]) -> None:
     read_wave(remarkable, rate=16_000, start=15, end=16)
     problem_of(tmp_path)
     problem_of(remarkable, start=30)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from narrow import instance
 
 from ecef_cli.api.dialogue import Utterance, parse_row, read_dialogues, read_utterances, to_json, to_row, words
 from ecef_cli.api.errors import DataError
@@ -13,7 +15,7 @@ from ecef_cli.api.errors import DataError
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 
 
-def parse(line: str, **more: object) -> Utterance:
+def parse(line: str, **more: Any) -> Utterance:
     return parse_row(line, where="f.jsonl:1", dialogue="f", number=1, **more)
 
 
@@ -24,7 +26,7 @@ def read(raw: bytes) -> list[Utterance | DataError]:
 def test_a_row_needs_only_a_speaker_and_a_text() -> None:
     found = parse('{"speaker": "Ana", "text": "Hi."}')
     assert (found.speaker, found.text, found.dialogue, found.utterance) == ("Ana", "Hi.", "f", 1)
-    assert found.audio is found.start is found.end is found.emotion is None
+    assert (found.audio, found.start, found.end, found.emotion) == (None, None, None, None)
 
 
 def test_null_counts_as_absent() -> None:
@@ -37,7 +39,7 @@ def test_null_counts_as_absent() -> None:
 
 def test_null_as_utterance_id_is_numbered_like_an_absent_one(tmp_path: Path) -> None:
     found = read(b'{"speaker": "A", "text": "1"}\n{"speaker": "A", "text": "2", "utterance": null}\n')
-    assert [u.utterance for u in found] == [1, 2]
+    assert [instance(Utterance, u).utterance for u in found] == [1, 2]
 
 
 def test_ids_may_be_strings_or_whole_numbers() -> None:
@@ -131,7 +133,7 @@ def test_errors_are_yielded_in_place_and_reading_goes_on() -> None:
     assert [type(f) for f in found] == [Utterance, DataError, DataError, Utterance]
     assert "f.jsonl:2: not JSON" in str(found[1])
     assert "f.jsonl:3: not UTF-8" in str(found[2])
-    assert found[3].utterance == 2
+    assert instance(Utterance, found[3]).utterance == 2
 
 
 def test_interleaved_dialogues_are_told_apart_and_keep_their_order(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ LINES = [line for dialogue in DIALOGUES for line in dialogue.utterances]
 
 
 def first(line: Utterance) -> str:
-    return line.row["accept"][0]
+    found: str = line.row["accept"][0]
+    return found
 
 
 def spoken(text: str) -> str:

@@ -7,15 +7,17 @@ the window is computed alone, within 1e-5 in a batch. Components that peek must 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import toy_dialogue, toy_recipe
+from narrow import present
 
-from ecef_cli.api.components import Corpus, TextFeatures
+from ecef_cli.api.components import Corpus, TextFeatures, TextWindow
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
@@ -24,8 +26,9 @@ from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import predictions
 from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.run import Run, build_network
+from ecef_cli.samples.batches import Batch
 from ecef_cli.samples.inputs import Inputs, load_inputs
-from ecef_cli.samples.windows import windows
+from ecef_cli.samples.windows import Sample, windows
 from ecef_cli.tagging.pairs import tag_utterances
 from ecef_cli.workspace import Workspace
 
@@ -68,6 +71,9 @@ def inputs_of(talk: tuple[Utterance, ...], folder: Path, recipe: Recipe) -> Inpu
     return load_inputs(workspace, recipe, build_encoders(recipe, device="cpu"))
 
 
+Encode = Callable[[Sequence[TextWindow]], list[TextFeatures]]
+
+
 @pytest.fixture(scope="module")
 def recipe(tiny_bert: Path) -> Recipe:
     return check_recipe(toy_recipe(tiny_bert, features={"dtype": "float32"}), where="toy")
@@ -87,10 +93,10 @@ def test_tags_of_a_window_do_not_know_the_future(recipe: Recipe, before: Inputs,
     tagger = recipe.component("tagger")
     some = False
     for last in range(N + 1):
-        first = max(0, last - recipe.history + 1)
+        first = max(0, last - present(recipe.history) + 1)
         alone = tag_utterances(TALK[first : last + 1], tagger, None).importance(0, last - first)
         for inputs in (before, after):
-            stored = inputs.tags.dialogue("train", 0).importance(first, last)
+            stored = present(inputs.tags).dialogue("train", 0).importance(first, last)
             np.testing.assert_array_equal(stored, alone)
         some = some or bool(alone.any())
     assert some
@@ -105,7 +111,7 @@ def test_a_speaker_who_has_not_spoken_yet_is_no_name(recipe: Recipe) -> None:
 
 def test_extracted_features_do_not_know_the_future(before: Inputs, after: Inputs) -> None:
     for number in range(N + 1):
-        one, other = before.features.read("train", number), after.features.read("train", number)
+        one, other = present(before.features).read("train", number), present(after.features).read("train", number)
         np.testing.assert_array_equal(one.first, other.first)
         np.testing.assert_allclose(one.states, other.states, atol=CLOSE)
 
@@ -153,7 +159,7 @@ class Peeking(torch.nn.Module):
         super().__init__()
         self.inner = inner
 
-    def forward(self, batch):
+    def forward(self, batch: Batch) -> dict[str, torch.Tensor]:
         return {task: values - values.mean(dim=0) for task, values in self.inner(batch).items()}
 
 
@@ -168,12 +174,12 @@ def test_samples_that_hold_one_utterance_too_many_are_caught(recipe: Recipe, bef
     assert alone > 100 * CLOSE
 
 
-def _reading_ahead(inputs: Inputs) -> list:
+def _reading_ahead(inputs: Inputs) -> list[Sample]:
     own = inputs.samples["train"][: len(TALK)]
     return [*own[1:], own[-1]]
 
 
-def answers(predictor: Predictor, talk: tuple[Utterance, ...], rows: int) -> list[dict]:
+def answers(predictor: Predictor, talk: tuple[Utterance, ...], rows: int) -> list[dict[str, Any]]:
     told = [replace(u, row={"text": u.text, "speaker": u.speaker}) for u in talk[:rows]]
     return [item.row for item in predictions(predictor, told, RowCount(Tolerance.parse("0"), "test"))]
 
@@ -191,9 +197,9 @@ def test_predictions_do_not_know_the_future(toy_run: Run) -> None:
 def test_an_encoder_that_peeks_is_caught_in_predictions(toy_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     predictors = [Predictor(toy_run, device="cpu") for _ in range(2)]
     for predictor in predictors:
-        original = predictor._encoder.encode
+        original = present(predictor._encoder).encode
 
-        def peek(batch, original=original) -> list[TextFeatures]:
+        def peek(batch: Sequence[TextWindow], original: Encode = original) -> list[TextFeatures]:
             found = original(batch)
             last = found[-1].states.mean(axis=0)
             return [replace(f, states=f.states + last) for f in found]

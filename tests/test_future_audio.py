@@ -7,16 +7,18 @@ every fusion and every encoder of prosody that is installed: bit for bit when th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import save_voice, toy_dialogue, voiced_recipe
+from narrow import present
 
-from ecef_cli.api.components import AudioEncoder, Corpus
+from ecef_cli.api.components import AudioEncoder, AudioFeatures, Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.corpus.scan import scan_recordings
@@ -101,7 +103,7 @@ TWO_STEPS = {
 def recipe_of(model: Path, modalities: str, fusion: str = "cross-attention", prosody: str = "srdvc") -> Recipe:
     """Return a recipe with the components of these names, as they are without any option."""
     blocks = {"fusion": fusion, "prosody": prosody}
-    chosen = {key: "none" if name == "none" else {"name": name} for key, name in blocks.items()}
+    chosen: dict[str, Any] = {key: "none" if name == "none" else {"name": name} for key, name in blocks.items()}
     if fusion == "mfm":
         chosen["fusion"] = {**TWO_STEPS, "language": {"model": str(model)}}
     return check_recipe(
@@ -144,11 +146,13 @@ def network_of(recipe: Recipe) -> EcefNetwork:
 def test_frames_of_an_utterance_know_no_other(tiny_bert: Path, prepared: Workspaces) -> None:
     before, after = inputs_of(recipe_of(tiny_bert, "audio"), prepared)
     for number in range(N + 1):
-        one, other = before.audio.read("train", number), after.audio.read("train", number)
+        one, other = present(before.audio).read("train", number), present(after.audio).read("train", number)
         assert (one is None) == (other is None) == (number == 1)
         if one is not None:
-            np.testing.assert_array_equal(one.frames, other.frames)
-    assert len(before.audio.read("train", 4).frames) < len(after.audio.read("train", 4).frames)
+            np.testing.assert_array_equal(one.frames, present(other).frames)
+    assert len(present(present(before.audio).read("train", 4)).frames) < len(
+        present(present(after.audio).read("train", 4)).frames
+    )
 
 
 def test_batches_of_windows_up_to_n_hold_the_same_recordings(tiny_bert: Path, prepared: Workspaces) -> None:
@@ -238,7 +242,8 @@ class Centred(torch.nn.Module):
 
     def forward(self, *given: object) -> torch.Tensor:
         found = self.inner(*given)
-        return found - found.mean(dim=0, keepdim=True)
+        result: torch.Tensor = found - found.mean(dim=0, keepdim=True)
+        return result
 
 
 class PeekingEncoder(AudioEncoder):
@@ -256,7 +261,7 @@ class PeekingEncoder(AudioEncoder):
     def sample_rate(self) -> int:
         return self._inner.sample_rate
 
-    def encode(self, waves):
+    def encode(self, waves: Sequence[np.ndarray]) -> list[AudioFeatures]:
         longest = np.float32(max(map(len, waves)) / self.sample_rate)
         return [replace(found, frames=found.frames + longest) for found in self._inner.encode(waves)]
 
@@ -264,7 +269,7 @@ class PeekingEncoder(AudioEncoder):
 def test_a_fusion_that_peeks_at_its_batch_is_caught(tiny_bert: Path, prepared: Workspaces) -> None:
     recipe = recipe_of(tiny_bert, "text+audio")
     network = network_of(recipe)
-    network.fusion = Centred(network.fusion)
+    network.fusion = Centred(present(network.fusion))
     _, together, _ = difference(network, *inputs_of(recipe, prepared))
     assert together > 100 * CLOSE
 
@@ -272,7 +277,7 @@ def test_a_fusion_that_peeks_at_its_batch_is_caught(tiny_bert: Path, prepared: W
 def test_a_prosody_encoder_that_peeks_at_its_batch_is_caught(tiny_bert: Path, prepared: Workspaces) -> None:
     recipe = recipe_of(tiny_bert, "audio")
     network = network_of(recipe)
-    network.audio.prosody = Centred(network.audio.prosody)
+    present(network.audio).prosody = Centred(present(present(network.audio).prosody))
     _, together, _ = difference(network, *inputs_of(recipe, prepared))
     assert together > 100 * CLOSE
 
@@ -291,6 +296,6 @@ def test_an_audio_encoder_that_peeks_is_caught_in_predictions(tiny_bert: Path, t
     run, found = untrained(tmp_path / "run", recipe_of(tiny_bert, "text+audio")), []
     for talk in talks:
         predictor = Predictor(run, device="cpu")
-        predictor._recordings._encoder = PeekingEncoder(predictor._recordings._encoder)
+        present(predictor._recordings)._encoder = PeekingEncoder(present(predictor._recordings)._encoder)
         found.append(together(predictor, talk)[N]["epc"])
     assert np.abs(found[0] - found[1]).max() > 10 * CLOSE

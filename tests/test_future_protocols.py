@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from conftest import save_voice, toy_dialogue, voiced_recipe
+from narrow import present
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
@@ -37,7 +39,7 @@ CLOSE = 1e-5
 LABELS = ("joy", "anger", "neutral")
 EVERYTHING = ("words", "speaker")
 
-SECRETIVE = [
+SECRETIVE: list[dict[str, Any]] = [
     {},
     {"target": "other"},
     {"target": "own"},
@@ -46,13 +48,16 @@ SECRETIVE = [
     {"others": "drop"},
     {"others": "drop", "target": "own", "min_history": 2},
 ]
-TELLING = [
+TELLING: list[dict[str, Any]] = [
     {"next_speaker": True},
     {"next_speaker": True, "target": "other"},
     {"next_speaker": True, "others": "drop"},
     {"next_speaker": True, "min_history": 3},
 ]
 HISTORIES = (3, "all")
+
+Talks = Mapping[tuple[str, ...], tuple[Utterance, ...]]
+Workspaces = Mapping[tuple[str, ...], Workspace]
 
 
 def talk(folder: Path, *changed: str) -> tuple[Utterance, ...]:
@@ -80,14 +85,14 @@ def talk(folder: Path, *changed: str) -> tuple[Utterance, ...]:
 
 
 @pytest.fixture(scope="module")
-def talks(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, ...], tuple[Utterance, ...]]:
+def talks(tmp_path_factory: pytest.TempPathFactory) -> Talks:
     """The dialogue by what is changed in it."""
     kinds = ((), ("words",), ("speaker",), EVERYTHING)
     return {kind: talk(tmp_path_factory.mktemp("talk"), *kind) for kind in kinds}
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, talks) -> Mapping[tuple[str, ...], Workspace]:
+def prepared(tmp_path_factory: pytest.TempPathFactory, talks: Talks) -> Workspaces:
     found = {}
     for kind, utterances in talks.items():
         workspace = found[kind] = Workspace(tmp_path_factory.mktemp("workspace"))
@@ -98,7 +103,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, talks) -> Mapping[tuple[s
 
 
 def recipe_of(model: Path, protocol: Mapping[str, object], history: object) -> Recipe:
-    changes = {"epc": protocol, "history": history, "features": {"dtype": "float32"}}
+    changes: dict[str, Any] = {"epc": protocol, "history": history, "features": {"dtype": "float32"}}
     return check_recipe(voiced_recipe(model, "text", "audio", **changes), where="voiced")
 
 
@@ -107,8 +112,9 @@ def network_of(recipe: Recipe) -> EcefNetwork:
     torch.manual_seed(0)
     network = build_network(recipe, build_encoders(recipe, device="cpu"), len(LABELS)).eval()
     for heads in (network.text_heads, network.audio_heads):
-        if heads.next_speaker is not None:
-            torch.nn.init.normal_(heads.next_speaker.weight)
+        told = present(heads).next_speaker
+        if told is not None:
+            torch.nn.init.normal_(told.weight)
     return network
 
 
@@ -130,7 +136,8 @@ class Compared:
         self.together = _apart(network, (before, one), (after, other))
 
     def largest(self, task: str) -> float:
-        return max(found[task][self.past].max() for found in (self.alone, self.together))
+        result: float = max(found[task][self.past].max() for found in (self.alone, self.together))
+        return result
 
 
 def _apart(network: EcefNetwork, *sides: tuple[Inputs, list[Sample]]) -> dict[str, np.ndarray]:
@@ -139,7 +146,7 @@ def _apart(network: EcefNetwork, *sides: tuple[Inputs, list[Sample]]) -> dict[st
     return {task: (one[task] - other[task]).abs().amax(dim=1).numpy() for task in one}
 
 
-def compared(recipe: Recipe, prepared, kind: tuple[str, ...]) -> Compared:
+def compared(recipe: Recipe, prepared: Workspaces, kind: tuple[str, ...]) -> Compared:
     encoders = build_encoders(recipe, device="cpu")
     before, after = (load_inputs(prepared[k], recipe, encoders, training=True) for k in ((), kind))
     return Compared(network_of(recipe), before, after)
@@ -147,7 +154,9 @@ def compared(recipe: Recipe, prepared, kind: tuple[str, ...]) -> Compared:
 
 @pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize("protocol", SECRETIVE, ids=str)
-def test_nothing_of_the_future_reaches_an_answer(tiny_bert: Path, prepared, protocol: dict, history: object) -> None:
+def test_nothing_of_the_future_reaches_an_answer(
+    tiny_bert: Path, prepared: Workspaces, protocol: dict[str, Any], history: object
+) -> None:
     found = compared(recipe_of(tiny_bert, protocol, history), prepared, EVERYTHING)
     assert 3 < found.past.sum() < len(found.past)
     for task in ("erc", "epc"):
@@ -159,7 +168,7 @@ def test_nothing_of_the_future_reaches_an_answer(tiny_bert: Path, prepared, prot
 @pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize("protocol", TELLING, ids=str)
 def test_where_it_is_told_who_speaks_next_nothing_else_of_what_is_said_next_matters(
-    tiny_bert: Path, prepared, protocol: dict, history: object
+    tiny_bert: Path, prepared: Workspaces, protocol: dict[str, Any], history: object
 ) -> None:
     found = compared(recipe_of(tiny_bert, protocol, history), prepared, ("words",))
     for task in ("erc", "epc"):
@@ -173,7 +182,7 @@ def test_where_it_is_told_who_speaks_next_nothing_else_of_what_is_said_next_matt
 @pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize("protocol", TELLING, ids=str)
 def test_where_it_is_told_who_speaks_next_that_alone_matters_and_to_prediction_alone(
-    tiny_bert: Path, prepared, protocol: dict, history: object
+    tiny_bert: Path, prepared: Workspaces, protocol: dict[str, Any], history: object
 ) -> None:
     found = compared(recipe_of(tiny_bert, protocol, history), prepared, ("speaker",))
     told = np.asarray([a.next_speaker != b.next_speaker for a, b in zip(*found.samples, strict=True)])
@@ -190,7 +199,7 @@ def test_where_it_is_not_told_no_network_can_know_it(tiny_bert: Path) -> None:
         assert any("next_speaker" in name for name in network.state_dict()) is expected
 
 
-def test_a_next_speaker_that_gives_away_the_next_emotion_is_caught(tiny_bert: Path, prepared) -> None:
+def test_a_next_speaker_that_gives_away_the_next_emotion_is_caught(tiny_bert: Path, prepared: Workspaces) -> None:
     recipe = recipe_of(tiny_bert, {"next_speaker": True}, 3)
     encoders = build_encoders(recipe, device="cpu")
     peeking = []
@@ -201,7 +210,7 @@ def test_a_next_speaker_that_gives_away_the_next_emotion_is_caught(tiny_bert: Pa
     assert Compared(network_of(recipe), *peeking).largest("epc") > 100 * CLOSE
 
 
-def test_a_window_that_reads_ahead_is_caught_in_whole_dialogues_too(tiny_bert: Path, prepared) -> None:
+def test_a_window_that_reads_ahead_is_caught_in_whole_dialogues_too(tiny_bert: Path, prepared: Workspaces) -> None:
     recipe = recipe_of(tiny_bert, {}, "all")
     encoders = build_encoders(recipe, device="cpu")
     ahead = []
@@ -226,7 +235,7 @@ def untrained(folder: Path, recipe: Recipe) -> Run:
     return run
 
 
-def answers(run: Run, utterances: tuple[Utterance, ...], **row: object) -> list[dict]:
+def answers(run: Run, utterances: tuple[Utterance, ...], **row: object) -> list[dict[str, Any]]:
     """Return the answer of each row; what `row` says is said by each."""
     rows = [replace(u, emotion=None, row={"text": u.text, "speaker": u.speaker, **row}) for u in utterances]
     items = predictions(Predictor(run, device="cpu"), rows, RowCount(Tolerance.parse("0"), "test"))
@@ -236,7 +245,7 @@ def answers(run: Run, utterances: tuple[Utterance, ...], **row: object) -> list[
 @pytest.mark.parametrize("history", HISTORIES)
 @pytest.mark.parametrize("protocol", [SECRETIVE[0], TELLING[0]], ids=str)
 def test_predictions_do_not_know_the_future(
-    tiny_bert: Path, tmp_path: Path, talks, protocol: dict, history: object
+    tiny_bert: Path, tmp_path: Path, talks: Talks, protocol: dict[str, Any], history: object
 ) -> None:
     run = untrained(tmp_path / "run", recipe_of(tiny_bert, protocol, history))
     before, after = talks[()], talks[EVERYTHING]
@@ -250,7 +259,9 @@ def test_predictions_do_not_know_the_future(
 
 
 @pytest.mark.parametrize("protocol", [{"target": "own", "others": "drop"}, *TELLING], ids=str)
-def test_the_audit_of_a_protocol_changes_all_but_what_it_tells(tiny_bert: Path, prepared, protocol: dict) -> None:
+def test_the_audit_of_a_protocol_changes_all_but_what_it_tells(
+    tiny_bert: Path, prepared: Workspaces, protocol: dict[str, Any]
+) -> None:
     found = audit_recipe(prepared[()], recipe_of(tiny_bert, protocol, "all"), window_probabilities, device="cpu")
     assert [check for check in found if check.status == "failed"] == []
     assert sum(check.status == "passed" for check in found) >= 4

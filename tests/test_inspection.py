@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import toy_recipe, voiced_recipe
 from handmade import BOTH
+from narrow import instance, present
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -22,10 +23,11 @@ from ecef_cli.recipe.model import check_recipe
 from ecef_cli.runs.run import build_network
 from ecef_cli.samples.batches import Batch, collate
 from ecef_cli.samples.shapes import audio_shape, spectrum_shape
+from ecef_text.encoder import HuggingFaceEncoder
 
 SIZE = 3
 BATCH = collate([BOTH] * SIZE)
-_, LENGTH, WIDTH = BATCH.text.states.shape
+_, LENGTH, WIDTH = present(BATCH.text).states.shape
 FLOAT = 4
 
 
@@ -33,7 +35,10 @@ class Toy(nn.Module):
     """The base of the tests' networks: maps states to logits."""
 
     def forward(self, batch: Batch) -> Mapping[str, Tensor]:
-        return {"erc": self.computed(batch.text.states)}
+        return {"erc": self.computed(present(batch.text).states)}
+
+    def computed(self, states: Tensor) -> Tensor:
+        raise NotImplementedError
 
 
 class Linears(Toy):
@@ -44,7 +49,8 @@ class Linears(Toy):
         self.up, self.down = nn.Linear(WIDTH, inner), nn.Linear(inner, labels)
 
     def computed(self, states: Tensor) -> Tensor:
-        return self.down(torch.relu(self.up(states)))
+        found: Tensor = self.down(torch.relu(self.up(states)))
+        return found
 
 
 class Attention(Toy):
@@ -57,7 +63,8 @@ class Attention(Toy):
 
     def computed(self, states: Tensor) -> Tensor:
         parts = self.inward(states).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        return functional.scaled_dot_product_attention(*parts.unbind(0), dropout_p=self.dropout)
+        query, key, value = parts.unbind(0)
+        return functional.scaled_dot_product_attention(query, key, value, dropout_p=self.dropout)
 
 
 class Recurrent(Toy):
@@ -68,7 +75,8 @@ class Recurrent(Toy):
         self.lstm = nn.LSTM(WIDTH, hidden, batch_first=True)
 
     def computed(self, states: Tensor) -> Tensor:
-        return self.lstm(states)[0]
+        found: Tensor = self.lstm(states)[0]
+        return found
 
 
 def cost(network: nn.Module, precision: str = "float32") -> Cost:
@@ -154,9 +162,8 @@ def test_the_parameters_of_a_recipe_of_text(tiny_bert: Path) -> None:
     trained = sum(p.numel() for p in network.parameters())
     assert sum(part.trained for part in found.parts) == trained
     # Embeddings of words and 16 speakers, positions and types with their norm, two layers, the pooler.
-    (words,) = [
-        p.shape[0] for n, p in build_encoders(recipe, device="cpu").text._model.named_parameters() if "word" in n
-    ]
+    encoder = instance(HuggingFaceEncoder, build_encoders(recipe, device="cpu").text)
+    (words,) = [p.shape[0] for n, p in encoder._model.named_parameters() if "word" in n]
     assert once.parameters == (words + 64 + 2) * 32 + 2 * 32 + 2 * layer(32, 48) + linear(32, 32)
     assert found.memory.weights == found.memory.gradients == FLOAT * trained
     assert found.memory.moments == 2 * FLOAT * trained
@@ -167,7 +174,7 @@ def test_parameters_are_counted_if_the_network_does_not_run_without_values(
     tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def curious(_: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        return {"erc": batch.text.states * batch.text.states.sum().item()}
+        return {"erc": present(batch.text).states * present(batch.text).states.sum().item()}
 
     monkeypatch.setattr(EcefNetwork, "forward", curious)
     found = inspect(check_recipe(toy_recipe(tiny_bert), where="toy"))
@@ -221,16 +228,16 @@ def test_what_is_frozen_by_the_recipe_is_counted_as_frozen(usual: Inspection, ti
     found = inspect(recipe, words=4, seconds=0.8)
     for name in ("text encoder, trained layers", "KWRT", "text, feature extraction module", "classifiers of text"):
         assert named(found)[name] == Part(name, 0, named(usual)[name].trained)
-    assert found.cost.forward == usual.cost.forward
-    assert found.cost.step < usual.cost.step
-    assert found.cost.activations < usual.cost.activations
+    assert present(found.cost).forward == present(usual.cost).forward
+    assert present(found.cost).step < present(usual.cost).step
+    assert present(found.cost).activations < present(usual.cost).activations
 
 
 def test_computing_again_costs_operations_and_saves_memory(usual: Inspection, tiny_bert: Path, tiny_vit: Path) -> None:
     again = inspect(check_recipe(fused(tiny_bert, tiny_vit, checkpointing=True), where="toy"), words=4, seconds=0.8)
-    assert again.cost.forward == usual.cost.forward
-    assert again.cost.step > usual.cost.step
-    assert again.cost.activations < usual.cost.activations
+    assert present(again.cost).forward == present(usual.cost).forward
+    assert present(again.cost).step > present(usual.cost).step
+    assert present(again.cost).activations < present(usual.cost).activations
 
 
 def test_tracing_finds_what_running_finds(tiny_bert: Path, tiny_vit: Path) -> None:
@@ -275,7 +282,7 @@ def test_costs_grow_with_the_batch_and_memory_with_what_is_computed_at_a_time(ti
     assert (halves.batch_size, halves.together) == (8, 4)
     assert halves.step == whole.step
     assert halves.memory.batch * 2 == whole.memory.batch
-    assert halves.cost.activations < 0.6 * whole.cost.activations
+    assert present(halves.cost).activations < 0.6 * present(whole.cost).activations
     assert twice.step == 2 * whole.step
-    assert twice.forward_per_window == whole.forward_per_window == whole.cost.forward // 8
+    assert twice.forward_per_window == whole.forward_per_window == present(whole.cost).forward // 8
     assert twice.as_dict()["cost"] == {"forward_per_window": twice.forward_per_window, "step": twice.step}

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +15,14 @@ from ecef_cli.api.libraries import PARTNERS, cure, import_failure
 
 ROW = {"speaker": "Ann", "text": "I am so happy for you!"}
 
+Predict = Callable[..., subprocess.CompletedProcess[str]]
+
 
 @pytest.fixture
-def predict(tmp_path):
+def predict(tmp_path: Path) -> Predict:
     """Return a function that predicts on a row, with a package in the way that raises when it is imported."""
 
-    def run(library, row=ROW):
+    def run(library: str, row: Mapping[str, str] = ROW) -> subprocess.CompletedProcess[str]:
         package = tmp_path / "broken" / library
         package.mkdir(parents=True)
         (package / "__init__.py").write_text('raise OSError("undefined symbol: aoti_torch_abi")\n')
@@ -37,7 +41,7 @@ def predict(tmp_path):
 
 
 @pytest.fixture
-def spoken(tmp_path):
+def spoken(tmp_path: Path) -> dict[str, str]:
     import numpy as np
     import soundfile
 
@@ -46,14 +50,16 @@ def spoken(tmp_path):
     return {**ROW, "audio": "ann.wav"}
 
 
-def test_text_is_predicted_with_a_broken_torchaudio(predict):
+def test_text_is_predicted_with_a_broken_torchaudio(predict: Predict) -> None:
     ended = predict("torchaudio")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["prediction"]["emotion"]
 
 
 @pytest.mark.parametrize("library", ["torch", "torchaudio", "transformers", "soundfile"])
-def test_one_line_names_both_libraries_and_the_command_that_mends_it(predict, spoken, library):
+def test_one_line_names_both_libraries_and_the_command_that_mends_it(
+    predict: Predict, spoken: dict[str, str], library: str
+) -> None:
     ended = predict(library, spoken)
     assert ended.returncode == 1
     assert ended.stdout == ""
@@ -64,12 +70,12 @@ def test_one_line_names_both_libraries_and_the_command_that_mends_it(predict, sp
     assert re.search(rf'run `pip install .*"{partner}[<>=].*"{library}[<>=]', ended.stderr)
 
 
-def test_a_missing_library_is_named():
+def test_a_missing_library_is_named() -> None:
     error = ModuleNotFoundError("No module named 'torchaudio'", name="torchaudio")
     assert "torchaudio" in str(import_failure(error))
 
 
-def test_an_error_outside_of_imports_is_not_a_librarys():
+def test_an_error_outside_of_imports_is_not_a_librarys() -> None:
     import torch
 
     with pytest.raises(RuntimeError) as caught:
@@ -77,7 +83,7 @@ def test_an_error_outside_of_imports_is_not_a_librarys():
     assert import_failure(caught.value) is None
 
 
-def test_the_cure_installs_again_only_what_fits_already(monkeypatch):
+def test_the_cure_installs_again_only_what_fits_already(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cure("torchaudio").startswith('pip install --force-reinstall "torch')
     monkeypatch.setattr("ecef_cli.api.libraries.installed", lambda library: {"torch": "2.11.0"}.get(library, "2.11.1"))
     assert cure("torchaudio").startswith('pip install "torch')

@@ -76,7 +76,7 @@ def test_a_file_that_was_removed_before_it_was_locked_keeps_nobody_out(
     with ExitStack() as first, ExitStack() as other:
         first.enter_context(locked(tmp_path / "x", "it"))
 
-        def late(handle, operation: int) -> None:
+        def late(handle: int, operation: int) -> None:
             # The second has opened the file: now the first ends, which removes it, and a third may lock a new one.
             monkeypatch.setattr(fcntl, "flock", flock)
             first.close()

@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import sys
+import time
+from typing import Any
 
 import pytest
 
 from ecef_cli import console
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"name": "a", "tasks": ("erc", "epc"), "score": 0.5, "note": "x,y"},
     {"name": "東", "tasks": (), "score": None, "note": "😀"},
 ]
@@ -66,7 +68,7 @@ def test_notes_and_progress_stay_off_stdout(capsys: pytest.CaptureFixture[str]) 
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The time of the clock by which progress is told, seconds."""
     now = [100.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 
@@ -102,11 +104,12 @@ def test_a_terminal_gets_the_bar_alone(monkeypatch: pytest.MonkeyPatch, clock: l
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(sys, "stderr", Terminal())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
     with console.Progress(10, "reading", "rows") as bar:
         clock[0] += 600
         bar.advance()
-    assert "reading: 1 of 10" not in sys.stderr.getvalue()
+    assert "reading: 1 of 10" not in terminal.getvalue()
 
 
 def test_of_several_processes_the_main_one_alone_tells_of_progress(

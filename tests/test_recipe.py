@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from narrow import present
 
 from ecef_cli.api.errors import PluginError, RecipeError
 from ecef_cli.plugin.manager import get_registry
@@ -19,11 +20,10 @@ from ecef_cli.recipe.model import (
     find_recipe,
     list_recipes,
     load_recipe,
-    override,
-    parse_yaml,
     recipe_names,
 )
 from ecef_cli.recipe.schema import recipe_schema
+from ecef_cli.recipe.strict_yaml import override, parse_yaml
 from ecef_cli.recipe.template import commented
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def problems(path: Path, *settings: str) -> list[str]:
 def test_defaults_are_filled_in_also_those_of_components(small: Path) -> None:
     recipe = load_recipe(str(small))
     dumped = recipe.dumped()
-    assert dumped["history"] == recipe.history >= 1
+    assert dumped["history"] == present(recipe.history) >= 1
     assert dumped["text_encoder"]["trainable_layers"] == 0
     assert dumped["tagger"]["relations"] == ["IsA", "HasContext", "Causes"]
     assert dumped["training"]["epochs"] == recipe.training.epochs

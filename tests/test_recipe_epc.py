@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -41,7 +42,7 @@ def test_a_run_from_before_protocols_has_the_same_one() -> None:
 
 
 @pytest.mark.parametrize("written", ["all", 1, 33, "7"])
-def test_a_history_is_a_number_or_all_and_comes_out_as_it_was_written(tiny_bert: Path, written: object) -> None:
+def test_a_history_is_a_number_or_all_and_comes_out_as_it_was_written(tiny_bert: Path, written: int | str) -> None:
     found = recipe(tiny_bert, history=written)
     expected = None if written == "all" else int(written)
     assert found.history == expected
@@ -80,7 +81,7 @@ def test_a_network_of_whole_dialogues_tells_many_utterances_apart(tiny_bert: Pat
         ),
     ],
 )
-def test_what_is_wrong_with_a_protocol_is_told(tiny_bert: Path, section: dict, problem: str) -> None:
+def test_what_is_wrong_with_a_protocol_is_told(tiny_bert: Path, section: dict[str, Any], problem: str) -> None:
     assert problems(tiny_bert, epc=section) == [problem]
 
 
@@ -116,7 +117,7 @@ def test_the_template_says_what_a_protocol_may_be(tiny_bert: Path) -> None:
         ({"others": "drop"}, "utterances without one of the emotions are dropped before windows are made"),
     ],
 )
-def test_a_protocol_in_one_line(changes: dict, said: str) -> None:
+def test_a_protocol_in_one_line(changes: dict[str, Any], said: str) -> None:
     line = Epc(**changes).in_words()
     assert said in line
     assert "\n" not in line

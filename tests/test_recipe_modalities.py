@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from narrow import present
 
 from ecef_cli.api.errors import RecipeError
 from ecef_cli.features.encoders import build_encoders
@@ -89,7 +90,7 @@ def test_blocks_of_a_modality_that_is_not_read_are_left_alone(both: Path) -> Non
     # The model does not exist, so that whoever built the encoder would fail.
     encoders = build_encoders(load_recipe(str(both), ["modalities=[audio]"]), device="cpu")
     assert encoders.text is None
-    assert encoders.audio.width == 16 + 9
+    assert present(encoders.audio).width == 16 + 9
     recipe = load_recipe(str(both), ["modalities=[audio]", "text_encoder=none", "fusion=none", "tagger=none"])
     assert recipe.text_encoder is recipe.fusion is recipe.tagger is None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -284,7 +284,7 @@ def ecef_training_event(event):
 """
 
 
-def event(kind: str) -> TrainingEvent:
+def event(kind: Literal["started", "step", "epoch", "finished"]) -> TrainingEvent:
     return TrainingEvent(kind, "run", Path("runs/run"), 3, {"loss": 1.0})
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import save_tiny_model, save_voiced_dataset, voiced_recipe
+from narrow import present
 from safetensors.torch import load_file
 
 from ecef_cli.api.errors import PluginError
@@ -70,7 +71,7 @@ def test_other_frozen_layers_are_refused(two_steps: Run, tmp_path: Path) -> None
     shutil.copytree(two_steps.folder, folder)
     other = save_tiny_model(tmp_path / "other", "bert", seed=3)
     recipe = two_steps.recipe
-    fusion = recipe.fusion.model_copy(update={"language": {"model": str(other), "layers": None}})
+    fusion = present(recipe.fusion).model_copy(update={"language": {"model": str(other), "layers": None}})
     run = Run(
         folder, recipe.model_copy(update={"fusion": fusion}), two_steps.labels, two_steps.identities, two_steps.dataset
     )
@@ -128,12 +129,13 @@ def test_training_hears_frames_and_spectrum_at_one_speed(tmp_path: Path, tiny_be
     encoders = build_encoders(recipe, device="cpu")
     inputs = load_inputs(workspace, recipe, encoders, training=True)
     inputs = load_variants(workspace, recipe, inputs, encoders)
-    [sample] = [s for s in inputs.samples["train"] if inputs.audio.length("train", s.number)][:1]
-    plain = inputs.audio.length("train", sample.number)
+    [sample] = [s for s in inputs.samples["train"] if present(inputs.audio).length("train", s.number)][:1]
+    plain = present(inputs.audio).length("train", sample.number)
     for variant, factor in enumerate((2.0, 1.0, 0.5)):
         window = inputs.window(sample, variant)
-        assert len(window.recordings[-1]) == pytest.approx(factor * plain, abs=2)
-        assert len(window.spectra[-1]) == pytest.approx(len(window.recordings[-1]), abs=2)  # both are 50 a second
+        recording, spectrum = present(present(window.recordings)[-1]), present(present(window.spectra)[-1])
+        assert len(recording) == pytest.approx(factor * plain, abs=2)
+        assert len(spectrum) == pytest.approx(len(recording), abs=2)  # both are 50 a second
 
 
 def test_a_spectrum_is_computed_once_however_much_of_it_is_read(tmp_path: Path, tiny_bert: Path) -> None:
@@ -144,7 +146,7 @@ def test_a_spectrum_is_computed_once_however_much_of_it_is_read(tmp_path: Path, 
         recipe = recipe_of(tiny_bert, "audio", spectrum={"bins": 32, "hop": 20.0, "longest": longest})
         inputs = load_inputs(workspace, recipe, build_encoders(recipe, device="cpu"), training=True)
         batch = inputs.batch(inputs.samples["dev"])
-        shapes.append(batch.spectrum.mask.shape[1])
+        shapes.append(present(batch.spectrum).mask.shape[1])
     assert shapes[0] == 6  # a second, in patches of 8 frames of 20 ms
     assert shapes[1] > 6
     assert len(list((workspace.dataset("voiced") / "features").glob("*/index.json"))) == 2
@@ -178,7 +180,7 @@ def test_stopped_and_resumed_it_ends_at_the_same_weights(
 
 def test_a_run_without_the_models_at_hand_says_which_setting_names_them(two_steps: Run, tmp_path: Path) -> None:
     recipe = two_steps.recipe
-    fusion = recipe.fusion.model_copy(update={"language": {"model": str(tmp_path / "gone"), "layers": None}})
+    fusion = present(recipe.fusion).model_copy(update={"language": {"model": str(tmp_path / "gone"), "layers": None}})
     run = Run(
         two_steps.folder,
         recipe.model_copy(update={"fusion": fusion}),

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,11 @@ from ecef_cli.workspace import Workspace
 GOOD = '{"speaker": "A", "text": "I am so happy!"}'
 MELD_HEADER = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"
 
+Ecef = Callable[..., tuple[int, str]]
+
 
 @pytest.fixture
-def ecef(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def ecef(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ecef:
     """Run a command in an empty workspace; return its exit code and the last line on stderr."""
 
     def run(*arguments: object, workspace: Path | None = None) -> tuple[int, str]:
@@ -49,19 +52,21 @@ def write(path: Path, *lines: str) -> Path:
     ],
     ids=["broken JSON", "no speaker", "no text", "empty"],
 )
-def test_a_dialogue_file_that_is_broken(ecef, toy_run: Run, tmp_path: Path, lines, expected: str) -> None:
+def test_a_dialogue_file_that_is_broken(
+    ecef: Ecef, toy_run: Run, tmp_path: Path, lines: tuple[str, ...], expected: str
+) -> None:
     path = write(tmp_path / "talk.jsonl", *lines)
     for command in (["predict", path, "--model", toy_run.folder], ["tag", path]):
         assert ecef(*command) == (3, f"ecef: {path}{expected}")
 
 
-def test_a_dialogue_file_that_is_not_there(ecef, toy_run: Run, tmp_path: Path) -> None:
+def test_a_dialogue_file_that_is_not_there(ecef: Ecef, toy_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "nowhere.jsonl"
     for command in (["predict", path, "--model", toy_run.folder], ["tag", path]):
         assert ecef(*command) == (3, f"ecef: {path}: cannot be read: No such file or directory")
 
 
-def test_an_unknown_label(ecef, tmp_path: Path) -> None:
+def test_an_unknown_label(ecef: Ecef, tmp_path: Path) -> None:
     path = write(tmp_path / "train.jsonl", '{"speaker": "A", "text": "hi", "emotion": "jyo"}')
     code, said = ecef("prepare", "jsonl", "--source", path, "--option", "labels=[joy, anger]")
     assert code == 3
@@ -69,7 +74,7 @@ def test_an_unknown_label(ecef, tmp_path: Path) -> None:
     assert not (tmp_path / "work").exists()
 
 
-def test_a_csv_without_a_column(ecef, tmp_path: Path) -> None:
+def test_a_csv_without_a_column(ecef: Ecef, tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
         write(tmp_path / f"{split}_sent_emo.csv", MELD_HEADER.replace("Emotion", "Emotoin"))
     code, said = ecef("prepare", "meld", "--source", tmp_path)
@@ -80,14 +85,14 @@ def test_a_csv_without_a_column(ecef, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["tag"], ["extract", "RECIPE"], ["train", "RECIPE"]], ids=lambda c: c[0])
-def test_a_workspace_without_data(ecef, tiny_bert: Path, tmp_path: Path, command: list[str]) -> None:
+def test_a_workspace_without_data(ecef: Ecef, tiny_bert: Path, tmp_path: Path, command: list[str]) -> None:
     recipe = write(tmp_path / "toy.yaml", yaml.safe_dump(toy_recipe(tiny_bert)))
     code, said = ecef(*[str(recipe) if part == "RECIPE" else part for part in command])
     assert code == 3
     assert "ecef prepare" in said
 
 
-def test_a_misspelt_recipe_and_all_that_is_wrong_in_one(ecef, tiny_bert: Path, tmp_path: Path) -> None:
+def test_a_misspelt_recipe_and_all_that_is_wrong_in_one(ecef: Ecef, tiny_bert: Path, tmp_path: Path) -> None:
     code, said = ecef("train", "meld-erc-mimi")
     assert (code, said) == (2, "ecef: no recipe is called 'meld-erc-mimi' (did you mean 'meld-erc-mini'?)")
     recipe = write(tmp_path / "toy.yaml", yaml.safe_dump(toy_recipe(tiny_bert, histroy=3, tasks=["ecr"])))
@@ -98,14 +103,14 @@ def test_a_misspelt_recipe_and_all_that_is_wrong_in_one(ecef, tiny_bert: Path, t
     assert "not 'ecr' (did you mean 'erc'?)" in said
 
 
-def test_a_run_that_is_not_there(ecef, tmp_path: Path) -> None:
+def test_a_run_that_is_not_there(ecef: Ecef, tmp_path: Path) -> None:
     path = write(tmp_path / "talk.jsonl", GOOD)
     assert ecef("predict", path, "--model", "nothing")[0] == 2
     assert ecef("predict", path, "--model", tmp_path)[0] == 3
     assert ecef("eval", "nothing")[0] == 2
 
 
-def test_a_device_that_is_not_there(ecef, toy_run: Run, tmp_path: Path) -> None:
+def test_a_device_that_is_not_there(ecef: Ecef, toy_run: Run, tmp_path: Path) -> None:
     path = write(tmp_path / "talk.jsonl", GOOD)
     code, said = ecef("predict", path, "--model", toy_run.folder, "--device", "gpu")
     assert (code, said) == (2, "ecef: --device 'gpu' is not a device (use auto, cpu, cuda, cuda:N or mps)")
@@ -134,12 +139,14 @@ def test_a_plugin_that_raises_on_import_costs_one_line(toy_run: Run, tmp_path: P
     assert "RuntimeError: no licence" in strict.stderr
 
 
-def test_the_whole_path_by_commands(ecef, tiny_bert: Path, toy_workspace: Workspace, tmp_path: Path, capsys) -> None:
+def test_the_whole_path_by_commands(
+    ecef: Ecef, tiny_bert: Path, toy_workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = tmp_path / "fresh"
     sources = [toy_workspace.dataset("toy") / "manifest" / f"{split}.jsonl" for split in ("train", "dev", "test")]
     recipe = write(tmp_path / "toy.yaml", yaml.safe_dump(toy_recipe(tiny_bert)))
     named = [argument for source in sources for argument in ("--source", source)]
-    steps = [
+    steps: list[list[object]] = [
         ["prepare", "jsonl", "--name", "toy", *named],
         ["tag"],
         ["extract", recipe],
