@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from speech_models import save_speech_model
@@ -81,7 +81,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Pa
 
     def find(name: str) -> Path:
         if name in {"bert", "mpnet", "roberta", "vit"}:
-            return request.getfixturevalue(f"tiny_{name}")
+            return cast("Path", request.getfixturevalue(f"tiny_{name}"))
         return save_speech_model(tmp_path / name, name)
 
     return find

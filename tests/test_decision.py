@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from conftest import toy_recipe
+from narrow import instance
 
 from ecef_cli.api.dialogue import Utterance
 from ecef_cli.api.errors import DataError, RecipeError
 from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
-from ecef_cli.evaluation.evaluate import answers
+from ecef_cli.evaluation.evaluate import predictions as evaluated
+from ecef_cli.prediction.outcomes import Predicted
 from ecef_cli.prediction.predictor import Predictor
-from ecef_cli.prediction.stream import predict_rows
+from ecef_cli.prediction.stream import predictions
 from ecef_cli.recipe.model import Recipe, check_recipe
 from ecef_cli.runs.decision import CUES, FILE, Decision, open_decisions
 from ecef_cli.runs.run import open_run
@@ -47,9 +49,10 @@ def run(toy_workspace: Workspace, tiny_bert: Path) -> Run:
     return train(toy_workspace, recipe(tiny_bert, **DECIDED), name="decided", device="cpu")
 
 
-def said(run: Run, talk: list[Utterance]) -> list[dict[str, object]]:
+def said(run: Run, talk: list[Utterance]) -> list[dict[str, Any]]:
     count = RowCount(Tolerance(0, relative=False), "talk")
-    return list(predict_rows(Predictor(run, device="cpu"), talk, count))
+    items = predictions(Predictor(run, device="cpu"), talk, count)
+    return [dict(instance(Predicted, item).row) for item in items]
 
 
 def test_a_shift_by_the_prior_favours_rare_labels_and_a_temperature_changes_no_answer() -> None:
@@ -106,13 +109,13 @@ def test_what_was_settled_is_in_the_run_and_on_its_card(run: Run) -> None:
 def test_eval_and_predict_answer_alike_and_unlike_the_network(
     toy_workspace: Workspace, run: Run, tiny_bert: Path
 ) -> None:
-    found = answers(toy_workspace, run, split="dev", device="cpu")["erc"].model.probabilities
+    found = evaluated(toy_workspace, run, split="dev", device="cpu")["erc"].model.probabilities
     dialogues = load_prepared(toy_workspace, "toy").splits["dev"]
     rows = said(run, [utterance for dialogue in dialogues for utterance in dialogue.utterances])
     predicted = [[row["prediction"]["probabilities"][label] for label in run.labels] for row in rows]
     np.testing.assert_allclose(found, predicted, atol=1e-3)  # features are stored as float16
     plain = replace(run, recipe=check_recipe(toy_recipe(tiny_bert), where="toy"))
-    network = answers(toy_workspace, plain, split="dev", device="cpu")["erc"].model.probabilities
+    network = evaluated(toy_workspace, plain, split="dev", device="cpu")["erc"].model.probabilities
     assert np.abs(found - network).max() > 0.05
 
 

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import toy_dialogue, toy_recipe
-from narrow import present
+from narrow import instance, present
 
 from ecef_cli.api.components import Corpus, TextFeatures, TextWindow
 from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.prediction.outcomes import Predicted
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import predictions
 from ecef_cli.recipe.model import Recipe, check_recipe
@@ -181,7 +182,8 @@ def _reading_ahead(inputs: Inputs) -> list[Sample]:
 
 def answers(predictor: Predictor, talk: tuple[Utterance, ...], rows: int) -> list[dict[str, Any]]:
     told = [replace(u, row={"text": u.text, "speaker": u.speaker}) for u in talk[:rows]]
-    return [item.row for item in predictions(predictor, told, RowCount(Tolerance.parse("0"), "test"))]
+    items = predictions(predictor, told, RowCount(Tolerance.parse("0"), "test"))
+    return [dict(instance(Predicted, item).row) for item in items]
 
 
 def test_predictions_do_not_know_the_future(toy_run: Run) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import save_voice, toy_dialogue, voiced_recipe
-from narrow import present
+from narrow import instance, present
 
 from ecef_cli.api.components import Corpus
 from ecef_cli.api.dialogue import Dialogue, Utterance
@@ -26,6 +26,7 @@ from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.evaluation.audit.audit import audit_recipe
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.model import EcefNetwork
+from ecef_cli.prediction.outcomes import Predicted
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import predictions, window_probabilities
 from ecef_cli.recipe.model import Recipe, check_recipe
@@ -239,7 +240,7 @@ def answers(run: Run, utterances: tuple[Utterance, ...], **row: object) -> list[
     """Return the answer of each row; what `row` says is said by each."""
     rows = [replace(u, emotion=None, row={"text": u.text, "speaker": u.speaker, **row}) for u in utterances]
     items = predictions(Predictor(run, device="cpu"), rows, RowCount(Tolerance.parse("0"), "test"))
-    return [item.row for item in items]
+    return [dict(instance(Predicted, item).row) for item in items]
 
 
 @pytest.mark.parametrize("history", HISTORIES)

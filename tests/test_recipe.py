@@ -9,6 +9,7 @@ import pytest
 import yaml
 from narrow import present
 
+from ecef_cli.api.components import Options
 from ecef_cli.api.errors import PluginError, RecipeError
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe import model as recipe_module
@@ -137,14 +138,19 @@ def test_options_of_a_component_are_checked_by_the_component(small: Path) -> Non
 
 def test_options_of_a_component_are_validated_once(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = get_registry().find("tagger", "conceptnet").load().Options
-    seen = []
+    seen: list[object] = []
     validate = model.model_validate
-    monkeypatch.setattr(model, "model_validate", lambda values: seen.append(values) or validate(values))
+
+    def validated(values: object) -> Options:
+        seen.append(values)
+        return validate(values)
+
+    monkeypatch.setattr(model, "model_validate", validated)
     recipe = load_recipe(str(small), ["tagger.min_weight=2"])
-    assert recipe.component("tagger").options.min_weight == 2
+    assert recipe.component("tagger").options.model_dump()["min_weight"] == 2
     assert len(seen) == 1
-    changed = recipe.model_copy(update={"tagger": recipe.tagger.model_copy(update={"min_weight": 3})})
-    assert changed.component("tagger").options.min_weight == 3
+    changed = recipe.model_copy(update={"tagger": present(recipe.tagger).model_copy(update={"min_weight": 3})})
+    assert changed.component("tagger").options.model_dump()["min_weight"] == 3
 
 
 def test_a_component_that_cannot_be_loaded_is_the_plugin_s_fault(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:

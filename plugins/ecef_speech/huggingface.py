@@ -112,7 +112,7 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
         threads = torch.get_num_threads() if self._together == 1 else 1
         groups = grouped([self._model.length(piece) for piece in pieces], self._together)
         encoded = side_by_side(lambda group: self._encode([pieces[index] for index in group]), groups, threads)
-        found = {}
+        found: dict[int, npt.NDArray[np.float32]] = {}
         for group, arrays in zip(groups, encoded, strict=True):
             found |= zip(group, arrays, strict=True)
         ordered = (found[index] for index in range(len(pieces)))

@@ -12,6 +12,7 @@ import pytest
 from conftest import save_toy_dataset, save_voiced_dataset, toy_dialogue, toy_recipe, voiced_recipe
 from narrow import present
 
+from ecef_cli.api.dialogue import Dialogue, Utterance
 from ecef_cli.cli.main import run as ecef
 from ecef_cli.corpus.checks.check import Check
 from ecef_cli.corpus.manifest import load_prepared

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("small_audio_batches")
 
 
 def test_an_interrupted_extraction_loses_one_shard_and_goes_on_to_the_same_bytes(
-    tmp_path: Path, recorded_talk: Prepared, capsys
+    tmp_path: Path, recorded_talk: Prepared, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = ensure(tmp_path / "whole", recorded_talk)
     for at in range(14, 48, 11):

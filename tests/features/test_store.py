@@ -64,7 +64,7 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def what(**changes: object) -> TextExtraction:
-    values = {
+    values: dict[str, Any] = {
         "encoder": Lengths(Options()),
         "name": "lengths",
         "options": {},
@@ -128,7 +128,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("batch", [1, 5, 12])
 @pytest.mark.usefixtures("small_batches")
 def test_an_interrupted_extraction_loses_one_shard_and_goes_on_to_the_same_bytes(
-    tmp_path: Path, prepared: Prepared, ends, batch: int, capsys
+    tmp_path: Path, prepared: Prepared, ends: Ends, batch: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     whole = ensure_features(Workspace(tmp_path / "whole"), prepared, ends, what())
     Lengths.calls = 0

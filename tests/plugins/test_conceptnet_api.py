@@ -449,7 +449,7 @@ def test_pages_without_an_end_are_told(opened: Opened, server: WebServer, follow
     assert len(server.asked) <= 2
 
 
-def test_new_edges_without_an_end_are_told(opened, server, monkeypatch) -> None:
+def test_new_edges_without_an_end_are_told(opened: Opened, server: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "_MAX_PAGES", 30)
 
     def endless(handler: Handler) -> None:
@@ -472,7 +472,7 @@ def test_an_empty_page_is_the_last(opened: Opened, server: WebServer) -> None:
 
 
 @pytest.mark.parametrize("address", ["api.conceptnet.io", "ftp://conceptnet.io", "http://", "https://x.org/?a=b"])
-def test_an_address_that_is_none_is_refused(opened, address: str) -> None:
+def test_an_address_that_is_none_is_refused(opened: Opened, address: str) -> None:
     with pytest.raises(UsageProblem, match="is not the address of a web API"):
         opened(address=address)
 

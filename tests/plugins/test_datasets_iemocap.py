@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from narrow import present
 
 from ecef_cli.api.errors import DataError
 from ecef_cli.testing import check_dataset
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 # Turn, start, end and label, in the order of an evaluation's file: one speaker after the other.
 
 from iemocap_small import evaluations, homes, read, reader, replace, transcriptions, utterances, write_dialogue
-from narrow import present
 
 pytest_plugins = ["iemocap_fixtures"]
 
@@ -229,5 +229,5 @@ def test_misread_characters_are_mended_and_the_unreadable_named(release: Path) -
     assert utterances(corpus)[0].text == "I\u2019m here."
     assert corpus.repaired == {"Windows-1252 punctuation": 1}
     [broken] = [d for d in corpus.dropped if d.error]
-    assert broken.error.problem == "the text contains U+0007, which is not a character"
+    assert present(broken.error).problem == "the text contains U+0007, which is not a character"
     assert broken.where == f"{path}:3"

@@ -195,17 +195,19 @@ def test_the_known_checksums_are_those_of_the_tables_at_hand(shared_data: Path) 
         ("archives=http://x/y", "did you mean 'archive'?"),
     ],
 )
-def test_a_wrong_option_is_told_before_anything_is_asked(tmp_path: Path, capsys, option: str, problem: str) -> None:
+def test_a_wrong_option_is_told_before_anything_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, problem: str
+) -> None:
     code = run(["--workspace", str(tmp_path / "work"), "prepare", "meld", "--download", "--option", option])
     assert code == 2
     assert problem in capsys.readouterr().err
 
 
-def test_a_corpus_without_a_download_says_so(tmp_path: Path, capsys) -> None:
+def test_a_corpus_without_a_download_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--workspace", str(tmp_path / "work"), "prepare", "jsonl", "--download"]) == 2
     assert "this corpus cannot be downloaded (give its files with --source)" in capsys.readouterr().err
 
 
-def test_nothing_to_read_is_told(tmp_path: Path, capsys) -> None:
+def test_nothing_to_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--workspace", str(tmp_path / "work"), "prepare", "meld"]) == 2
     assert "there is nothing to read (give --source, or --download" in capsys.readouterr().err

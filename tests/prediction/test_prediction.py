@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from narrow import present
+from narrow import instance, present
 
 from ecef_cli.api.components import TextFeatures, TextWindow
 from ecef_cli.api.dialogue import Utterance, read_utterances
@@ -42,7 +42,7 @@ def lines(*rows: object) -> list[bytes]:
 def predicted(predictor: Predictor, *rows: object, tolerate: str = "0") -> list[dict[str, Any]]:
     utterances = read_utterances(lines(*rows), name="talk.jsonl", dialogue="talk")
     items = predictions(predictor, utterances, RowCount(Tolerance.parse(tolerate), "talk.jsonl"))
-    return [item.row for item in items if isinstance(item, Predicted)]
+    return [dict(item.row) for item in items if isinstance(item, Predicted)]
 
 
 HAPPY = {"speaker": "A", "text": "I am so happy!", "mood": [1, {"x": None}]}
@@ -89,7 +89,7 @@ def test_each_distinct_window_is_encoded_once(toy_run: Run, monkeypatch: pytest.
 def test_the_rows_before_a_broken_one_come_out(predictor: Predictor) -> None:
     utterances = read_utterances(lines(HAPPY, ANGRY, "{broken", HAPPY), name="talk.jsonl", dialogue="talk")
     rows = predictions(predictor, utterances, RowCount(Tolerance.parse("0"), "talk.jsonl"))
-    assert [next(rows).row["speaker"], next(rows).row["speaker"]] == ["A", "B"]
+    assert [instance(Predicted, next(rows)).row["speaker"] for _ in range(2)] == ["A", "B"]
     with pytest.raises(DataError, match=r"talk\.jsonl:3: not JSON"):
         next(rows)
 
@@ -110,7 +110,7 @@ def test_rejected_rows_stand_between_the_predicted_ones(predictor: Predictor) ->
     utterances = list(read_utterances(lines(HAPPY, "{broken", ANGRY, "[]"), name="talk.jsonl", dialogue="talk"))
     items = list(predictions(predictor, utterances, RowCount(Tolerance.parse("2"), "talk.jsonl")))
     assert [type(item) for item in items] == [Predicted, Rejected, Predicted, Rejected]
-    assert [item.utterance for item in items[::2]] == utterances[::2]
+    assert [instance(Predicted, item).utterance for item in items[::2]] == utterances[::2]
     assert [item.problem for item in items] == [None, utterances[1], None, utterances[3]]
 
 

@@ -53,7 +53,7 @@ def answers(predictor: Predictor, *following: object, tolerate: str = "0") -> li
     lines = [json.dumps(row).encode() for row in rows]
     utterances = read_utterances(lines, name="talk.jsonl", dialogue="talk")
     items = predictions(predictor, utterances, RowCount(Tolerance.parse(tolerate), "talk.jsonl"))
-    return [item.row for item in items if isinstance(item, Predicted)]
+    return [dict(item.row) for item in items if isinstance(item, Predicted)]
 
 
 def forecasts(found: list[dict[str, Any]]) -> list[tuple[float, ...]]:

@@ -311,7 +311,7 @@ def test_a_page_that_cannot_be_is_refused_before_any_work(
     assert (tmp_path / "talk.jsonl").read_text() == json.dumps(TALK[0])
 
 
-def test_a_missing_file_is_told_and_leaves_no_page(tmp_path: Path, capsys) -> None:
+def test_a_missing_file_is_told_and_leaves_no_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_cli(["predict", str(tmp_path / "gone.jsonl"), "--report", str(tmp_path / "page.html")]) == 3
     assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "page.html").exists()

@@ -72,7 +72,9 @@ def test_two_runs_are_compared_in_one_page(
     assert "The models" in html.find("footer")[0].text()
 
 
-def test_a_page_that_cannot_be_written_is_told_before_measuring(toy_run: Run, tmp_path: Path, capsys) -> None:
+def test_a_page_that_cannot_be_written_is_told_before_measuring(
+    toy_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["eval", str(toy_run.folder), "--report", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 

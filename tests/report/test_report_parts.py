@@ -102,7 +102,7 @@ def test_without_recognition_and_label_a_forecast_is_not_judged() -> None:
 
 def test_a_report_has_each_prediction_and_each_problem() -> None:
     fault = DataError("broken", where="f:2")
-    items = [*said(("A", "joy", None)), Rejected(fault), *said(("B", "joy", None))]
+    items: list[Predicted | Rejected] = [*said(("A", "joy", None)), Rejected(fault), *said(("B", "joy", None))]
     items.append(Predicted(Utterance("five", "A", "d", 5), {}, DataError("no recording")))
     recorded = Recorded()
     assert list(recorded.recording(items)) == items
@@ -113,7 +113,10 @@ def test_a_report_has_each_prediction_and_each_problem() -> None:
 
 def test_a_report_of_a_long_stream_is_bounded() -> None:
     recorded = Recorded()
-    items = [*said(*[("A", "joy", None)] * (ROWS + 5)), *[Rejected(DataError("broken"))] * (PROBLEMS + 5)]
+    items: list[Predicted | Rejected] = [
+        *said(*[("A", "joy", None)] * (ROWS + 5)),
+        *[Rejected(DataError("broken"))] * (PROBLEMS + 5),
+    ]
     assert list(recorded.recording(items)) == items
     assert (recorded.rows, recorded.troubled) == (ROWS + 5, PROBLEMS + 5)
     assert (len(recorded.answered), len(recorded.problems)) == (ROWS, PROBLEMS)

@@ -259,7 +259,7 @@ def test_every_prepared_dataset_is_tagged_and_counted(workspace: Workspace, caps
 def rows_of(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], *arguments: str | Path | int
 ) -> list[dict[str, Any]]:
-    assert run(["--workspace", str(workspace.root), "tag", *arguments]) == 0
+    assert run(["--workspace", str(workspace.root), "tag", *map(str, arguments)]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 

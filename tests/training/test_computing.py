@@ -21,12 +21,13 @@ from torch import nn
 
 from ecef_cli.api.errors import EcefError
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.network.model import EcefNetwork
 from ecef_cli.network.recomputation import compute_again
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.recipe.sections import Training
 from ecef_cli.runs.run import Run, build_network
 from ecef_cli.samples.inputs import load_inputs
-from ecef_cli.samples.windows import NO_TARGET
+from ecef_cli.samples.windows import NO_TARGET, Sample
 from ecef_cli.training.computing import Taught, compiling, seed_part
 from ecef_cli.training.loop import train
 from ecef_cli.training.optimization import JointLoss

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from contextlib import closing
+from typing import Never
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_reading_ends_with_its_reader() -> None:
 
 
 def test_an_error_that_is_no_fault_of_the_data_is_raised() -> None:
-    def read(_):
+    def read(_: object) -> Never:
         raise ZeroDivisionError
 
     with closing(reading_ahead(read, [[1]])) as waves, pytest.raises(ZeroDivisionError):
