@@ -92,6 +92,8 @@ class Location:
             )
         except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
             reason = " ".join(str(error).split())
+            if self.local and self.origin == "hub":
+                reason = "it is not on this machine, and ecef is offline"
             raise import_failure(error) or PluginError(
                 f"{self.setting}: {self.name!r} cannot be loaded: {reason[:300]}",
                 hint=how_to_get(self.name, setting=self.setting),

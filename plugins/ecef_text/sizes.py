@@ -34,12 +34,14 @@ MINILM: Kept = {
     "num_attention_heads": 12,
     "intermediate_size": 1536,
 }
+MPNET: Kept = {"model_type": "mpnet", "max_position_embeddings": 514, "layer_norm_eps": 1e-5}
 KEPT: Mapping[str, Kept] = {
     "roberta-base": ROBERTA,
     "FacebookAI/roberta-base": ROBERTA,
     "bert-base-uncased": BERT,
     "google-bert/bert-base-uncased": BERT,
     "sentence-transformers/all-MiniLM-L6-v2": MINILM,
+    "sentence-transformers/all-mpnet-base-v2": MPNET,
 }
 """Configurations of text encoders that are kept with this plugin, by name on the hub."""
 

@@ -232,7 +232,7 @@ def test_a_run_with_other_frozen_weights_is_refused(toy_run: Run, tmp_path: Path
     facts["identities"]["text_encoder"] = "0" * 32
     (folder / "run.json").write_text(json.dumps(facts))
     run = open_run(folder)
-    with pytest.raises(PluginError, match=r"not those that run was trained on"):
+    with pytest.raises(PluginError, match=r"differ from those that run was trained on"):
         run.network(build_encoders(run.recipe, device="cpu"))
 
 

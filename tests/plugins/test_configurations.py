@@ -35,6 +35,7 @@ BASE_MODELS = {
     "roberta-base": 124_645_632,
     "bert-base-uncased": 109_482_240,
     "sentence-transformers/all-MiniLM-L6-v2": 22_713_216,
+    "sentence-transformers/all-mpnet-base-v2": 109_486_464,
     "microsoft/wavlm-base": 94_381_936,
     "microsoft/wavlm-base-plus": 94_381_936,
     "google/vit-base-patch16-224": 86_389_248,
@@ -117,7 +118,7 @@ def test_an_unknown_name_is_an_error_of_one_line(tmp_path: Path) -> None:
     assert first.startswith("ecef: text_encoder.model: 'someone/some' cannot be loaded: ")
     assert first.endswith("(run once with the hub within reach, or give a folder as text_encoder.model)")
     assert second.startswith("ecef: audio_encoder.model: 'no.such/../name' is neither a folder nor a name on the hub")
-    assert third.startswith("ecef: fusion.vision.model: the configuration of 'none9' cannot be read: ")
+    assert third.startswith("ecef: fusion.vision.model: 'none9' cannot be loaded: it is not on this machine")
 
 
 def test_a_kept_configuration_is_neither_trained_nor_predicted_with(
@@ -171,14 +172,14 @@ def test_speech_encoders_without_weights_have_the_same_sizes(name: str, tmp_path
 
 def test_a_layer_that_does_not_exist_is_named_without_weights_too(tmp_path: Path, tiny_bert: Path) -> None:
     model = str(save_speech_model(tmp_path, "wavlm"))
-    with pytest.raises(PluginError, match="has 4 hidden states, 0 to 3, and none numbered 9"):
+    with pytest.raises(PluginError, match="has 4 hidden states, 0 to 3, not 9"):
         build_component("audio_encoder", "huggingface", {"model": model, "layer": 9}, weights=False)
     with pytest.raises(PluginError, match="not a supported speech encoder"):
         build_component("audio_encoder", "huggingface", {"model": str(tiny_bert)}, weights=False)
     with pytest.raises(PluginError, match="has only 3 layers, not 4"):
         build_component("text_encoder", "huggingface", {"model": str(tiny_bert), "trainable_layers": 4}, weights=False)
     language = {"language": {"model": str(tiny_bert), "layers": [0, 7]}, "vision": {"model": "none"}}
-    with pytest.raises(RecipeError, match="has 3 layers, and none is number 7"):
+    with pytest.raises(RecipeError, match="has 3 layers, and no layer 7"):
         cast("Any", build_component("fusion", "mfm", language, weights=False)).build_second(32)
 
 

@@ -235,5 +235,5 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_decoded(
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1 << 20}))
     code, said = prepare_meld("--source", archive)
     assert code == 1
-    assert "has 1 MiB free, the recordings need 64 MiB" in said.replace("needs", "need")
+    assert "has 1 MiB free, but the recordings need 64 MiB" in said.replace("needs", "need")
     assert decoded == []

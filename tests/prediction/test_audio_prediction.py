@@ -189,7 +189,7 @@ def test_a_broken_recording_within_the_tolerance_is_as_none(
     assert found[2]["audio"] == "2.flac"
     expected = predicted(fused, [mute(row) if n == 2 else row for n, row in enumerate(broken)], tmp_path)
     assert all(close(one, other) for one, other in zip(found, expected, strict=True))
-    with pytest.raises(DataError, match="1 of 5 rows are broken"):
+    with pytest.raises(DataError, match="1 of 5 rows are invalid"):
         predicted(fused, broken, tmp_path, tolerate="10%")
 
 

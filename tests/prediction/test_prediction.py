@@ -100,9 +100,9 @@ def test_broken_rows_within_the_tolerance_are_left_out(
     found = predicted(predictor, HAPPY, "{broken", ANGRY, tolerate="1")
     assert [row["speaker"] for row in found] == ["A", "B"]
     assert "warning: left out: talk.jsonl:2: not JSON" in capsys.readouterr().err
-    with pytest.raises(DataError, match="2 of 3 rows are broken"):
+    with pytest.raises(DataError, match="2 of 3 rows are invalid"):
         predicted(predictor, HAPPY, "{broken", "[]", tolerate="1")
-    with pytest.raises(DataError, match="1 of 2 rows are broken"):
+    with pytest.raises(DataError, match="1 of 2 rows are invalid"):
         predicted(predictor, HAPPY, "{broken", tolerate="10%")
 
 

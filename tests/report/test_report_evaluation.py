@@ -41,7 +41,7 @@ def test_pictures_and_page_of_a_run(
     names = {f"shared-toy-test-{task}-{kind}" for task in ("erc", "epc") for kind in ("confusion", "f1", "reliability")}
     names.add("shared-curves")
     assert {path.name for path in plots.iterdir()} == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
-    assert "plots: 7 pictures" in err
+    assert f"plots: 7 in {plots}, each as PNG and SVG" in err
     html = read_page(page.read_text(encoding="utf-8"))
     check_page(html)
     assert len(html.find("svg", class_="plot")) == 7
