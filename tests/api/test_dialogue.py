@@ -12,7 +12,7 @@ from narrow import instance
 from ecef_cli.api.dialogue import Utterance, parse_row, read_dialogues, read_utterances, to_json, to_row, words
 from ecef_cli.api.errors import DataError
 
-EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 def parse(line: str, **more: Any) -> Utterance:

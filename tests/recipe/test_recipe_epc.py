@@ -15,7 +15,7 @@ from ecef_cli.recipe.schema import recipe_schema
 from ecef_cli.recipe.sections import Epc
 from ecef_cli.recipe.template import commented
 
-BUNDLED = Path(__file__).parents[1] / "ecef_cli" / "bundled" / "recipe.yaml"
+BUNDLED = Path(__file__).parents[2] / "ecef_cli" / "bundled" / "recipe.yaml"
 
 
 def recipe(model: Path, **changes: object) -> Recipe:
