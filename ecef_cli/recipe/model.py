@@ -209,7 +209,7 @@ class Recipe(Section):
         """
         block: Block | None = getattr(self, key)
         if block is None:
-            raise RecipeError(f"recipe {self.name}: {key} is missing")
+            raise RecipeError(f"recipe {self.name}: {key} is none")
         return block.build(BLOCKS[key], weights=weights)
 
 
