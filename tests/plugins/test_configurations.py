@@ -117,7 +117,7 @@ def test_an_unknown_name_is_an_error_of_one_line(tmp_path: Path) -> None:
     first, second, third = (line for line in done.stderr.splitlines() if line.startswith("ecef: "))
     assert first.startswith("ecef: text_encoder.model: 'someone/some' cannot be loaded: ")
     assert first.endswith("(run once with access to the hub, or set text_encoder.model to a folder)")
-    assert second.startswith("ecef: audio_encoder.model: 'no.such/../name' is neither a folder nor a name on the hub")
+    assert second.startswith("ecef: audio_encoder.model: 'no.such/../name' is neither a folder nor a valid model name")
     assert third.startswith("ecef: fusion.vision.model: 'none9' cannot be loaded: it is not on this machine")
 
 
