@@ -257,7 +257,7 @@ class Training(Section):
     modality_dropout: ModalityDropout = ModalityDropout()
     masking: Masking = Masking()
     speeds: Annotated[list[Speed], BeforeValidator(distinct)] = Field(
-        [1.0], min_length=1, description="playback speeds of training windows, sampled anew each time"
+        [1.0], min_length=1, description="playback speeds of training windows; each pass over a window samples one"
     )
     start: str | None = Field(
         None,
