@@ -1,4 +1,4 @@
-"""What a user sees: data on stdout, everything else on stderr."""
+"""Console output: data on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
     from typing import Self
 
 FORMATS = ("table", "jsonl", "json", "csv")
-_SLOW = 1.0  # seconds of work after which a progress bar appears
-_SELDOM = 60.0  # seconds between two lines of progress in a log
+_SLOW = 1.0  # seconds before a progress bar appears
+_SELDOM = 60.0  # seconds between two progress lines in a log
 
 
 def rank() -> int:
-    """Return the number of this process among those that a launcher started together; 0, the main one, where alone."""
+    """Return the rank of this process among those a launcher started; 0 for the main process or a single one."""
     return int(os.environ.get("RANK", "0")) if "LOCAL_RANK" in os.environ else 0
 
 
 def note(message: str) -> None:
-    """Say something that is no data; of processes that a launcher started together, the main one alone speaks."""
+    """Print a message to stderr, from the main process only."""
     if rank() == 0:
         _WAITING.erase()
         print(message, file=sys.stderr)  # noqa: T201
 
 
 class _Waiting:
-    """The line on a terminal that says what is being waited for."""
+    """Status line on a terminal while work is slow."""
 
     def __init__(self) -> None:
         self._lock, self._shown = threading.Lock(), ""
 
     def show(self, line: str, over: threading.Event) -> None:
-        """Show a line, unless what it says is over."""
+        """Show a line, unless its work is over."""
         with self._lock:
             if not over.is_set():
                 self._shown = line
                 print(line, end="", file=sys.stderr, flush=True)  # noqa: T201
 
     def erase(self) -> None:
-        """Erase the line that is shown, if any."""
+        """Erase the current line, if any."""
         with self._lock:
             if self._shown:
                 print(f"\r{' ' * len(self._shown)}\r", end="", file=sys.stderr, flush=True)  # noqa: T201
@@ -58,9 +58,9 @@ _WAITING = _Waiting()
 
 @contextmanager
 def waiting(line: str) -> Iterator[None]:
-    """Show a line on a terminal when work takes over a second, and erase it when the work or its first message is done.
+    """Show a line when work takes over a second; erase it at the first message or when the work is done.
 
-    Where stderr is no terminal nothing is shown.
+    Nothing is shown if stderr is not a terminal.
     """
     if rank() != 0 or not sys.stderr.isatty():
         yield
@@ -78,12 +78,12 @@ def waiting(line: str) -> Iterator[None]:
 
 
 def warn(message: str) -> None:
-    """Say that something is wrong that does not stop the work."""
+    """Print a warning to stderr."""
     note(f"warning: {message}")
 
 
 def data(text: str, *, flush: bool = False) -> None:
-    """Write a line of data, from the main process alone; `flush` sends it off at once, for whoever reads the pipe."""
+    """Write a line of data to stdout, from the main process only; `flush` sends it to the pipe at once."""
     if rank() != 0:
         return
     sys.stdout.write(text + "\n")
@@ -92,17 +92,17 @@ def data(text: str, *, flush: bool = False) -> None:
 
 
 def choose_format(wanted: str | None) -> str:
-    """Return the format to write: what was asked for, else a table on a terminal and JSON Lines in a pipe."""
+    """Return the output format: the requested one, else a table on a terminal and JSON Lines in a pipe."""
     return wanted or ("table" if sys.stdout.isatty() else "jsonl")
 
 
 def records(rows: Sequence[Mapping[str, Any]], *, wanted: str | None, columns: Sequence[str] | None = None) -> None:
-    """Write rows as a table, as JSON Lines, as one JSON list or as CSV.
+    """Write rows as a table, JSON Lines, a JSON list or CSV.
 
     Args:
         rows: the rows; all have the same keys.
-        wanted: one of `FORMATS`, or None to decide by where stdout goes.
-        columns: the keys to show, in order; all of the first row's where None.
+        wanted: one of `FORMATS`, or None for the default of `choose_format`.
+        columns: the keys to show, in order; None for all keys of the first row.
     """
     form = choose_format(wanted)
     if form == "jsonl":
@@ -124,13 +124,13 @@ def _cell(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-# What would move a terminal's cursor or clear its screen is shown by its picture instead.
+# Control characters could move the cursor or clear the screen, so their Unicode pictures are shown instead.
 _CONTROL = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
-_LONGEST = 240  # characters of a text in a cell
+_LONGEST = 240  # maximum characters in a cell
 
 
 def shortened(text: str) -> str:
-    """Return a text that fits a cell of a table."""
+    """Return a text cut to fit a table cell."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
@@ -141,7 +141,7 @@ def table(
     digits: int = 2,
     widths: Sequence[int | None] | None = None,
 ) -> str:
-    """Return a plain table; floats get `digits` decimals, and a cell longer than its column's width is wrapped."""
+    """Return a plain table; floats get `digits` decimals, and cells wider than their column wrap."""
     from tabulate import tabulate
 
     return tabulate(
@@ -154,14 +154,14 @@ def table(
 
 
 class Progress:
-    """A bar on stderr for work over a second; where stderr is no terminal, a line a minute of what is done by then.
+    """A progress bar on stderr for work over a second; a line per minute if stderr is not a terminal.
 
-    Of processes that a launcher started together, the main one alone shows it.
+    Only the main process shows it.
 
     Args:
-        total: how many units there are, where known.
-        label: what is being done.
-        unit: what is counted.
+        total: number of units, or None if unknown.
+        label: name of the work.
+        unit: name of the units, in the plural.
     """
 
     def __init__(self, total: int | None, label: str, unit: str) -> None:
@@ -180,19 +180,19 @@ class Progress:
         self._done, self._told = 0, time.monotonic()
 
     def advance(self, count: int = 1) -> None:
-        """Count units that are done."""
+        """Count finished units."""
         self._bar.update(count)
         self._done += count
         self._tell()
 
     def reach(self, done: int, total: int | None = None) -> None:
-        """Say how many units are done by now, and how many there are where that has become known."""
+        """Set the number of finished units, and the total once it is known."""
         if total is not None:
             self._bar.total = self._total = total
         self.advance(done - self._done)
 
     def _tell(self) -> None:
-        """Say how far it is, for a log, where that was not said for long; what is done says its own last word."""
+        """Print a progress line for a log if the last one is over a minute old; the caller reports the end."""
         if not self._bar.disable or self._done == self._total or time.monotonic() - self._told < _SELDOM:
             return
         self._told = time.monotonic()
@@ -207,12 +207,12 @@ class Progress:
 
 
 class Stopwatch:
-    """Measures wall time in seconds."""
+    """Measure wall time in seconds."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Seconds since the stopwatch was made."""
+        """Seconds since creation."""
         return time.perf_counter() - self._start

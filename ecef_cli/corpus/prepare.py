@@ -1,4 +1,4 @@
-"""`prepare`: what a reader finds becomes a dataset in the workspace."""
+"""`prepare`: turn a corpus into a dataset in the workspace."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What `prepare` found or made.
+    """Result of `prepare`.
 
     Attributes:
-        folder: where the dataset lies.
-        facts: what was found, as its `dataset.json` is to say.
-        changed: whether it was written; False where it was there already.
-        checks: what is well with it, and what is not.
+        folder: the folder of the dataset.
+        facts: contents of its `dataset.json`.
+        changed: whether the dataset was written; False if it existed already.
+        checks: passed and failed checks.
     """
 
     folder: Path
@@ -61,32 +61,32 @@ def prepare(
     download: bool = False,
     workers: int | None = None,
 ) -> Preparation:
-    """Write what a reader finds in `sources` as a dataset of the workspace.
+    """Read a corpus from `sources` and write it as a dataset of the workspace.
 
     Args:
-        workspace: where to write.
+        workspace: the workspace to write to.
         reader: name of a dataset component.
         sources: files or folders.
-        name: the dataset's name; the reader's where None.
+        name: the dataset's name; None for the reader's.
         options: the reader's options as `key=value`.
-        tolerate: how many broken rows may be left out, as `1%` or `5`.
-        force: replace a dataset that was prepared from something else.
-        download: fetch the corpus from where it is published, and read that beside `sources`.
-        workers: how many recordings the reader may make at once; as many as there are processors where None.
+        tolerate: how many invalid rows may be skipped, as `1%` or `5`.
+        force: replace a dataset that was prepared from other sources.
+        download: download the published corpus and read it along with `sources`.
+        workers: how many recordings the reader may create at once; None for the number of processors.
 
     Raises:
-        DataError: the sources are broken, or hold more broken rows than are tolerated.
-        EcefError: another process is at the dataset, or the workspace cannot be read or written.
+        DataError: the sources are invalid, or have more invalid rows than tolerated.
+        EcefError: another process uses the dataset, or the workspace cannot be read or written.
         PluginError: the reader cannot be loaded, fails to download, or breaks its contract.
-        RecipeError: an option is wrong.
-        UsageProblem: no reader is called so, or a dataset of this name was prepared from something else.
+        RecipeError: an option is invalid.
+        UsageProblem: the reader is unknown, or a dataset of this name was prepared from other sources.
     """
     name = reader if name is None else name
     folder = workspace.dataset(name)
     tolerance = Tolerance.parse(tolerate)
     component = _build(reader, options)
     if not sources and not download:
-        raise UsageProblem("there is nothing to read", hint="give --source, or --download where the reader can")
+        raise UsageProblem("no source given", hint="pass --source, or --download if the reader supports it")
     give_way = _give_way(folder, name, force=force)
     context = PrepareContext(folder, workers or os.cpu_count() or 1, console.Progress, console.note, give_way)
     with locked(folder, f"the dataset {name!r}"), refusals(EcefError, "cannot be read or written", folder):
@@ -96,7 +96,7 @@ def prepare(
         corpus = _collect(component, sources, context)
         if broken := contract_violation(corpus):
             raise PluginError(f"{origin(component)} breaks its contract: {broken}")
-        _check_tolerance(corpus, tolerance)  # before hours of recordings are looked at
+        _check_tolerance(corpus, tolerance)  # before recordings are inspected, which may take hours
         heard = scan_recordings(corpus, folder)
         corpus, heard = heard.corpus, replace(heard, muted=(*corpus.muted, *heard.muted))
         _check_tolerance(corpus, tolerance, heard.muted)
@@ -111,14 +111,14 @@ def prepare(
             facts = save_prepared(workspace, name, corpus, found)
         else:
             place_manifests(folder, stated["manifests"])
-            # What is said of it is what has just been read, whatever has become of its dataset.json.
+            # Report the rows just read, even if dataset.json has changed since.
             facts = {"name": name, "labels": list(corpus.labels), "counts": counts(corpus), **found}
         checks = (*check_corpus(folder, facts if stated is None else stated, corpus, heard.files), published)
         return Preparation(folder, facts, changed=stated is None, checks=checks)
 
 
 def _collect(component: Dataset, sources: Sequence[Path], context: PrepareContext) -> Corpus:
-    """Return what a reader finds; what the system refuses it is the sources' fault, unless it lies in the workspace."""
+    """Return the reader's corpus; system errors are DataErrors for sources and EcefErrors inside the workspace."""
     with calling(component, "collect"):
         try:
             return component.collect(sources, context)
@@ -129,12 +129,12 @@ def _collect(component: Dataset, sources: Sequence[Path], context: PrepareContex
             reason = error.strerror or error
             if where.is_relative_to(context.folder):
                 raise EcefError(f"cannot be read or written: {reason}", where=str(where)) from error
-            hint = "make it readable, or give sources beside it" if isinstance(error, PermissionError) else None
+            hint = "make it readable, or pass other sources" if isinstance(error, PermissionError) else None
             raise DataError(f"cannot be read: {reason}", where=str(where), hint=hint) from error
 
 
 def _made_by(component: Dataset, reader: str, names: Mapping[Path, str]) -> dict[str, Any]:
-    """Return the reader and the sources of a dataset, as its `dataset.json` states them."""
+    """Return the reader and sources of a dataset, as recorded in its `dataset.json`."""
     known = identity(component)
     with calling(component, "decisive"):
         options = component.options.decisive()
@@ -156,19 +156,19 @@ def _checksums(names: Mapping[Path, str]) -> dict[str, str]:
 
 
 def _kept(folder: Path, name: str, origin: Mapping[str, Any], heard: Scan) -> dict[str, Any] | None:
-    """Return what the `dataset.json` of the same dataset says, or None where it is to be written.
+    """Return the existing `dataset.json` of the same dataset, or None if it must be written.
 
     Raises:
-        UsageProblem: there is a dataset of something else.
+        UsageProblem: the existing dataset has other sources.
     """
     if not (folder / "dataset.json").exists():
         return None
     stated = read_facts(folder)
-    # Where the origin differs, so do the rows, which then is no news.
+    # If the origin differs, so do the rows: report the origin alone.
     differences = (*origin_differences(stated, origin),) or (*row_differences(folder, stated, heard),)
     if differences:
         raise _differs(folder, name, "; ".join(differences))
-    # A dataset that was prepared before recordings were looked at lacks what is known of them.
+    # A dataset from a version that did not inspect recordings lacks their facts.
     told = heard.facts is None or "recordings" in stated
     whole = told and all(manifest_path(folder, *of).exists() for of in stated["manifests"].items())
     return stated if whole else None
@@ -181,21 +181,21 @@ def _give_way(folder: Path, name: str, *, force: bool) -> Callable[[], None]:
             return
         if not force:
             raise _differs(folder, name, "its recordings were made of other files")
-        # What it says of its recordings is about to be no longer so. If this ends early, there is no dataset.
+        # Its facts about recordings are about to become outdated. If this run ends early, there is no dataset.
         stated.unlink()
 
     return give_way
 
 
 def _differs(folder: Path, name: str, how: str) -> UsageProblem:
-    hint = "--force replaces it, --name makes one beside it"
+    hint = "pass --force to replace it, or --name to create another"
     return UsageProblem(f"the dataset {name!r} in {folder} differs: {how}", hint=hint)
 
 
 def _build(reader: str, options: Iterable[str]) -> Dataset:
     registry = get_registry()
     names = [entry.name for entry in registry.entries("dataset")]
-    # Where a plugin failed to load, the reader may be one of its own.
+    # If a plugin failed to load, the reader may be part of it.
     if reader not in names and not registry.broken:
         raise UsageProblem(f"no reader is called {reader!r}", hint=did_you_mean(reader, names))
     values = parse_options(options, registry.find("dataset", reader).load().Options)
@@ -203,8 +203,8 @@ def _build(reader: str, options: Iterable[str]) -> Dataset:
 
 
 def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropped] = ()) -> None:
-    """Judge the broken rows: those that were dropped, and those that are left without their recording."""
-    muted = [lost for lost in muted if lost.error is not None]  # what its reader expected to be of no use is no fault
+    """Apply the tolerance to dropped rows and to rows without their recording."""
+    muted = [lost for lost in muted if lost.error is not None]  # losses that the reader expected are no faults
     broken = [lost.error for lost in (*corpus.dropped, *muted) if lost.error is not None]
     kept = sum(len(dialogue.utterances) for _, dialogue in split_dialogues(corpus))
     if broken and not tolerance.allows(len(broken), len(broken) - len(muted) + kept):
@@ -213,7 +213,7 @@ def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropp
         if len(broken) > 1:
             rows = "1 more row is" if len(broken) == 2 else f"{len(broken) - 1:,} more rows are"  # noqa: PLR2004
             advice.append(f"{rows} broken")
-        does = "goes on without" if muted else "leaves"
+        does = "continues without" if muted else "leaves"
         which = "it" if len(broken) == 1 else "them"
         advice.append(f"--tolerate {len(broken)} {does} {which}{'' if muted else ' out'}")
         raise DataError(first.problem, where=first.where, hint="; ".join(advice))
@@ -222,7 +222,7 @@ def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropp
 
 
 def _source_names(sources: Sequence[Path], files: Iterable[Path]) -> dict[Path, str]:
-    """Return each file's name relative to the source that holds it; one that stands twice is numbered."""
+    """Return each file's name relative to its source; duplicate names are numbered."""
     names: dict[Path, str] = {}
     for path in files:
         folder = next((s for s in sources if s != path and path.is_relative_to(s)), path.parent)

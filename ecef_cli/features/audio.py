@@ -1,4 +1,4 @@
-"""Features of audio: the frames of every utterance whose recording can be read."""
+"""Audio features: frames of every utterance with a readable recording."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from ecef_cli.features.store import Store
     from ecef_cli.workspace import Workspace
 
-_SAME = 1e-6  # relative difference of two frame rates that count as one
+_SAME = 1e-6  # relative difference up to which two frame rates count as equal
 
 
 @dataclass(frozen=True, slots=True)
 class AudioExtraction(Extraction):
-    """An audio encoder, how recordings are read for it, and the form in which its frames are stored.
+    """An audio encoder, with the settings for reading recordings and storing frames.
 
     Attributes:
-        longest: seconds that are read of an utterance at most, its last ones; None for all.
-        speed: the factor by which utterances are heard faster and higher.
+        longest: maximum seconds per utterance, keeping the last ones; None for all.
+        speed: playback speed of utterances; above 1, they are faster and higher.
     """
 
     encoder: AudioEncoder
@@ -50,7 +50,7 @@ class AudioExtraction(Extraction):
 
     @property
     def rate(self) -> int:
-        """Samples that are read per second (Hz): played at the encoder's own rate, they are heard at the speed."""
+        """Sampling rate for reading (Hz): played at the encoder's own rate, the samples have the playback speed."""
         return round(self.encoder.sample_rate / self.speed)
 
     def key(self, prepared: Prepared) -> str:
@@ -67,23 +67,23 @@ def ensure_audio_features(
     force: bool = False,
     tell: bool = True,
 ) -> AudioStore:
-    """Return the frames of all utterances of a dataset, computing those that are not there.
+    """Return the frames of all utterances of a dataset, computing the missing ones.
 
-    A recording, or a segment of one, that several utterances name is encoded once. An utterance whose recording
-    cannot be read is stored without frames, and tried again by every later call.
+    A recording or segment shared by several utterances is encoded once. An utterance with an unreadable recording is
+    stored without frames, and every later call retries it.
 
     Args:
-        workspace: where features are stored.
+        workspace: the workspace to store features in.
         prepared: the dataset.
         extraction: the encoder.
-        tolerance: how many of the utterances with a recording may be left without frames.
-        force: compute all of them again.
-        tell: whether to warn of each recording that cannot be read; false if another store has warned of them.
+        tolerance: how many utterances with a recording may remain without frames.
+        force: recompute all of them.
+        tell: whether to warn of each unreadable recording; false if another store has warned already.
 
     Raises:
-        DataError: no utterance has a recording, or too many recordings cannot be read; all others are kept.
+        DataError: no utterance has a recording, or too many recordings are unreadable; the frames of others are kept.
         EcefError: another process is computing them.
-        PluginError: the encoder fails or breaks its contract; the shards before are saved.
+        PluginError: the encoder fails or breaks its contract; earlier shards are kept.
     """
     units = _Recordings(prepared, extraction, tell=tell)
     if not units.heard:
@@ -92,7 +92,7 @@ def ensure_audio_features(
     folder = workspace.dataset(prepared.name) / "features" / extraction.key(prepared)
     ensure(folder, units, force=force)
     store = AudioStore.open(folder)
-    # Every call judges by its own tolerance: the one that found the faults may have had a higher one.
+    # Every call applies its own tolerance: the call that found the faults may have had a higher one.
     faulty, heard = len(store.faults), len(units.heard)
     if not tolerance.allows(faulty, heard):
         problem = f"{faulty:,} of {heard:,} recordings of utterances cannot be read, more than is tolerated"
@@ -125,7 +125,7 @@ class _Recordings(Units):
         return {place: min(measured.get(place, 0.0), self._longest) for place in places}
 
     def _seconds(self, places: Sequence[Place]) -> dict[Place, float]:
-        """Return the seconds of the recordings that can be opened; the others are faults. Leave out repeats."""
+        """Return the seconds of the recordings that open, without repeats; note the others as faults."""
         own = [place for place in places if place not in self._repeats]
         wanted = {place: path for place in own if (path := self.utterances.at(place).audio) is not None}
         files = each_file(wanted.values(), reading.inspect, f"{self.label}: recordings")
@@ -154,7 +154,7 @@ class _Recordings(Units):
             problem = f"{name} gave {rate:g} frames a second after {self.rate:g}, on {asked}"
             raise PluginError(problem, hint="it must be the same for every recording")
         if not len(features.frames):
-            # Stored so, it would look like a recording that cannot be read.
+            # Stored without frames, it would look like an unreadable recording.
             raise PluginError(f"{name} gave no frame at all, on {asked}")
         width, dtype = self.extraction.encoder.width, self.extraction.dtype
         return {"frames": as_stored(name, asked, features.frames, width, dtype)}
@@ -163,7 +163,7 @@ class _Recordings(Units):
         return f", {sum(lengths) / 3600:,.2f} h"
 
     def refuse(self, place: Place, error: DataError) -> None:
-        # Those that share the recording share the fault.
+        # Utterances that share the recording share the fault.
         for same in (place, *(repeat for repeat, original in self._repeats.items() if original == place)):
             self._faults[same] = error.problem
             if self._tell:
@@ -187,5 +187,5 @@ class _Recordings(Units):
         return {"faults": faults, "repeats": [[*place, *original] for place, original in self._repeats.items()]}
 
     def _silent(self, store: Store) -> list[Place]:
-        """Return the utterances with a recording and without frames."""
+        """Return the utterances that have a recording but no frames."""
         return [place for place in self.heard if not store.length(*self._repeats.get(place, place))]

@@ -12,19 +12,19 @@ BATCH_POSITIONS = 4096
 BATCH_SECONDS = 64.0
 """Seconds per batch of recordings, padding included, unless a single one is longer: bounds memory."""
 SHARD_BATCHES = 8
-"""Full batches per shard at most: a stopped extraction computes one shard again."""
+"""Maximum full batches per shard: a stopped extraction recomputes one shard."""
 SHARD_ROWS = 1024
-"""Rows per shard at most."""
+"""Maximum rows per shard."""
 
 Unit = TypeVar("Unit")
 
 
 def batches(lengths: Mapping[Unit, float], budget: float) -> Iterator[list[Unit]]:
-    """Yield units in batches of similar length, the shortest first, so that a batch needs little padding.
+    """Yield units in batches of similar length, shortest first, to limit padding.
 
     Args:
         lengths: the length of each unit. Units of length 0 never share a batch with others.
-        budget: length of a batch, padding included, unless a single unit is longer.
+        budget: maximum length of a batch, padding included, unless a single unit is longer.
     """
     taken: list[Unit] = []
     for unit in sorted(lengths, key=lengths.__getitem__):  # stable: units of one length keep their order
@@ -41,9 +41,9 @@ def batches(lengths: Mapping[Unit, float], budget: float) -> Iterator[list[Unit]
 
 
 def shards(lengths: Mapping[Unit, float], budget: float) -> Iterator[list[list[Unit]]]:
-    """Yield batches as `batches` makes them, in groups that are stored together.
+    """Yield the batches of `batches` in groups that are stored together.
 
-    Of the units that some shards leave over, the same further shards come out.
+    Units that finished shards leave over give the same remaining shards.
     """
     taken: list[list[Unit]] = []
     rows, padded = 0, 0.0

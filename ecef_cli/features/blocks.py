@@ -1,4 +1,4 @@
-"""Runs of rows whose arrays differ in length, and the safetensors files that hold them."""
+"""Blocks of rows with arrays of different lengths, stored in safetensors files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a row of a feature store is made of; all arrays of a row have the same length.
+    """Arrays of a feature store's rows; all arrays of a row have the same length.
 
     Attributes:
-        unit: what the rows are, in the plural.
-        wide: name of the (N, d) array, stored as the recipe says and left on disk until it is read.
+        unit: name of the rows, in the plural.
+        wide: name of the (N, d) array, stored in the recipe's number type and left on disk until it is read.
         narrow: names of the (N,) int32 arrays, held in memory.
     """
 
@@ -40,33 +40,33 @@ def save_block(
     rows: Mapping[int, Mapping[str, npt.NDArray[Any]]],
     rate: float | None = None,
 ) -> None:
-    """Write the arrays of several rows end to end, whole or not at all.
+    """Write the arrays of several rows end to end, atomically.
 
     Args:
         path: the file.
-        layout: what its rows are made of.
+        layout: the arrays of its rows.
         rows: the arrays of each row by name, by the number of the row; at least one row.
-        rate: entries a second, Hz, if the arrays run in time and any row has an entry.
+        rate: entries per second (Hz), if the arrays run in time and any row has an entry.
     """
     members = rows.values()
     tensors = {name: np.concatenate([arrays[name] for arrays in members]) for name in (layout.wide, *layout.narrow)}
     tensors["offsets"] = np.cumsum([0, *(len(arrays[layout.wide]) for arrays in members)], dtype=np.int64)
     tensors["rows"] = np.asarray(list(rows), dtype=np.int64)
-    # Never more than one entry: safetensors writes several in an order that differs from run to run.
+    # At most one metadata entry: safetensors writes several in random order.
     metadata = None if rate is None else {"rate": repr(rate)}
     with replacing(path) as part:
         save_file(tensors, part, metadata=metadata)
 
 
 class StoredBlock:
-    """A block on disk. Its wide array is read where it is asked for, all else at once.
+    """A block on disk. Its wide array is read on demand, everything else at once.
 
     Args:
         path: the file.
-        layout: what its rows are made of.
+        layout: the arrays of its rows.
 
     Raises:
-        DataError: the file is missing or broken.
+        DataError: the file is missing or corrupt.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
@@ -84,7 +84,7 @@ class StoredBlock:
             raise DataError(f"the shard is broken: {error}", where=str(path), hint=hint) from None
 
     def row(self, slot: int) -> dict[str, npt.NDArray[Any]]:
-        """Return the arrays of the row that stands at a place, as they are stored; the row has an entry."""
+        """Return the arrays of the row in a slot, in their stored types; the row must have an entry."""
         start, end = int(self.offsets[slot]), int(self.offsets[slot + 1])
         return {
             self._layout.wide: self._wide[start:end],

@@ -1,4 +1,4 @@
-"""The frozen parts of a recipe: an encoder for each modality it reads, the spectrum, the fusion's own layers."""
+"""Frozen parts of a recipe: one encoder per modality, the spectrum, the fusion's frozen layers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Encoders:
-    """The components of a recipe that hold frozen parts.
+    """Components of a recipe with frozen parts.
 
     Attributes:
-        text: the text encoder, or None where text is not read.
-        audio: the audio encoder, or None where audio is not read.
-        fusion: the fusion, or None where audio is not read, or is read alone by a recipe without one.
-        spectrum: computes the spectrum that the fusion's second step reads, or None where it reads none.
+        text: the text encoder, or None if the recipe reads no text.
+        audio: the audio encoder, or None if the recipe reads no audio.
+        fusion: the fusion, or None if the recipe reads no audio or has no fusion.
+        spectrum: computes the spectrum for the fusion's second step, or None if it needs none.
     """
 
     text: TextEncoder | None
@@ -30,7 +30,7 @@ class Encoders:
 
     @property
     def identities(self) -> dict[str, str]:
-        """What else than its options decides the output of each, by the recipe's key."""
+        """Identity of each component by recipe key: what decides its output besides its options."""
         found = {"text_encoder": self.text, "audio_encoder": self.audio}
         known = {key: identity(encoder) for key, encoder in found.items() if encoder is not None}
         layers = "" if self.fusion is None else identity(self.fusion)
@@ -38,15 +38,15 @@ class Encoders:
 
 
 def build_encoders(recipe: Recipe, *, device: str, weights: bool = True) -> Encoders:
-    """Return the encoders of a recipe, on a device.
+    """Return the encoders of a recipe on a device.
 
     Args:
         recipe: the recipe.
         device: the device.
-        weights: false for `Component.without_weights`, which has the sizes and computes nothing.
+        weights: false to build each with `Component.without_weights`, which has sizes but computes nothing.
 
     Raises:
-        PluginError: one cannot be loaded.
+        PluginError: a component cannot be loaded.
     """
     text = recipe.component("text_encoder", weights=weights) if recipe.reads("text") else None
     audio = recipe.component("audio_encoder", weights=weights) if recipe.reads("audio") else None
@@ -64,7 +64,7 @@ def build_encoders(recipe: Recipe, *, device: str, weights: bool = True) -> Enco
 
 
 def spectrum_of(fusion: Fusion | None) -> Spectrum | None:
-    """Return the spectrum that a fusion reads, or None where it reads none.
+    """Return the spectrum that a fusion reads, or None if it reads none.
 
     Raises:
         PluginError: the fusion fails.

@@ -1,4 +1,4 @@
-"""Ask an encoder for a batch, and check its results before they are stored."""
+"""Run an encoder on a batch and validate its output before storing it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import AudioEncoder, AudioFeatures, TextEncoder, TextFeatures, TextWindow
 
 SAVED = "the shards before are saved"
-"""A hint for an encoder that fails in the middle of an extraction."""
+"""Hint for an encoder that fails during an extraction."""
 
 
 @overload
@@ -27,16 +27,16 @@ def encoded(
     encoder: AudioEncoder, given: Sequence[npt.NDArray[np.float32]], asked: str, *, hint: str = ""
 ) -> list[AudioFeatures]: ...
 def encoded(encoder: TextEncoder | AudioEncoder, given: Sequence[Any], asked: str, *, hint: str = "") -> list[Any]:
-    """Return what an encoder gives for a batch, one result per member.
+    """Return an encoder's results for a batch, one per member.
 
     Args:
         encoder: the encoder.
         given: windows or waveforms.
-        asked: what they are, for an error.
-        hint: a remedy for the user, where the encoder fails.
+        asked: description of the batch for errors.
+        hint: remedy for the user if the encoder fails.
 
     Raises:
-        PluginError: the encoder fails, or gives another number of results.
+        PluginError: the encoder fails or returns a different number of results.
     """
     with calling(encoder, "encode", asked, hint=hint):
         found = encoder.encode(given)
@@ -47,17 +47,17 @@ def encoded(encoder: TextEncoder | AudioEncoder, given: Sequence[Any], asked: st
 
 
 def as_stored(encoder: str, asked: str, array: npt.NDArray[Any], width: int, dtype: str) -> npt.NDArray[Any]:
-    """Return an encoder's (N, d) states or frames in the type in which they are stored.
+    """Return an encoder's (N, d) states or frames in their stored number type.
 
     Args:
-        encoder: the encoder's origin, for an error.
-        asked: the window or utterance that they belong to, for an error.
+        encoder: the encoder's origin, for errors.
+        asked: the window or utterance of the array, for errors.
         array: the states or frames.
         width: d.
         dtype: the type on disk.
 
     Raises:
-        PluginError: the array has another shape, or a value is not finite or becomes so in this type.
+        PluginError: the shape is wrong, or a value is not finite or overflows in this type.
     """
     if array.ndim != 2 or array.shape[1] != width:  # noqa: PLR2004 - a matrix
         raise PluginError(f"{encoder} gave the shape {array.shape} and not (N, {width}), on {asked}")

@@ -1,8 +1,7 @@
-"""Run a frozen encoder over the units of a dataset, in batches of similar length, into the shards of a feature store.
+"""Encode the units of a dataset in batches of similar length, into the shards of a feature store.
 
-A shard is what a stopped extraction resumes: its file takes its place whole, and the next call plans only the rows
-that no shard holds. The plan follows from the lengths of the units alone, so a resumed extraction ends with the same
-bytes.
+A stopped extraction resumes after its last shard: shards are written atomically, and the next call plans only the rows
+that no shard holds. The plan depends on the lengths of the units alone, so a resumed extraction gives the same bytes.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, npt.NDArray[Any]]
 
-_AHEAD = 2  # batches that are read while another is encoded: bounds memory
+_AHEAD = 2  # batches to read ahead while another is encoded: bounds memory
 
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
@@ -50,12 +49,12 @@ Given = TypeVar("Given")
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """An encoder, and the form in which its output is stored.
+    """An encoder and the storage settings of its output.
 
     Attributes:
         encoder: the frozen encoder.
         name: the encoder's name in the recipe.
-        options: the encoder's options, all of them.
+        options: all options of the encoder.
         dtype: type on disk, `float16` or `float32`.
     """
 
@@ -80,7 +79,7 @@ class Extraction:
 
 
 class Units(ABC):
-    """What an encoder reads of a dataset: one unit per utterance.
+    """Encoder inputs from a dataset: one unit per utterance.
 
     Args:
         prepared: the dataset.
@@ -88,9 +87,9 @@ class Units(ABC):
 
     Attributes:
         store: the class of the store.
-        asked: what comes before the utterances' names in a message.
-        budget: length of a batch, padding included.
-        rate: entries a second (Hz), if they run in time and any were encoded.
+        asked: text before the utterances' names in a message.
+        budget: maximum length of a batch, padding included.
+        rate: entries per second (Hz), if they run in time and any were encoded.
     """
 
     store: ClassVar[type[Store]]
@@ -109,26 +108,26 @@ class Units(ABC):
 
     @abstractmethod
     def read(self, place: Place) -> Any:
-        """Return what the encoder is given for a unit, or raise a DataError; called in a thread."""
+        """Return the encoder's input for a unit, or raise a DataError; called in a thread."""
 
     @abstractmethod
     def arrays(self, features: Any, asked: str) -> Arrays:
-        """Return a result as it is stored, by the names of the layout, or raise a PluginError that names `asked`."""
+        """Return a result as arrays named as in the layout, or raise a PluginError that names `asked`."""
 
     def extent(self, lengths: Iterable[float]) -> str:  # noqa: ARG002 - for those that override it
-        """Return how long units are in all, for a message."""
+        """Return the total length of units, for a message."""
         return ""
 
     def refuse(self, place: Place, error: DataError) -> None:  # noqa: ARG002
-        """Note that a unit cannot be read; it is stored without entries."""
+        """Record that a unit cannot be read; it is stored without entries."""
         raise error
 
     def mended(self, store: Store) -> dict[Place, float]:  # noqa: ARG002
-        """Return the lengths of units that are stored without entries, but can be read by now."""
+        """Return the lengths of units that are stored without entries but have become readable."""
         return {}
 
     def facts(self, store: Store) -> dict[str, Any]:  # noqa: ARG002
-        """Return what the index says besides counts and encoder."""
+        """Return facts for the index besides counts and encoder."""
         return {}
 
 
@@ -136,13 +135,13 @@ def ensure(folder: Path, units: Units, *, force: bool) -> None:
     """Complete the store in a folder.
 
     Args:
-        folder: where the store is or will be.
-        units: what is encoded.
-        force: compute all of it again.
+        folder: the folder of the store.
+        units: the units to encode.
+        force: recompute all of them.
 
     Raises:
-        EcefError: another process is computing it.
-        PluginError: the encoder fails or breaks its contract; the shards before are saved.
+        EcefError: another process is computing the store.
+        PluginError: the encoder fails or breaks its contract; earlier shards are kept.
     """
     # Lock only to write: several trainings may start with the same features at once.
     if not force and _is_complete(folder, units):
@@ -155,7 +154,7 @@ def ensure(folder: Path, units: Units, *, force: bool) -> None:
         store = _opened(folder, units)
         _fill(folder, units, units.lengths([place for place in units.utterances.places if not store.holds(*place)]))
         if mended := units.mended(_opened(folder, units)):
-            console.note(f"{units.label}: recordings of {len(mended):,} utterances can be read by now")
+            console.note(f"{units.label}: recordings of {len(mended):,} utterances have become readable")
             _fill(folder, units, mended)
         what, store = units.extraction, _opened(folder, units)
         encoder = {"encoder": what.name, "options": what.options, "identity": identity(what.encoder)}
@@ -166,7 +165,7 @@ def _is_complete(folder: Path, units: Units) -> bool:
     try:
         store = units.store.open(folder)
         return all(store.holds(*place) for place in units.utterances.places) and not units.mended(store)
-    except DataError:  # no index, or a broken shard
+    except DataError:  # no index, or a corrupt shard
         return False
 
 
@@ -175,7 +174,7 @@ def _opened(folder: Path, units: Units) -> Store:
 
 
 def _tidy(folder: Path, units: Units) -> None:
-    """Remove what is half written or broken, and the index, which says that the store is complete."""
+    """Remove partial and corrupt shards, and the index, which marks the store as complete."""
     for left in (*folder.glob(".*"), *folder.glob("*.part"), folder / INDEX):
         left.unlink(missing_ok=True)
     for path in folder.glob("*.safetensors"):
@@ -196,7 +195,7 @@ def _fill(folder: Path, units: Units, lengths: Mapping[Place, float]) -> None:
     unit = store.layout.unit
     there = sum(bool(store.length(*place)) for place in units.utterances.places if store.holds(*place))
     if todo and there:
-        console.note(f"{units.label}: going on, {there:,} of {there + todo:,} {unit} are there")
+        console.note(f"{units.label}: resuming, {there:,} of {there + todo:,} {unit} are done")
     elif todo:
         console.note(f"{units.label}: {todo:,} {unit}{units.extent(lengths.values())}; it may take minutes")
     watch = console.Stopwatch()
@@ -215,7 +214,7 @@ def _fill(folder: Path, units: Units, lengths: Mapping[Place, float]) -> None:
 
 
 def _encoded(units: Units, batch: Sequence[Place], given: Sequence[Any]) -> dict[Place, Arrays]:
-    """Return the arrays of each unit of a batch; no entries for one that cannot be read."""
+    """Return the arrays of each unit of a batch; no entries for an unreadable unit."""
     readable = {}
     for place, item in zip(batch, given, strict=bool(given)):
         if isinstance(item, DataError):
@@ -246,10 +245,10 @@ def _save(folder: Path, units: Units, rows: Mapping[Place, Arrays]) -> None:
 def reading_ahead(
     read: Callable[[Asked], Given], batches: Iterable[Sequence[Asked]]
 ) -> Generator[list[Given | DataError], None, None]:
-    """Yield what is read for each batch in turn, or what is wrong with it; read the next ones meanwhile.
+    """Yield the items read for each batch in turn, or their errors, and read ahead meanwhile.
 
     Args:
-        read: returns what belongs to a member of a batch, or raises a DataError.
+        read: returns the item of a batch member, or raises a DataError.
         batches: the members of each batch.
     """
 

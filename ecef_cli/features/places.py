@@ -1,4 +1,4 @@
-"""The utterances of a prepared dataset by split and row."""
+"""Utterances of a prepared dataset, by split and row."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from ecef_cli.api.dialogue import Utterance
     from ecef_cli.corpus.manifest import Prepared
 
-_SHOWN = 20  # utterances that are named one by one
+_SHOWN = 20  # maximum utterances to name in a message
 
 
 class Place(NamedTuple):
-    """Where an utterance stands: its split, and its position in the split's manifest, from 0."""
+    """Location of an utterance: its split, and its position in the split's manifest, from 0."""
 
     split: str
     row: int
@@ -49,7 +49,7 @@ class Utterances:
         return tuple(place for place in self.places if self.at(place).audio is not None)
 
     def repeats(self) -> dict[Place, Place]:
-        """Return each place whose segment of a recording is that of an earlier place, with the first such place."""
+        """Return the places that repeat the recording segment of an earlier place, each with the first such place."""
         first: dict[tuple[Path | None, float | None, float | None], Place] = {}
         found: dict[Place, Place] = {}
         for place in self.heard():
@@ -60,16 +60,16 @@ class Utterances:
         return found
 
     def at(self, place: Place) -> Utterance:
-        """Return the utterance that stands at a place."""
+        """Return the utterance at a place."""
         return self._splits[place.split][place.row]
 
     def name(self, place: Place) -> str:
-        """Return what an utterance is called in a message."""
+        """Return the name of an utterance in a message."""
         found = self.at(place)
         return f"{place.split} {found.dialogue}/{found.utterance}"
 
     def names(self, places: Iterable[Place]) -> str:
-        """Return what several utterances are called in a message."""
+        """Return the names of several utterances in a message."""
         named = [self.name(place) for place in places]
         rest = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
         return ", ".join(named[:_SHOWN]) + rest

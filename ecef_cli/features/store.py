@@ -1,4 +1,4 @@
-"""Feature stores: what frozen encoders give for a dataset, in memory-mapped safetensors shards."""
+"""Feature stores: output of frozen encoders, in memory-mapped safetensors shards."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ INDEX = "index.json"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An utterance whose recording could not be turned into frames.
+    """An utterance with an unreadable recording.
 
     Attributes:
         split: its split.
         dialogue: its dialogue's id.
         utterance: its id within the dialogue.
         audio: path of the recording.
-        problem: what is wrong.
+        problem: the reason.
     """
 
     split: str
@@ -45,10 +45,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Store:
-    """Stored rows; a row's number is its utterance's position in the split's manifest, from 0.
+    """Stored rows. The number of a row is its utterance's position in the split's manifest, from 0.
 
     Attributes:
-        folder: where the shards are.
+        folder: the folder of the shards.
         counts: rows by split.
     """
 
@@ -58,10 +58,10 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Return the store in a folder whose extraction has been completed.
+        """Open a completed store.
 
         Raises:
-            DataError: the index is missing or broken.
+            DataError: the index is missing or corrupt.
         """
         path = folder / INDEX
         try:
@@ -79,7 +79,7 @@ class Store:
         return number in self._places[split]
 
     def length(self, split: str, number: int) -> int:
-        """Return how many entries a row has, without reading them.
+        """Return the number of entries of a row, without reading them.
 
         Raises:
             DataError: the store does not hold it.
@@ -88,7 +88,7 @@ class Store:
         return int(shard.offsets[slot + 1] - shard.offsets[slot])
 
     def size(self) -> int:
-        """Return the bytes on disk."""
+        """Return the size on disk, in bytes."""
         return sum(p.stat().st_size for p in self.folder.glob("*.safetensors"))
 
     def _place(self, split: str, number: int) -> tuple[StoredBlock, int]:
@@ -110,14 +110,14 @@ class Store:
         for path in sorted(self.folder.glob(f"{split}-*.safetensors")):
             shard = StoredBlock(path, self.layout)
             lengths = np.diff(shard.offsets)
-            # A row whose recording was mended has no entry in one shard and its frames in another.
+            # A row with a repaired recording has no entry in one shard, and its frames in another.
             places |= {int(row): (shard, n) for n, row in enumerate(shard.rows) if lengths[n] or int(row) not in places}
         return places
 
 
 @dataclass(frozen=True)
 class FeatureStore(Store):
-    """Stored states of windows; a window's number is that of the utterance it ends at."""
+    """Stored states of windows; a window has the number of its last utterance."""
 
     layout = TEXT
 
@@ -137,8 +137,8 @@ class AudioStore(Store):
     """Stored frames of utterances.
 
     Attributes:
-        faults: the utterances whose recordings gave no frames, in the order of the manifests.
-        repeats: rows that have no frames of their own, since those of another row are of the same recording.
+        faults: the utterances with unreadable recordings, in the order of the manifests.
+        repeats: rows without frames of their own, as another row has the same recording.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -152,7 +152,7 @@ class AudioStore(Store):
         return cls(folder, index[cls.layout.unit], faults, repeats)
 
     def length(self, split: str, number: int) -> int:
-        """Return how many frames an utterance has, without reading them.
+        """Return the number of frames of an utterance, without reading them.
 
         Raises:
             DataError: the store does not hold it.
@@ -160,7 +160,7 @@ class AudioStore(Store):
         return super().length(*self._source(split, number))
 
     def read(self, split: str, number: int) -> AudioFeatures | None:
-        """Return the frames of one utterance, float32 in memory; None where it has no recording that can be read.
+        """Return the frames of one utterance, float32 in memory; None if it has no readable recording.
 
         Raises:
             DataError: the store does not hold it.
@@ -172,12 +172,12 @@ class AudioStore(Store):
 
     @cached_property
     def rate(self) -> float | None:
-        """Frames a second, Hz; None if no utterance has any."""
+        """Frames per second (Hz); None if no utterance has frames."""
         shards = {shard for places in self._places.values() for shard, _ in places.values()}
         return next((shard.rate for shard in shards if shard.rate is not None), None)
 
     def _source(self, split: str, number: int) -> Place:
-        """Return the row that holds the frames of a row; a repeated one may have frames of its own."""
+        """Return the row that holds the frames of a row; a repeated row may still have its own."""
         place = Place(split, number)
         original = self.repeats.get(place)
         return place if original is None or super().length(*place) else original

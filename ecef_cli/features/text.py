@@ -1,4 +1,4 @@
-"""Features of text: the states of the window that ends at each utterance."""
+"""Text features: states of the window that ends at each utterance."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TextExtraction(Extraction):
-    """A text encoder, its windows, and the form in which its states are stored.
+    """A text encoder, with its window length and storage settings.
 
     Attributes:
-        history: utterances in a window.
+        history: utterances per window.
     """
 
     encoder: TextEncoder
@@ -47,18 +47,18 @@ def ensure_features(
     *,
     force: bool = False,
 ) -> FeatureStore:
-    """Return the features of all windows of a dataset, computing those that are not there.
+    """Return the features of all windows of a dataset, computing the missing ones.
 
     Args:
-        workspace: where features are stored.
+        workspace: the workspace to store features in.
         prepared: the dataset.
         windows: by split, the window that ends at each utterance, in the order of the manifest.
         extraction: the encoder.
-        force: compute all of them again.
+        force: recompute all of them.
 
     Raises:
         EcefError: another process is computing them.
-        PluginError: the encoder fails or breaks its contract; the shards before are saved.
+        PluginError: the encoder fails or breaks its contract; earlier shards are kept.
     """
     folder = workspace.dataset(prepared.name) / "features" / extraction.key(prepared)
     ensure(folder, _Windows(prepared, windows, extraction), force=force)

@@ -1,4 +1,4 @@
-"""Modules that components build: each keeps the origin of its component, so its failures are named."""
+"""Build and call the modules of components, and name the component in errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def built(component: Component, method: str, *given: Any) -> nn.Module | None:
-    """Return the module that a method of a component builds, or None where it builds none.
+    """Return the module that a component's method builds, or None if it builds none.
 
     Raises:
         PluginError: the method fails, or returns something else.
@@ -32,10 +32,10 @@ def built(component: Component, method: str, *given: Any) -> nn.Module | None:
 
 
 def forward(module: nn.Module, *given: Any) -> Any:
-    """Return what a module of a component computes.
+    """Return the output of a component's module.
 
     Raises:
-        PluginError: it fails. PyTorch's compiler reports its own errors.
+        PluginError: the module fails. Errors of PyTorch's compiler pass unchanged.
     """
     if torch.compiler.is_compiling():
         return module(*given)

@@ -1,4 +1,4 @@
-"""Turn any exception of a component into one line that names the component."""
+"""Turn any exception of a component into a one-line error that names the component."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import Component
 
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
-"""Errors of the system that no code can help: full, broken or write-protected disks, no memory, no files left."""
+"""System errors that are no fault of the code: disk full, failing or write-protected; out of memory or files."""
 _NO_MEMORY = "OutOfMemoryError"  # PyTorch's, compared by name because PyTorch is not imported here
 
 
 class calling:  # noqa: N801 - reads as a statement: `with calling(tagger, "relate"):`
-    """Surround one call into a component; whatever it raises becomes a `PluginError` that names the component.
+    """Wrap one call into a component and turn its exceptions into a `PluginError` that names the component.
 
-    Errors of `ecef_cli.api.errors`, interruptions, closed pipes and the faults of the machine pass unchanged. A library
-    that cannot be imported is named instead of the component.
+    Errors of `ecef_cli.api.errors`, interruptions, closed pipes and system errors pass unchanged. If a library cannot
+    be imported, the error names the library.
 
     Args:
-        component: the component, a module that it built, or its origin while it is not built yet.
+        component: the component, a module it built, or its origin before it is built.
         call: the method that is called.
-        asked: the input of the call, for the message.
-        hint: a remedy for the user, before the hint to `ecef -v`.
+        asked: description of the input for the message.
+        hint: remedy for the user, before the hint to use `ecef -v`.
 
     Raises:
-        PluginError: the call raised something else.
+        PluginError: the call raised any other exception.
     """
 
     __slots__ = ("_asked", "_call", "_component", "_hint")
@@ -61,7 +61,7 @@ class calling:  # noqa: N801 - reads as a statement: `with calling(tagger, "rela
 
 
 def _innermost(traceback: TracebackType | None) -> str | None:
-    """Return `file:line` of the innermost frame, or None when the call itself failed; `importlib` does not count."""
+    """Return `file:line` of the innermost frame outside `importlib`, or None if the call itself failed."""
     places = [
         f"{Path(frame.f_code.co_filename).name}:{line}"
         for frame, line in walk_tb(traceback)
@@ -71,7 +71,7 @@ def _innermost(traceback: TracebackType | None) -> str | None:
 
 
 def origin(component: object) -> str:
-    """Return the kind, name and distribution of a component; of one that no plugin registered, its class."""
+    """Return the kind, name and distribution of a component, or its class if no plugin registered it."""
     return component if isinstance(component, str) else getattr(component, "origin", "") or type(component).__name__
 
 
@@ -86,7 +86,7 @@ def identity(component: Component) -> str:
 
 
 def of_the_machine(error: BaseException) -> bool:
-    """Tell whether an error says that memory or files ran out, or that a disk is full, broken or write-protected."""
+    """Return whether an error means out of memory or files, or a full, failing or write-protected disk."""
     if isinstance(error, MemoryError) or type(error).__name__ == _NO_MEMORY:
         return True
     return isinstance(error, OSError) and error.errno in _MACHINE

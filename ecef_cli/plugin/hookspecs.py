@@ -1,8 +1,8 @@
-"""The hooks that a plugin may implement: one for each kind of component, and one that hears of trainings.
+"""Hooks that a plugin may implement: one per kind of component, and one for training events.
 
-A hook that registers is called once, when components are first looked up. It calls `register(name, target, summary=…)`
-for each component it brings; `target` is an import string such as `my_package.tagger:MyTagger`, so that
-listing plugins imports none of them.
+A registration hook is called once, at the first look-up of components. It calls `register(name, target, summary=…)`
+for each component; `target` is an import string such as `my_package.tagger:MyTagger`, so listing plugins imports none
+of them.
 """
 
 from __future__ import annotations
@@ -82,10 +82,10 @@ def ecef_register_cues(register: Register) -> None:
 
 @hookspec
 def ecef_training_event(event: TrainingEvent) -> None:
-    """Hear of what happens in a training, in its main process, while it waits.
+    """Receive a training event, in the main process, which waits meanwhile.
 
-    A hook that raises is warned of and not called again.
+    If a hook raises, `ecef` prints a warning and does not call it again in this run.
 
     Args:
-        event: what happened.
+        event: the event.
     """

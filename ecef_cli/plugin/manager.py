@@ -1,4 +1,4 @@
-"""Finds plugins through entry points, their components through hooks; imports a component when it is used."""
+"""Find plugins through entry points and their components through hooks; import a component on first use."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ HOST = "ecef-cli"
 KINDS = ("dataset", "tagger", "text_encoder", "audio_encoder", "prosody_encoder", "fusion", "cue")
 HOOKS = tuple(f"ecef_register_{kind}s" for kind in KINDS)
 EVENTS = "ecef_training_event"
-"""The hook that hears of trainings."""
+"""The hook for training events."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_RESERVED = "none"  # in a recipe it stands for no component at all
+_RESERVED = "none"  # in a recipe it means no component
 _TARGET = re.compile(r"\w+(\.\w+)*:\w+(\.\w+)*")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A component that a plugin registered and that is not imported yet."""
+    """A registered component, not imported yet."""
 
     kind: str
     name: str
@@ -56,7 +56,7 @@ class Entry:
         """Return the component's class.
 
         Raises:
-            PluginError: the import fails, or what it gives is no complete component of this kind.
+            PluginError: the import fails, or the target is not a complete component of this kind.
         """
         module, _, attribute = self.target.partition(":")
         hint = f"reinstall or update {self.distribution}"
@@ -73,7 +73,7 @@ class Entry:
 
 
 def _flaw(found: object, kind: str) -> str | None:
-    """Return what keeps an object from being a component class of a kind, or None."""
+    """Return the reason why an object is not a component class of a kind, or None if it is."""
     from inspect import isabstract
 
     from ecef_cli.api.components import KINDS as CLASSES
@@ -81,11 +81,11 @@ def _flaw(found: object, kind: str) -> str | None:
 
     base = CLASSES[kind]
     if not (isinstance(found, type) and issubclass(found, base)):
-        return f"is no subclass of ecef_cli.api.components.{base.__name__}"
+        return f"is not a subclass of ecef_cli.api.components.{base.__name__}"
     if isabstract(found):
         return "leaves abstract: " + ", ".join(sorted(found.__abstractmethods__))
     if not (isinstance(found.Options, type) and issubclass(found.Options, Options)):
-        return "has Options that are no subclass of ecef_cli.api.components.Options"
+        return "has Options that are not a subclass of ecef_cli.api.components.Options"
     if "name" in found.Options.model_fields:
         return "has an option called 'name', which in a recipe is the component's own name"
     return None
@@ -104,7 +104,7 @@ class Broken:
 
 
 class Registry:
-    """The components of all plugins that loaded.
+    """Components of all plugins that loaded.
 
     Args:
         points: the entry points to load, already filtered.
@@ -124,17 +124,17 @@ class Registry:
                 self._add(entry)
 
     def _announced(self, point: EntryPoint) -> tuple[Entry, ...]:
-        """Return what a plugin registers; nothing, and a note in `broken`, where it fails in any way."""
+        """Return the components that a plugin registers; if it fails, none, and add the plugin to `broken`."""
         distribution, version = _origin(point)
         name = f"{distribution}:{point.name}"
         try:
-            # What a plugin prints while it loads would stand in the middle of a command's data.
+            # Output of a loading plugin must not mix with a command's data.
             with redirect_stdout(sys.stderr):
                 plugin = point.load()
                 self._check_hooks(plugin)
                 self._manager.register(plugin, name=name)
                 return tuple(e for kind in KINDS for e in self._ask(plugin, kind, distribution, version))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a third party's code may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - third-party code may raise anything
             if self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
             self.broken.append(Broken(point.name, distribution, described(error)))
@@ -148,7 +148,7 @@ class Registry:
             if not marks and not name.startswith(("ecef_register_", "ecef_training_")):
                 continue
             if hook not in (*HOOKS, EVENTS):
-                raise PluginError(f"there is no hook {hook!r}", hint=did_you_mean(hook, (*HOOKS, EVENTS)))
+                raise PluginError(f"unknown hook {hook!r}", hint=did_you_mean(hook, (*HOOKS, EVENTS)))
             if not marks:
                 raise PluginError(f"{name} is not marked as a hook", hint="decorate it with ecef_cli.hookimpl")
             implemented.add(hook)
@@ -176,7 +176,7 @@ class Registry:
         self._manager.subset_hook_caller(hook, others)(**given)
 
     def tell(self, event: TrainingEvent) -> list[str]:
-        """Tell all plugins that listen of an event; return what is wrong with those that fail, which hear no more."""
+        """Send an event to all plugins with the hook; disable those that fail and return their problems."""
         problems = []
         for name, plugin in self._manager.list_name_plugin():
             if plugin is None or plugin in self._deaf or not hasattr(plugin, EVENTS):
@@ -184,9 +184,9 @@ class Registry:
             try:
                 with redirect_stdout(sys.stderr):
                     self._call(plugin, EVENTS, event=event)
-            except Exception as error:  # noqa: BLE001 - a third party's code may raise anything
+            except Exception as error:  # noqa: BLE001 - third-party code may raise anything
                 self._deaf.add(plugin)
-                problems.append(f"{name} fails in {EVENTS} and is told no more: {described(error)}")
+                problems.append(f"{name} raised in {EVENTS}; disabled for this run: {described(error)}")
         return problems
 
     def _add(self, entry: Entry) -> None:
@@ -199,7 +199,7 @@ class Registry:
             )
 
     def entries(self, kind: str | None = None) -> tuple[Entry, ...]:
-        """Return the components, of one kind or of all, by kind and name."""
+        """Return the components of one kind, or of all, sorted by kind and name."""
         found = [e for e in self._entries.values() if kind in {None, e.kind}]
         return tuple(sorted(found, key=lambda e: (KINDS.index(e.kind), e.name)))
 
@@ -221,7 +221,7 @@ def _origin(point: EntryPoint) -> tuple[str, str]:
 
 
 def _normal(distribution: str) -> str:
-    """Return a distribution's name as package indexes compare them."""
+    """Return the normalised name of a distribution, as package indexes compare it."""
     return re.sub(r"[-_.]+", "-", distribution).casefold()
 
 
@@ -232,8 +232,7 @@ def _names(point: EntryPoint) -> set[str]:
 def discover() -> tuple[EntryPoint, ...]:
     """Return the entry points that `ECEF_PLUGINS` lets through, the built-in ones first.
 
-    `ECEF_PLUGINS` holds names of plugins or of distributions, with commas between; the built-in plugins need
-    not be named.
+    `ECEF_PLUGINS` holds comma-separated names of plugins or distributions. Built-in plugins are always included.
 
     Raises:
         PluginError: `ECEF_PLUGINS` names a plugin that is not installed.
@@ -253,7 +252,7 @@ def discover() -> tuple[EntryPoint, ...]:
 
 @cache
 def get_registry() -> Registry:
-    """Return the registry of this process; loads the plugins at the first call.
+    """Return the registry of this process; the first call loads the plugins.
 
     Raises:
         PluginError: two components share a name, or a plugin failed and `ECEF_STRICT_PLUGINS` is set.
@@ -263,7 +262,7 @@ def get_registry() -> Registry:
     registry = Registry(discover())
     strict = os.environ.get("ECEF_STRICT_PLUGINS", "").casefold() not in {"", "0", "false", "no"}
     if registry.broken and strict:
-        raise PluginError("; ".join(map(str, registry.broken)), hint="unset ECEF_STRICT_PLUGINS to go on without")
+        raise PluginError("; ".join(map(str, registry.broken)), hint="unset ECEF_STRICT_PLUGINS to skip them")
     for broken in registry.broken:
         console.warn(str(broken))
     return registry

@@ -1,4 +1,4 @@
-"""Memory of a long-running command."""
+"""Memory use of long-running commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Pause the garbage collector while libraries and a model are loaded: millions of objects come, and they stay."""
+    """Pause the garbage collector while libraries and a model load: their millions of objects all stay alive."""
     gc.disable()
     try:
         yield
@@ -24,10 +24,9 @@ def loading() -> Iterator[None]:
 
 
 def give_back() -> None:
-    """Have the C library give memory that is free back to the system.
+    """Make the C library return free memory to the system; does nothing without glibc.
 
-    Batches differ in size, and glibc keeps the holes that they leave: a stream would slowly take half as much memory
-    again. Elsewhere than on glibc nothing is done.
+    Batches differ in size, and glibc keeps the gaps between them: a stream would slowly grow by half its memory.
     """
     trim = _trim()
     if trim is not None:

@@ -1,4 +1,4 @@
-"""What becomes of a row of a stream: predicted, or rejected."""
+"""Outcomes of a row in a stream: predicted or rejected."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Predicted:
     """An utterance with a prediction.
 
     Attributes:
-        utterance: as it was predicted; without its recording if that cannot be read.
+        utterance: the utterance; without its recording if that cannot be read.
         row: the row to write.
-        problem: what is wrong with the recording; None if nothing is.
+        problem: the problem with the recording, or None.
     """
 
     utterance: Utterance
@@ -35,7 +35,7 @@ class Rejected:
     """A row without a prediction.
 
     Attributes:
-        problem: what is wrong with it.
+        problem: the problem with the row.
     """
 
     problem: DataError

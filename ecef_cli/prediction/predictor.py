@@ -1,4 +1,4 @@
-"""Predicts from a trained run, window by window."""
+"""Predict with a trained run, window by window."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from ecef_cli.runs.run import Run
 
 KEYS = {"erc": "prediction", "epc": "forecast"}
-"""The key under which a row gets what a task says."""
+"""Key of each task's prediction in an output row."""
 
-_BATCH = 16  # windows that are computed together
-_DIGITS = 6  # of a printed probability
-_REMEMBERED = 4096  # distinct windows whose answers are kept
-_LONGEST = 64  # utterances of a window that is remembered at most: a whole dialogue hardly comes again
+_BATCH = 16  # windows per batch
+_DIGITS = 6  # decimals of a printed probability
+_REMEMBERED = 4096  # distinct windows with a cached answer
+_LONGEST = 64  # maximum utterances of a cached window: a whole dialogue rarely recurs
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says of one window.
+    """Prediction for one window.
 
     Attributes:
         probabilities: by task, the probability of each label, (labels,).
@@ -50,7 +50,7 @@ class Answer:
     labels: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the answer as keys of a row."""
+        """Return the answer as fields of an output row."""
         return {
             KEYS[task]: {
                 "emotion": self.labels[int(values.argmax())],
@@ -70,8 +70,8 @@ class Predictor:
         device: where to compute.
 
     Raises:
-        PluginError: a component of the run is not installed, or its weights cannot be found.
-        DataError: the run's weights are missing or broken.
+        PluginError: a component of the run is not installed, or its weights are missing.
+        DataError: the run's weights are missing or corrupt.
     """
 
     def __init__(self, run: Run, *, device: str) -> None:
@@ -90,10 +90,10 @@ class Predictor:
         self._remembered: OrderedDict[tuple[Hashable, ...], Answer] = OrderedDict()
 
     def told(self, utterance: Utterance) -> str | None:
-        """Return who speaks after an utterance, where its row says so and the model wants to know.
+        """Return the next speaker that the row of an utterance names, if the model reads it.
 
         Raises:
-            DataError: the row says it by something that is no name.
+            DataError: `next_speaker` is not a name.
         """
         if not self.run.recipe.epc.next_speaker:
             return None
@@ -104,31 +104,31 @@ class Predictor:
         return name
 
     def listen(self, utterance: Utterance) -> None:
-        """Read the utterance's recording, where it has one and the model reads audio.
+        """Read the utterance's recording, if it has one and the model reads audio.
 
         Raises:
-            DataError: it cannot be read.
+            DataError: the recording cannot be read.
         """
         for reader in (self._recordings, self._spectra):
             if reader is not None:
                 reader.listen(utterance)
 
     def predict(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
-        """Return the answer for each window; each distinct window of text is encoded once, and each recording.
+        """Return the answer for each window. Encode each distinct text window and each recording once.
 
         Args:
-            windows: each holds at most `history` utterances, oldest first, and ends at the one in question; where
+            windows: each holds at most `history` utterances, oldest first, and ends at the utterance to predict; if
                 `history` is None, all utterances of the dialogue so far.
 
         Raises:
-            DataError: a recording cannot be read, or a row says who speaks next by something that is no name.
+            DataError: a recording cannot be read, or `next_speaker` is not a name.
         """
         keys = [self._key(window) for window in windows]
         new = {key: window for key, window in zip(keys, windows, strict=True) if key not in self._remembered}
         answers = {key: self._remembered[key] for key in keys if key not in new}
         answers |= dict(zip(new, self._compute(list(new.values())), strict=True))
         for key in keys:
-            if key[0] is not None:  # of a window with a recording, or of a very long one
+            if key[0] is not None:  # a window with a recording, or a very long one
                 continue
             self._remembered[key] = answers[key]
             self._remembered.move_to_end(key)
@@ -137,13 +137,13 @@ class Predictor:
         return [answers[key] for key in keys]
 
     def _key(self, window: Sequence[Utterance]) -> tuple[Hashable, ...]:
-        """Return what tells a window from others; None comes first where it may be remembered by it."""
+        """Return the cache key of a window; its first item is None if the window may be cached."""
         if len(window) > _LONGEST or (self._recordings is not None and any(u.audio is not None for u in window)):
             return (id(window),)
         return (None, self.told(window[-1]), *((u.speaker, u.text) for u in window))
 
     def _compute(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
-        """Return the answers, computed in batches of windows of similar length, which are padded little."""
+        """Return the answers, computed in batches of windows of similar length to limit padding."""
         order = sorted(range(len(windows)), key=lambda n: sum(len(u.text) for u in windows[n]))
         answers: dict[int, Answer] = {}
         for start in range(0, len(order), _BATCH):

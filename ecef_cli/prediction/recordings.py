@@ -1,4 +1,4 @@
-"""Recordings of utterances that are predicted on: each is read and encoded once."""
+"""Read and encode each recording once during prediction."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[np.float32]
 
-_REMEMBERED = 2**28  # bytes of frames that are kept for the windows that follow
+_REMEMBERED = 2**28  # bytes of frames to cache for later windows
 
 
 class Recordings:
-    """Reads and encodes the recordings of utterances, and remembers the latest.
+    """Read and encode recordings, and cache the latest.
 
-    An utterance is known by the object it is and not by its file, which a recorder may have written anew for the
-    next one.
+    The cache key is the utterance object, not the file: a recorder may overwrite the file for the next utterance.
 
     Args:
         encoder: the audio encoder.
-        longest: seconds of an utterance that are read at most, its last.
+        longest: maximum seconds per utterance; keeps the last ones.
     """
 
     def __init__(self, encoder: AudioEncoder, longest: float) -> None:
@@ -42,10 +41,10 @@ class Recordings:
         self._size = 0
 
     def listen(self, utterance: Utterance) -> None:
-        """Read the recording of an utterance, if it has one and nobody has read it.
+        """Read the recording of an utterance, if it has one that is not read yet.
 
         Raises:
-            DataError: it cannot be read; the error names the row.
+            DataError: the recording cannot be read; the error names the row.
         """
         if utterance.audio is None or id(utterance) in self._frames or id(utterance) in self._waves:
             return
@@ -63,7 +62,7 @@ class Recordings:
         self._waves[id(utterance)] = (utterance, wave)
 
     def frames(self, utterances: Iterable[Utterance]) -> list[Array | None]:
-        """Return the frames (T, d) of each utterance; None where it has no recording.
+        """Return the frames (T, d) of each utterance; None if it has no recording.
 
         Raises:
             DataError: a recording cannot be read.
@@ -83,7 +82,7 @@ class Recordings:
         return found
 
     def _encode(self) -> None:
-        """Encode what has been read, in batches of similar length."""
+        """Encode the recordings read so far, in batches of similar length."""
         waiting, self._waves = self._waves, {}
         lengths = {key: len(wave) for key, (_, wave) in waiting.items()}
         for batch in batches(lengths, BATCH_SECONDS * self._encoder.sample_rate):

@@ -1,4 +1,4 @@
-"""Predicts over a stream of rows: a line in, a line out, with flat memory where windows have a length."""
+"""Predict over a stream of rows, one output row per input row, in constant memory if windows are bounded."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TIDY = 2  # batches between two times that free memory is given back
+_TIDY = 2  # batches between two releases of free memory
 
 BATCH = 32
-"""Rows that are computed together where they have already arrived."""
+"""Maximum rows per batch, out of those that have arrived."""
 
 OPEN_DIALOGUES = 4096
-"""Dialogues whose last utterances are remembered; in a longer stream, the one longest silent is forgotten."""
+"""Maximum open dialogues; beyond it, the least recently active one is forgotten."""
 
 
 class Windows:
-    """Remembers the last utterances of each dialogue of a stream.
+    """The last utterances of each dialogue in a stream.
 
     Args:
-        history: utterances in a window; None for all of a dialogue, which are remembered then.
+        history: utterances per window; None for the whole dialogue, which is then kept in memory.
     """
 
     def __init__(self, history: int | None) -> None:
@@ -48,7 +48,7 @@ class Windows:
         self._open: OrderedDict[str, deque[Utterance]] = OrderedDict()
 
     def ending_at(self, utterance: Utterance) -> tuple[Utterance, ...]:
-        """Return the window that ends at the utterance that has just been heard."""
+        """Add an utterance and return the window that ends at it."""
         heard = self._open.setdefault(utterance.dialogue, deque(maxlen=self._history))
         heard.append(utterance)
         self._open.move_to_end(utterance.dialogue)
@@ -60,15 +60,15 @@ class Windows:
 def predictions(
     predictor: Predictor, utterances: Iterable[Utterance | DataError], count: RowCount
 ) -> Iterator[Predicted | Rejected]:
-    """Yield what becomes of each row, in order, as soon as the row has arrived.
+    """Yield the outcome of each row, in order, as soon as the row has arrived.
 
     Args:
         predictor: the model.
-        utterances: rows in the order of speech, or the errors that stand in their place.
-        count: judges how many rows are broken.
+        utterances: rows in the order of speech, or errors in their place.
+        count: counts invalid rows and enforces the tolerance.
 
     Raises:
-        DataError: more rows are broken than is tolerated, or there is none; all rows before have been yielded.
+        DataError: there are no rows, or more invalid ones than tolerated; all earlier rows have been yielded.
     """
     windows = Windows(predictor.history)
     for number, arrived in enumerate(as_it_comes(utterances, BATCH), start=1):
@@ -92,7 +92,7 @@ def predictions(
 
 
 def _heard(predictor: Predictor, found: Utterance | DataError) -> tuple[Utterance, DataError | None] | Rejected:
-    """Return an utterance with its recording read; without it, and the problem, if it cannot be read but has text."""
+    """Read the recording of an utterance. If that fails but there is text, return it without recording, and why."""
     if isinstance(found, DataError):
         return Rejected(found)
     try:
@@ -107,9 +107,9 @@ def _heard(predictor: Predictor, found: Utterance | DataError) -> tuple[Utteranc
 
 
 def as_it_comes(items: Iterable[T], limit: int) -> Iterator[list[T]]:
-    """Yield the items that have arrived, in order: at least one, at most `limit`.
+    """Yield lists of the items that have arrived, in order: at least one item, at most `limit`.
 
-    A thread reads ahead by a few batches, so that a slow source is answered at once and a fast one in full batches.
+    A thread reads a few batches ahead, so a slow source is answered at once and a fast one in full batches.
     """
     arrived: queue.Queue[T | _End] = queue.Queue(maxsize=4 * limit)
     stopped = threading.Event()
@@ -129,7 +129,7 @@ def as_it_comes(items: Iterable[T], limit: int) -> Iterator[list[T]]:
             for item in items:
                 if not put(item):
                     return
-        except Exception as error:  # noqa: BLE001 - raised again by the reader's side
+        except Exception as error:  # noqa: BLE001 - raised again by the consumer
             failure = error
         put(_End(failure))
 
@@ -141,7 +141,7 @@ def as_it_comes(items: Iterable[T], limit: int) -> Iterator[list[T]]:
 
 
 class _End:
-    """Stands behind the last item, with the error that ended the source."""
+    """End marker of the queue, with the error that ended the source."""
 
     def __init__(self, failure: Exception | None) -> None:
         self.failure = failure
@@ -168,17 +168,17 @@ def _drain(arrived: queue.Queue[T | _End], limit: int) -> Iterator[list[T]]:
 
 
 def window_probabilities(run: Run, said: Sequence[Utterance], *, device: str, together: bool) -> list[Array]:
-    """Return the probabilities of the window that ends at each utterance, the tasks of the run one after another.
+    """Return the probabilities of the window that ends at each utterance, concatenated over the run's tasks.
 
     Args:
         run: the run.
         said: a dialogue.
         device: where to compute.
-        together: whether the windows share batches, or are computed one by one.
+        together: whether to compute the windows in batches or one by one.
     """
     import numpy as np
 
-    from ecef_cli.prediction.predictor import Predictor  # the command imports this module before PyTorch
+    from ecef_cli.prediction.predictor import Predictor  # commands import this module before PyTorch
 
     predictor, windows = Predictor(run, device=device), Windows(run.recipe.history)
     every = [windows.ending_at(utterance) for utterance in said]

@@ -1,4 +1,4 @@
-"""Options of a component: written as KEY=VALUE, and checked by the component's own model."""
+"""Parse component options from KEY=VALUE and validate them with the component's own model."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 def check_options(
     entry: Entry, values: Mapping[str, Any], prefix: tuple[str, ...] = ()
 ) -> tuple[Options | None, list[tuple[str, str]]]:
-    """Return the checked options of a component, or None and every problem with its path.
+    """Return the validated options of a component, or None and all problems with their paths.
 
     Args:
         entry: the component.
         values: the options as written.
-        prefix: the path of the block that holds them.
+        prefix: the path of their block.
 
     Raises:
-        PluginError: the component cannot be loaded, or its options fail.
+        PluginError: the component cannot be loaded, or its option model raises.
     """
     model = entry.load().Options
     with calling(str(entry), "Options"):
@@ -40,10 +40,10 @@ def check_options(
 
 
 def create(entry: Entry, options: Options, *, weights: bool = True) -> Component:
-    """Return a component built from checked options; without `weights`, what its `without_weights` returns.
+    """Build a component from validated options; without `weights`, call its `without_weights`.
 
     Raises:
-        PluginError: it cannot be loaded or built.
+        PluginError: the component cannot be loaded or built.
     """
     found = entry.load()
     with calling(str(entry), "__init__"):
@@ -53,14 +53,14 @@ def create(entry: Entry, options: Options, *, weights: bool = True) -> Component
 
 
 def parse_options(options: Iterable[str], model: type[Options]) -> dict[str, Any]:
-    """Return options spelled `key=value` as values; each is read as YAML, unless the option takes text.
+    """Parse options of the form `key=value`; a value is YAML, unless the option takes text.
 
     Args:
         options: the options.
-        model: which options there are, and of which types.
+        model: the option model, with names and types.
 
     Raises:
-        RecipeError: an option has no `=`, no key or no value, or stands twice.
+        RecipeError: an option has no `=`, no key or no value, or is a duplicate.
     """
     values: dict[str, Any] = {}
     for option in options:
@@ -69,7 +69,7 @@ def parse_options(options: Iterable[str], model: type[Options]) -> dict[str, Any
         if not equals or not key:
             raise RecipeError(f"--option {option!r}: write it as key=value")
         if key in values:
-            raise RecipeError(f"--option {option!r}: {key} stands twice")
+            raise RecipeError(f"--option {option!r}: duplicate key {key!r}")
         if not text.strip(" "):
             raise RecipeError(f"--option {option!r}: {key} has no value", hint="leave it out, or write null for none")
         known = model.model_fields.get(key)

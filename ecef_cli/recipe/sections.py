@@ -1,4 +1,4 @@
-"""Sections of a recipe that name no component: EPC protocol, network, features, audio, training."""
+"""Recipe sections without a component: EPC protocol, network, features, audio, decision, training."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ History = Annotated[
     PlainSerializer(lambda value: value or "all"),
     WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "all"}]}),
 ]
-"""Utterances in a window; None, written `all`, for the whole dialogue so far."""
+"""Utterances per window; None, written `all`, for the whole dialogue so far."""
 
 
 class Epc(Section):
-    """Protocol of prediction (EPC): the target utterance, and the input for it."""
+    """EPC protocol: the target utterance and its input."""
 
     target: Literal["next", "other", "own"] = Field(
         "next",
@@ -68,7 +68,7 @@ class Epc(Section):
 
     @property
     def target_in_words(self) -> str:
-        """The target utterance, in words."""
+        """Description of the target utterance."""
         return {
             "next": "the next utterance, by any speaker",
             "other": "the next utterance of another speaker than the last",
@@ -133,7 +133,7 @@ def distinct(value: list[Any]) -> list[Any]:
     """Return the list if it has no duplicate entries.
 
     Raises:
-        ValueError: it has.
+        ValueError: the list has duplicate entries.
     """
     if len(set(value)) != len(value):
         raise ValueError("duplicate entry")
@@ -151,7 +151,7 @@ class TaskWeights(Section):
 
 
 class ClassBalance(Section):
-    """Degree to which each class's loss is weighted by its inverse frequency: 0 for not at all, 1 for fully."""
+    """Exponent of the inverse frequency that weights each class's loss: 0 for equal weights, 1 for fully inverse."""
 
     erc: float = Field(0.0, ge=0, le=1)
     epc: float = Field(0.0, ge=0, le=1)
@@ -178,21 +178,21 @@ class Masking(Section):
 
 
 class PriorShifts(Section):
-    """Share of the log prior of each label that is taken off its score; `dev` chooses on the dev split."""
+    """Share of each label's log prior to subtract from its score; `dev` chooses on the dev split."""
 
     erc: Annotated[float, Field(ge=0, le=2)] | Literal["dev"] = 0.0
     epc: Annotated[float, Field(ge=0, le=2)] | Literal["dev"] = 0.0
 
 
 class Temperatures(Section):
-    """What scores are divided by before they are probabilities; `dev` chooses on the dev split."""
+    """Divisor of the scores before the softmax; `dev` chooses on the dev split."""
 
     erc: Annotated[float, Field(gt=0)] | Literal["dev"] = 1.0
     epc: Annotated[float, Field(gt=0)] | Literal["dev"] = 1.0
 
 
 class Decision(Section):
-    """How the answer follows from the network's probabilities, settled when the training is over."""
+    """Adjustment of the network's probabilities, chosen after training."""
 
     cues: Annotated[float, Field(ge=0, le=1)] | Literal["dev"] = Field(
         "dev", description="share of the cues in ERC's score, if the recipe has any; `dev` chooses on the dev split"
@@ -257,7 +257,7 @@ class Training(Section):
     modality_dropout: ModalityDropout = ModalityDropout()
     masking: Masking = Masking()
     speeds: Annotated[list[Speed], BeforeValidator(distinct)] = Field(
-        [1.0], min_length=1, description="playback speeds of training windows, sampled anew each time"
+        [1.0], min_length=1, description="playback speeds of training windows; each pass over a window samples one"
     )
     start: str | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""The last step of an answer: cues mixed in, the prior shifted, probabilities tempered."""
+"""Decision step of a prediction: mix in cues, shift the prior, apply a temperature."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 FILE = "decision.json"
 CUES = "cues.safetensors"
-_LEAST = 1e-7  # probability that a logarithm is taken of
+_LEAST = 1e-7  # smallest probability to take the logarithm of
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How the answer of one task follows from the network's probabilities.
+    """Parameters that turn the network's probabilities into those of one task's prediction.
 
     Attributes:
         cues: share of the cues in the score.
-        prior_shift: share of each label's log prior that is taken off its score.
-        temperature: what scores are divided by.
-        prior: (labels,) share of each label among the targets of the train split.
+        prior_shift: share of each label's log prior to subtract from its score.
+        temperature: divisor of the scores.
+        prior: (labels,) share of each label in the train targets.
     """
 
     cues: float
@@ -53,11 +53,11 @@ class Decision:
     ) -> Array:
         """Return (N, labels) probabilities from the network's.
 
-        A row's score is `(1 - c) log p + c log q - s log prior`, divided by the temperature; c is 0 without a word.
+        A row's score is `(1 - c) log p + c log q - s log prior`, divided by the temperature; c is 0 without text.
 
         Args:
             probabilities: (N, labels) of the network, p.
-            cues: (N, labels) of the cue classifier, q; None without one.
+            cues: (N, labels) of the cue classifier, q; None if there is no classifier.
             worded: (N,) whether the row's utterance has text.
         """
         scores = np.log(np.maximum(probabilities, _LEAST))
@@ -76,14 +76,14 @@ class Decisions:
 
     Args:
         by_task: the decision of each task that has one.
-        cues: the classifier, ready to answer, with its name; None without cues.
+        cues: the fitted classifier; None without cues.
     """
 
     def __init__(self, by_task: Mapping[str, Decision], cues: Cues | None = None) -> None:
         self.by_task, self.cues = by_task, cues
 
     def apply(self, task: str, probabilities: Array, windows: Sequence[TextWindow]) -> Array:
-        """Return the probabilities (N, labels) that the run answers with.
+        """Return the run's final probabilities, (N, labels).
 
         Args:
             task: the task.
@@ -101,23 +101,23 @@ class Decisions:
 
 @dataclass(frozen=True, slots=True)
 class Cues:
-    """A cue classifier, called through the boundary."""
+    """A cue classifier, called through the plugin boundary."""
 
     classifier: CueClassifier
 
     @classmethod
     def of(cls, run: Run) -> Cues | None:
-        """Return the run's classifier, which has learned nothing yet; None if its recipe has none."""
+        """Return the run's classifier, not fitted yet; None if the recipe has none."""
         block: Block | None = run.recipe.cues
         return None if block is None else cls(run.recipe.component("cues"))
 
     def fit(self, windows: Sequence[TextWindow], targets: Sequence[int], labels: int) -> CueState:
-        """Return what the classifier learns."""
+        """Fit the classifier and return its state."""
         with calling(self.classifier, "fit", "the train split"):
             return self.classifier.fit(windows, targets, labels)
 
     def restore(self, state: CueState) -> Cues:
-        """Return itself, ready to answer."""
+        """Load a fitted state and return this object."""
         with calling(self.classifier, "restore", "its learned state"):
             self.classifier.restore(state)
         return self
@@ -129,16 +129,16 @@ class Cues:
 
 
 def open_decisions(run: Run) -> Decisions:
-    """Return the decisions of a run; none if its recipe asks for none or its training is not over.
+    """Return the decisions of a run; none if the recipe has none or training has not ended.
 
     Raises:
-        DataError: they are missing or broken.
+        DataError: they are missing or corrupt.
     """
     path = run.folder / FILE
     if not run.recipe.decides or not (path.is_file() or run.finished):
         return Decisions({})
     if not path.is_file():
-        raise DataError("the decision is missing", where=str(path), hint="train the run again: it settles it")
+        raise DataError("the decision is missing", where=str(path), hint="train the run again to create it")
     try:
         by_task = {
             task: Decision(**{**found, "prior": tuple(found["prior"])}) for task, found in read_json(path).items()
@@ -155,7 +155,7 @@ def save_decisions(folder: Path, by_task: Mapping[str, Decision]) -> None:
 
 
 def save_cues(folder: Path, state: CueState) -> None:
-    """Write what a cue classifier has learned."""
+    """Write the fitted state of a cue classifier."""
     arrays = {name: np.ascontiguousarray(values) for name, values in state.arrays.items()}
     with replacing(folder / CUES) as part:
         save_file(arrays, part, metadata={"facts": json.dumps(dict(state.facts))})

@@ -1,4 +1,4 @@
-"""The state of a training between two steps, in one safetensors file that replaces the last one whole."""
+"""Checkpoints: the state of a training run between two steps, in one safetensors file, replaced atomically."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a training has come.
+    """Progress of a training run.
 
     Attributes:
-        epoch: the epoch that is under way, from 0.
-        batch: batches of it that are done.
-        loss: sum of the batches' losses in it.
-        best: the best validation score so far, None before the first.
-        best_epoch: the epoch that had it.
-        log: what was logged of each finished epoch.
-        scaler: what scales the loss of a training in fp16; empty in others.
-        finished: whether the training is over.
+        epoch: the current epoch, from 0.
+        batch: finished batches of the current epoch.
+        loss: sum of the losses of those batches.
+        best: the best validation score so far; None before the first.
+        best_epoch: the epoch with the best score.
+        log: the log entry of each finished epoch.
+        scaler: state of the loss scaler in fp16; empty in other precisions.
+        finished: whether training has ended.
     """
 
     epoch: int = 0
@@ -48,22 +48,22 @@ class Progress:
 def save_checkpoint(
     path: Path, progress: Progress, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write all that the next step depends on: weights, moments and progress."""
+    """Write everything the next step depends on: weights, optimiser moments and progress."""
     state = optimizer.state_dict()
     tensors = {f"{name}.{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
     for number, moments in state["state"].items():
         tensors |= {f"optimizer.{number}.{key}": value for key, value in moments.items()}
-    # A tensor that is a view of another cannot be stored, and `step` is one element that some share.
+    # safetensors cannot store a view of another tensor, and some parameters share the one element of `step`.
     stored = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     with replacing(path) as part:
         save_file(stored, part, metadata={"progress": json.dumps(asdict(progress))})
 
 
 def load_checkpoint(path: Path, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> Progress:
-    """Bring modules and optimiser to where the checkpoint was written, and return its progress.
+    """Restore modules and optimiser from a checkpoint and return its progress.
 
     Raises:
-        DataError: the file is broken or belongs to another network.
+        DataError: the file is corrupt or belongs to another network.
     """
     try:
         with safe_open(path, framework="pt") as stored:

@@ -1,4 +1,4 @@
-"""How a network is computed in training: with its loss, with activations computed again, compiled."""
+"""Computation of a network in training: its loss, recomputed activations, compilation."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class Taught(nn.Module):
-    """A network with its loss: what accelerate prepares, so that the network itself stays as it is.
+    """A network with its loss. accelerate wraps this module, so the network itself stays unwrapped.
 
     Args:
         network: the network.
         loss: its loss.
-        settings: whether activations are computed again, and whether the network is compiled.
-        shared: whether several processes train it. Each then waits for the gradient of every weight, so that
-            weights that a batch did not need, as where a part was left out at random, have a gradient of zero.
+        settings: whether to recompute activations, and whether to compile the network.
+        shared: whether several processes train the network. Each process then waits for the gradient of every
+            weight, so weights that a batch did not use, such as those of a dropped modality, get a zero gradient.
     """
 
     def __init__(self, network: EcefNetwork, loss: JointLoss, settings: Training, *, shared: bool) -> None:
@@ -48,7 +48,7 @@ class Taught(nn.Module):
 
 @contextmanager
 def compiling(settings: Training) -> Iterator[None]:
-    """Compile for any length of window what is computed in the block; does nothing where the recipe does not compile.
+    """Compile the network for windows of any length inside the block, if the recipe asks for it.
 
     Raises:
         EcefError: the compiler is missing or fails.
@@ -60,7 +60,7 @@ def compiling(settings: Training) -> Iterator[None]:
     from torch.fx.experimental import _config
 
     try:
-        # Two lengths that are equal once, such as those of text and audio, need not be so in the next batch.
+        # Two lengths that happen to be equal, such as those of text and audio, may differ in the next batch.
         with _config.patch(use_duck_shape=False):  # type: ignore[attr-defined]
             yield
     except TorchDynamoException as error:
@@ -69,6 +69,6 @@ def compiling(settings: Training) -> Iterator[None]:
 
 
 def seed_part(seed: int, step: int, rank: int, part: int) -> None:
-    """Make what is drawn at random in a part of a step depend on these four numbers and on nothing before it."""
+    """Seed PyTorch so that random draws in a part of a step depend on these four numbers alone."""
     numbers = f"{seed} {step} {rank} {part}".encode()
     torch.manual_seed(int.from_bytes(hashlib.blake2b(numbers, digest_size=8).digest()))

@@ -1,4 +1,4 @@
-"""Settle how a trained run answers: fit its cues on train, choose shares, shifts and temperatures on dev."""
+"""Fit the cues of a trained run on train; choose its shares, shifts and temperatures on dev."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _COLDEST, _HOTTEST = 0.25, 4.0
 
 
 def settle(run: Run, inputs: Inputs, network: EcefNetwork, *, device: str) -> bool:
-    """Write the decisions of a run whose weights are final, and return whether there was need to.
+    """Write the decisions of a run with final weights, and return whether anything was written.
 
     Args:
         run: the run.
         inputs: its inputs, with the train and dev splits.
-        network: its network, which gets the weights that are kept.
+        network: its network; the kept weights are loaded into it.
         device: where to compute.
     """
     if not run.recipe.decides or (run.folder / FILE).is_file():
@@ -61,13 +61,13 @@ def settle(run: Run, inputs: Inputs, network: EcefNetwork, *, device: str) -> bo
 
 
 class _Choice:
-    """The choice of one task's decision.
+    """Choice of the decision for one task.
 
     Args:
         run: the run.
         task: the task.
-        outcome: what the network says of dev.
-        prior: (labels,) share of each label among the targets of train.
+        outcome: the network's predictions on dev.
+        prior: (labels,) share of each label in the train targets.
         heard: the text of each target's window.
         cues: the classifier, or None.
     """
@@ -89,10 +89,10 @@ class _Choice:
         self._worded = np.asarray([bool(window.turns[-1].words) for window in heard])
 
     def made(self) -> Decision:
-        """Return the decision, and tell of it.
+        """Return the decision and report it.
 
-        Of shares and shifts that score the same by the metric that chooses the epoch, the smallest are taken. The
-        temperature is then the one of the least negative log-likelihood.
+        Shares and shifts maximise the metric that also chooses the epoch; ties go to the smallest. The temperature
+        then minimises the negative log-likelihood.
         """
         settings = self._run.recipe.decision
         share = 0.0 if self._cues is None else settings.cues

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps."""
+"""Defer Ctrl-C to the end of a step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[threading.Event]:
-    """Turn Ctrl-C into an event that is looked at between two steps; a second Ctrl-C stops at once."""
+    """Turn Ctrl-C into an event to check between two steps; a second Ctrl-C stops at once."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ecef_cli.workspace import Workspace
 
 CHECKPOINT = "last.safetensors"
-SAVE_EVERY = 300.0  # seconds of training that a killed process loses at most
+SAVE_EVERY = 300.0  # maximum seconds of training that a killed process loses
 
 
 def train(
@@ -55,26 +55,26 @@ def train(
     force: bool = False,
     tensorboard: bool = False,
 ) -> Run:
-    """Train a recipe and return its run; goes on from the last checkpoint where there is one.
+    """Train a recipe and return its run. Resume from the last checkpoint if there is one.
 
-    The epoch is chosen on the dev split alone. The same recipe, data, machine and number of processes give the same
-    weights, whether the training was interrupted or not. What the loss of a step is does not depend on the number of
-    processes and parts, but for what is drawn at random.
+    The dev split alone chooses the epoch. The same recipe, data, machine and number of processes give the same
+    weights, interrupted or not. Apart from random draws, the loss of a step does not depend on the number of
+    processes and parts.
 
     Args:
-        workspace: where the dataset is and the run goes.
+        workspace: the workspace of the dataset and the run.
         recipe: the recipe.
         name: the run's name.
         device: where to compute.
-        tolerance: how many recordings may be broken; none where None.
-        force: throw away a run of this name.
+        tolerance: how many recordings may be unreadable; None for none.
+        force: delete an existing run of this name first.
         tensorboard: write curves for TensorBoard into the run's folder.
 
     Raises:
-        UsageProblem: a run of this name follows another recipe, or TensorBoard is asked for and not installed.
-        DataError: the dataset has no train or dev split, or no target in one of them.
+        UsageProblem: a run of this name follows another recipe, or TensorBoard is requested but not installed.
+        DataError: the train or dev split is missing or has no target.
         KeyboardInterrupt: interrupted, with the state saved.
-        EcefError: another process trains this run, or the network cannot be compiled.
+        EcefError: another process is training this run, or the network cannot be compiled.
     """
     processes = Processes(recipe.training.precision, device)
     with ExitStack() as stack:
@@ -103,11 +103,11 @@ def train(
 
 
 class Trainer:
-    """One training, from wherever its checkpoint is.
+    """One training run, resumed from its checkpoint if there is one.
 
     Args:
-        ready: the run that is trained, and what it needs.
-        processes: those that train it.
+        ready: the run to train, with its inputs and network.
+        processes: the processes that train it.
     """
 
     def __init__(self, ready: Ready, processes: Processes) -> None:
@@ -131,11 +131,11 @@ class Trainer:
         if not self.progress.finished:
             console.note(
                 f"train {self.run.folder.name}: {len(self.chosen):,} windows, {self._epoch_steps:,} steps an epoch, "
-                f"{'going on' if self.checkpoint.is_file() else 'starting'} in epoch {self.progress.epoch + 1}"
+                f"{'resuming' if self.checkpoint.is_file() else 'starting'} in epoch {self.progress.epoch + 1}"
             )
 
     def run_epochs(self, *, tensorboard: bool = False) -> None:
-        """Train until the epochs are used up or the validation score stops rising, and tell whoever listens."""
+        """Train until the last epoch or until the validation score stops rising, and report events."""
         with ExitStack() as stack, deferred_interrupt() as interrupted:
             self.processes.alone(lambda: stack.enter_context(self._told(tensorboard=tensorboard)))
             while not self.progress.finished:
@@ -145,7 +145,7 @@ class Trainer:
 
     @contextmanager
     def _told(self, *, tensorboard: bool) -> Iterator[None]:
-        """Tell of what happens while the block runs."""
+        """Report training events while the block runs."""
         self.tracking = Tracking(self.run, step=self._done, tensorboard=tensorboard)
         self.tracking.tell("started", self._done, self.run.recipe.dumped())
         try:
@@ -156,16 +156,16 @@ class Trainer:
 
     @property
     def _done(self) -> int:
-        """How many times the weights have been changed."""
+        """Number of finished optimiser steps."""
         return sum(self.steps[: self.progress.epoch]) + self.progress.batch
 
     @property
     def _epoch_steps(self) -> int:
-        """How many steps the epoch under way has."""
+        """Number of steps in the current epoch."""
         return self.steps[self.progress.epoch]
 
     def outcome(self) -> str:
-        """Return in one line how the training ended and which epoch is kept."""
+        """Return one line that says how training ended and which epoch is kept."""
         progress = self.progress
         done, kept = len(progress.log), (progress.best_epoch or 0) + 1
         early = (
@@ -198,7 +198,7 @@ class Trainer:
                     watch = console.Stopwatch()
 
     def _step(self, members: Sequence[int], step: int) -> float:
-        """Change the weights once and return the loss of the batch, of which this process computes its share."""
+        """Update the weights once and return the loss of the batch; this process computes its share of it."""
         accelerator, settings = self.processes.accelerator, self.settings
         totals = self.loss.totals(self.chosen[n].targets for n in members)
         losses = torch.zeros((), device=self.processes.device)
@@ -209,7 +209,7 @@ class Trainer:
                 batch = self.inputs.varied(self._windows(own, members)).to(self.processes.device)
             with self.processes.syncing(self.model, last=part == settings.accumulate - 1), compiling(settings):
                 loss = self.model(batch, totals)
-                accelerator.backward(loss * self.processes.count)  # processes take the mean of their gradients
+                accelerator.backward(loss * self.processes.count)  # gradients are averaged over processes
             losses += loss.detach()
         total = self.processes.total(losses)
         if not math.isfinite(total):
@@ -221,14 +221,14 @@ class Trainer:
         return total
 
     def _windows(self, own: Sequence[int], members: Sequence[int]) -> list[Sample]:
-        """Return the windows of a share; where it is empty, one of which nothing is asked, as each share needs one."""
+        """Return the windows of a share. An empty share gets one window without targets, as it must not be empty."""
         if own:
             return [self.chosen[n] for n in own]
         shortest = self.chosen[members[0]]
         return [replace(shortest, targets=dict.fromkeys(shortest.targets, NO_TARGET))]
 
     def _end_epoch(self, watch: console.Stopwatch) -> Progress:
-        """Validate, keep what is best, save, and return the progress."""
+        """Validate, keep the best weights, save, and return the progress."""
         progress, settings = self.progress, self.settings
         entry = self._validate(watch)
         progress.log.append(entry)
@@ -265,17 +265,17 @@ class Trainer:
         return parts if self.average is None else {**parts, "average": self.average}
 
     def _kept(self) -> EcefNetwork:
-        """Return the network that is validated and kept."""
+        """Return the network to validate and keep."""
         return self.network if self.average is None else cast("EcefNetwork", self.average.module)
 
     def _batches(self, epoch: int) -> Iterator[list[int]]:
-        # The order depends on seed and epoch alone, so that an interrupted epoch can be entered anywhere.
+        # The order depends on seed and epoch alone, so an interrupted epoch can resume at any batch.
         generator = torch.Generator().manual_seed(self.settings.seed * 1_000_003 + epoch)
         limit = self.settings.batch_positions
         return bucketed(self.lengths, self.settings.batch_size, generator, positions=limit)
 
     def _count_steps(self) -> list[int]:
-        """Return the steps of each epoch; they differ only if positions bound a batch."""
+        """Return the number of steps per epoch; epochs differ only if a batch is limited by positions."""
         epochs = self.settings.epochs
         if self.settings.batch_positions is None:
             return [sum(1 for _ in self._batches(0))] * epochs

@@ -1,4 +1,4 @@
-"""Optimiser, learning rate and loss, as a recipe sets them."""
+"""Optimiser, learning rate schedule and loss of a recipe."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def build_optimizer(network: EcefNetwork, settings: Training) -> torch.optim.Optimizer:
-    """Return the optimiser; the encoder's layers have rates of their own, biases and norms do not decay."""
+    """Return the optimiser. Encoder layers have their own learning rates; biases and norms have no weight decay."""
     encoder = _encoder_rates(network, settings)
     groups: dict[tuple[float | None, bool], list[nn.Parameter]] = {}
     for parameter in network.parameters():
@@ -40,7 +40,7 @@ def build_optimizer(network: EcefNetwork, settings: Training) -> torch.optim.Opt
 
 
 def _encoder_rates(network: EcefNetwork, settings: Training) -> dict[nn.Parameter, float]:
-    """Return the full rate of each parameter of the encoder's trainable layers."""
+    """Return the full learning rate of each parameter of the encoder's trainable layers."""
     top = None if network.text is None else network.text.top
     if top is None:
         return {}
@@ -53,10 +53,9 @@ def _encoder_rates(network: EcefNetwork, settings: Training) -> dict[nn.Paramete
 
 
 def running_average(network: EcefNetwork, settings: Training) -> AveragedModel | None:
-    """Return the exponential running average of the network's weights, or None where the recipe wants none.
+    """Return the exponential running average of the network's weights, or None if the recipe has none.
 
-    The decay rises to its value from (1 + n) / (10 + n) after n steps, so that the weights of the start are
-    forgotten early.
+    After n steps the decay is (1 + n) / (10 + n), up to its full value, so early weights are forgotten soon.
     """
 
     def averaged(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
@@ -70,10 +69,10 @@ def build_schedule(optimizer: torch.optim.Optimizer, settings: Training, *, tota
     """Return the schedule of the learning rates.
 
     Args:
-        optimizer: the optimiser as it was built, at its full rates.
+        optimizer: the optimiser as built, at its full learning rates.
         settings: the recipe's training block.
-        total: steps of the whole training.
-        done: steps that are behind it.
+        total: steps of the whole training run.
+        done: finished steps.
     """
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
@@ -81,7 +80,7 @@ def build_schedule(optimizer: torch.optim.Optimizer, settings: Training, *, tota
 
 
 def rate_factor(step: int, total: int, settings: Training) -> float:
-    """Return the share of the full learning rate at a step, counted from 0, of `total` steps."""
+    """Return the factor on the full learning rate at a step, from 0, of `total` steps."""
     rising = int(settings.warmup * total)
     if step < rising:
         return (step + 1) / (rising + 1)
@@ -94,9 +93,9 @@ def rate_factor(step: int, total: int, settings: Training) -> float:
 
 
 def class_weights(numbers: Sequence[int], labels: int, balance: float) -> Tensor:
-    """Return (labels,) weights of the classes: inverse frequency to the power `balance`, one on average over targets.
+    """Return (labels,) class weights: inverse frequency to the power `balance`, with mean 1 over the targets.
 
-    A class that never occurs weighs as one that occurs once.
+    A class that never occurs gets the weight of a class that occurs once.
     """
     counts = torch.bincount(torch.tensor(numbers, dtype=torch.long), minlength=labels).clamp(min=1).float()
     weights = (counts.sum() / counts) ** balance
@@ -106,15 +105,15 @@ def class_weights(numbers: Sequence[int], labels: int, balance: float) -> Tensor
 class JointLoss(nn.Module):
     """The sum of the tasks' cross entropies, each weighted by task and by class, over a batch that may be shared.
 
-    The sentiment counts as a task whose classes weigh the same.
+    Sentiment counts as a task with equal class weights.
 
-    Of each task it is PyTorch's `cross_entropy` with `reduction="mean"` over the whole batch: the sum over windows
-    divided by the sum of their classes' weights. As that is known beforehand, the shares of a batch add up to it.
+    The loss of a task is PyTorch's `cross_entropy` with `reduction="mean"` over the whole batch: the sum over windows,
+    divided by the sum of their class weights. That divisor is known beforehand, so the shares of a batch add up.
 
     Args:
         settings: the recipe's training block.
-        samples: the training samples, which class frequencies are counted over.
-        classes: number of classes by task, and of the sentiment if it is learned.
+        samples: the training samples; class frequencies are counted over them.
+        classes: number of classes by task, including sentiment if it is trained.
     """
 
     def __init__(self, settings: Training, samples: Sequence[Sample], classes: Mapping[str, int]) -> None:
@@ -129,10 +128,10 @@ class JointLoss(nn.Module):
             self.register_buffer(task, weights, persistent=False)
 
     def totals(self, targets: Iterable[Mapping[str, int]]) -> dict[str, float]:
-        """Return by task the sum of the weights of a whole batch's targets.
+        """Return, by task, the sum of the class weights of a whole batch's targets.
 
         Args:
-            targets: of each window, the number of the label asked for, by task.
+            targets: the target label's number by task, for each window.
         """
         found = dict.fromkeys(self._task_weights, 0.0)
         for asked in targets:
@@ -143,12 +142,12 @@ class JointLoss(nn.Module):
     def forward(
         self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], totals: Mapping[str, float]
     ) -> Tensor:
-        """Return a share of a batch's loss; a task without a target in it adds zero.
+        """Return a share of a batch's loss; a task without a target in the share adds zero.
 
         Args:
             logits: by task, (B, labels) of the share.
             targets: by task, (B,) of the share.
-            totals: of the whole batch, see `totals`.
+            totals: divisors of the whole batch, from `totals`.
         """
         total = torch.zeros((), device=next(iter(logits.values())).device)
         for task, weight in self._task_weights.items():

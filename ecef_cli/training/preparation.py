@@ -1,4 +1,4 @@
-"""What a training needs before its first step."""
+"""Preparation of a training run: inputs, network and run folder."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ready:
-    """A training that can begin, or go on.
+    """A training run that is ready to start or resume.
 
     Attributes:
         run: the run.
         inputs: tags and features.
         chosen: the training samples.
-        network: the network, with the weights that it starts from.
+        network: the network, with its initial weights.
     """
 
     run: Run
@@ -51,22 +51,22 @@ class Ready:
 def prepare_training(
     workspace: Workspace, recipe: Recipe, *, name: str, device: str, tolerance: Tolerance | None, force: bool
 ) -> Ready:
-    """Return all that a training needs; tags, features and the run's folder are made where they are not there.
+    """Return everything that training needs; create missing tags, features and run folder.
 
-    Nothing is thrown away or written of the run before all else has turned out well.
+    The run folder is neither deleted nor written before everything else has succeeded.
 
     Args:
-        workspace: where the dataset is and the run goes.
+        workspace: the workspace of the dataset and the run.
         recipe: the recipe.
         name: the run's name.
         device: where to compute.
-        tolerance: how many recordings may be broken; none where None.
-        force: throw away a run of this name.
+        tolerance: how many recordings may be unreadable; None for none.
+        force: delete an existing run of this name first.
 
     Raises:
-        UsageProblem: a run of this name follows another recipe, or was begun with other data.
-        DataError: the dataset has no train or dev split, or no target in one of them.
-        RecipeError: the run that the training starts from does not fit.
+        UsageProblem: a run of this name follows another recipe or was started with other data.
+        DataError: the train or dev split is missing or has no target.
+        RecipeError: the run named by `training.start` does not fit.
     """
     folder = workspace.run(name)
     start = find_start(workspace, recipe, folder)
@@ -113,14 +113,14 @@ def _with_targets(inputs: Inputs, recipe: Recipe) -> list[Sample]:
 
 
 def warn_of_silence(inputs: Inputs, recipe: Recipe, chosen: list[Sample]) -> None:
-    """Warn where nothing teaches a network of text and audio what to say without a recording."""
+    """Warn if a network of text and audio never trains on a window without recordings."""
     training, audio = recipe.training, inputs.audio
     if inputs.features is None or audio is None or training.modality_dropout.audio or "text" in training.freeze:
         return
     if all(any(audio.length(sample.split, number) for number in sample.numbers) for sample in chosen):
         console.warn(
-            "every training window has a recording, so that the model does not learn to answer without one "
-            "(training.modality_dropout.audio=0.2 teaches it)"
+            "every training window has a recording, so the model cannot learn to predict from text alone "
+            "(set training.modality_dropout.audio=0.2)"
         )
 
 
@@ -138,6 +138,6 @@ def _check_origin(planned: Run) -> None:
     run = open_run(planned.folder)
     if (dict(run.identities), dict(run.dataset)) != (dict(planned.identities), dict(planned.dataset)):
         raise UsageProblem(
-            f"the run {run.folder.name!r} was begun with other data or other frozen weights",
+            f"the run {run.folder.name!r} was started with other data or other frozen weights",
             hint="give this one a --name, or throw that one away with --force",
         )

@@ -1,4 +1,4 @@
-"""The processes that train one network together, the device of each and the precision they compute in."""
+"""Training processes, their devices and their precision."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _PRECISIONS = {"float32": "no", "bf16": "bf16", "fp16": "fp16"}
-_PATIENCE = timedelta(days=7)  # others wait while the main process extracts features, however long that takes
+_PATIENCE = timedelta(days=7)  # the others wait for as long as the main process extracts features
 _KNOWN = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
-_OTHER_WAYS = ("DEEPSPEED", "FSDP", "MEGATRON_LM", "PARALLELISM_CONFIG")  # of `accelerate launch`, as it names them
+_OTHER_WAYS = ("DEEPSPEED", "FSDP", "MEGATRON_LM", "PARALLELISM_CONFIG")  # modes of `accelerate launch`, by its names
 _USE_CPU, _DEVICE = "ACCELERATE_USE_CPU", "ACCELERATE_TORCH_DEVICE"
 _AUTO, _CPU = "auto", "cpu"
 
@@ -32,29 +32,29 @@ _Found = TypeVar("_Found")
 class Processes:
     """The processes that a launcher such as `accelerate launch` started together, or this one alone.
 
-    All of them hold the whole network and share the windows of every batch. What is not shared is done by the main
-    process, while the others wait.
+    Every process holds the whole network and computes its share of every batch. The main process does all other
+    work, while the others wait.
 
     Args:
         precision: `float32`, `bf16` or `fp16`, as a recipe says.
-        device: where to compute, as `--device` says. Of processes that were started together each has a GPU of its own,
-            or all compute on the CPU, where that is asked for or there is no GPU.
+        device: the value of `--device`. Processes that were started together use one GPU each, or all use the CPU if
+            that is requested or there is no GPU.
 
     Attributes:
-        accelerator: of accelerate.
-        device: where this process computes.
-        count: how many processes there are.
+        accelerator: accelerate's `Accelerator`.
+        device: the device of this process.
+        count: number of processes.
         rank: the number of this one.
 
     Raises:
-        UsageProblem: the device is not there, is not the one that a launcher chose, or does not know the precision;
-            or a launcher asks for something else than equal processes.
+        UsageProblem: the device is missing, is not the one the launcher chose, or does not support the precision;
+            or the launcher asks for anything but equal processes.
     """
 
     def __init__(self, precision: str, device: str) -> None:
         for way in _OTHER_WAYS:
             if _is_set(f"ACCELERATE_USE_{way}"):
-                raise UsageProblem(f"training does not know {way}", hint="launch it without")
+                raise UsageProblem(f"{way} is unsupported in training", hint="launch without it")
         launched = "LOCAL_RANK" in os.environ
         # accelerate keeps the first device and precision for the whole Python process; this training has its own.
         AcceleratorState._reset_state(reset_partial_state=not launched)  # noqa: SLF001 - the only way
@@ -68,7 +68,7 @@ class Processes:
         self.count: int = self.accelerator.num_processes
         self.rank: int = self.accelerator.process_index
         if self.accelerator.distributed_type not in _KNOWN:
-            raise UsageProblem(f"training does not know {self.accelerator.distributed_type.value}")
+            raise UsageProblem(f"{self.accelerator.distributed_type.value} is unsupported in training")
         if launched and device not in (_AUTO, kind):
             raise UsageProblem(f"--device {device}: the launcher gave {self.device}", hint="leave --device out")
         if precision == "fp16" and kind == _CPU:
@@ -78,16 +78,16 @@ class Processes:
 
     @property
     def main(self) -> bool:
-        """Whether this process is the one that speaks and writes."""
+        """Whether this is the main process, which prints and writes."""
         return self.rank == 0
 
     def shares(self, members: Sequence[int], parts: int) -> list[Sequence[int]]:
-        """Return what this process has of a batch, part by part; a share may be empty.
+        """Return this process's share of a batch, part by part; a share may be empty.
 
         Args:
-            members: the windows of the batch, the shortest first. They are dealt out in turn, so that every share
-                of a part takes about as long as the others.
-            parts: that the batch is computed in, one after another.
+            members: the windows of the batch, shortest first. They are dealt out in turn, so all shares of a part take
+                about the same time.
+            parts: number of parts, computed one after another.
         """
         return [members[part * self.count + self.rank :: self.count * parts] for part in range(parts)]
 
@@ -96,17 +96,17 @@ class Processes:
         return float(self.accelerator.reduce(share, "sum").item())
 
     def any(self, here: bool) -> bool:
-        """Return whether something holds in any process."""
+        """Return whether the value is true in any process."""
         return here if self.count == 1 else self.total(torch.tensor(float(here), device=self.device)) > 0
 
     @contextmanager
     def syncing(self, model: torch.nn.Module, *, last: bool) -> Iterator[None]:
-        """Exchange the gradients of a part where it is the last of its step; they add up here until then."""
+        """Exchange gradients in the last part of a step; until then, accumulate them locally."""
         with nullcontext() if last else self.accelerator.no_sync(model):
             yield
 
     def alone(self, work: Callable[[], _Found]) -> _Found:
-        """Return on every process what `work` returns on the main one, which does it alone; its error is everyone's."""
+        """Run `work` in the main process alone; every process returns its result or raises its error."""
         if self.count == 1:
             return work()
         told: list[Any] = [None, None]
@@ -123,7 +123,7 @@ class Processes:
         return found
 
     def together(self, work: Callable[[], _Found]) -> _Found:
-        """Return what `work` returns here; the main process does it first, and an error of one is everyone's."""
+        """Run `work` in every process, the main one first; if one fails, all of them raise."""
         if self.count == 1:
             return work()
         found: list[_Found] = []
@@ -141,7 +141,7 @@ class Processes:
 
     @contextmanager
     def apart(self) -> Iterator[None]:
-        """Where only this process can fail, have its error shown: the main one does not know of it."""
+        """Report errors inside the block that only this process sees; the main process does not learn of them."""
         try:
             yield
         except EcefError as error:
@@ -150,21 +150,21 @@ class Processes:
             raise RuntimeError(str(error)) from error
 
     def _told(self, error: BaseException) -> BaseException:
-        """Return an error as the others are told of it."""
+        """Return an error in the form that the other processes raise."""
         if isinstance(error, EcefError | KeyboardInterrupt):
             return error
         return EcefError(f"process {self.rank} failed: {type(error).__name__}: {error}")
 
 
 def leave() -> None:
-    """End what binds processes that were started together, once all of them are done."""
+    """Close the process group after all processes have finished."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
         AcceleratorState._reset_state(reset_partial_state=True)  # noqa: SLF001 - see above
 
 
 def _accelerator(precision: str, *, cpu: bool = False) -> Accelerator:
-    """Return accelerate's own object, in which nothing is left to what a launcher sets beside the recipe."""
+    """Return an `Accelerator` that ignores settings a launcher makes outside the recipe."""
     try:
         return Accelerator(
             cpu=cpu,
@@ -172,7 +172,7 @@ def _accelerator(precision: str, *, cpu: bool = False) -> Accelerator:
             dynamo_backend="no",
             gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
             kwargs_handlers=[
-                # Buffers are frozen layers: they are the same everywhere and never change.
+                # Buffers are frozen layers: they are the same in every process and never change.
                 DistributedDataParallelKwargs(broadcast_buffers=False),
                 InitProcessGroupKwargs(timeout=_PATIENCE),
             ],
@@ -187,7 +187,7 @@ def _is_set(name: str) -> bool:
 
 @contextmanager
 def _taking(device: str) -> Iterator[None]:
-    """Have accelerate take a device instead of choosing one."""
+    """Make accelerate use the given device instead of choosing one."""
     before = os.environ.get(_DEVICE)
     os.environ[_DEVICE] = device
     try:

@@ -1,4 +1,4 @@
-"""One recipe trained with several seeds, and how far the runs differ."""
+"""Train one recipe with several seeds and compare the runs."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from ecef_cli.recipe.model import Recipe
     from ecef_cli.runs.run import Run
 
-_FEWEST = 3  # seeds; of two, Student's interval is wider than per cent are
+_FEWEST = 3  # seeds; with two, Student's interval is wider than 0 to 100 %
 _TOO_FEW = "needs three seeds"
-LEVEL = 0.95  # share of such experiments whose interval holds the mean of all seeds
+LEVEL = 0.95  # confidence level of the interval
 
 
 def seeded(stem: str, first: int, count: int, recipe: Callable[[str], Recipe]) -> dict[str, Recipe]:
     """Return the recipe of each run, by the run's name.
 
     Args:
-        stem: what the names begin with.
+        stem: prefix of the names.
         first: the first seed.
-        count: how many seeds, one after another.
+        count: number of consecutive seeds.
         recipe: returns the recipe with a setting, such as `training.seed=2`.
     """
     return {f"{stem}-seed{seed}": recipe(f"training.seed={seed}") for seed in range(first, first + count)}
 
 
 def spread(runs: Sequence[Run]) -> str:
-    """Return a table of the dev scores of runs, at each one's chosen epoch: mean, standard deviation, interval.
+    """Return a table of the runs' dev scores at their chosen epochs: mean, standard deviation, interval.
 
-    The interval is Student's, for the mean of all seeds; of the standard deviation, the sample's.
+    The interval is Student's, for the mean over seeds; the standard deviation is the sample's.
     """
     best = [read_json(run.folder / "metrics.json")["best"] for run in runs]
     rows = []

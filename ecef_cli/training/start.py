@@ -1,4 +1,4 @@
-"""Starting a training from the weights of another run."""
+"""Initial weights from another run."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def find_start(workspace: Workspace, recipe: Recipe, folder: Path) -> Run | None:
-    """Return the run that a training starts from, or None where it starts afresh.
+    """Return the run to take initial weights from, or None to start from random weights.
 
     Args:
-        workspace: where runs are looked for by name.
+        workspace: the workspace to find runs by name.
         recipe: the recipe.
-        folder: of the run that is to be trained.
+        folder: the folder of the run to train.
 
     Raises:
-        RecipeError: layers are to stay as they are that come from no run, that are not read, or that are all there is.
-        UsageProblem: there is no such run, it is not finished, or it is the one that is to be trained.
+        RecipeError: frozen layers come from no run, belong to a modality that is not read, or are the whole network.
+        UsageProblem: the run is missing, is not finished, or is the one to train.
     """
     settings = recipe.training
     if settings.freeze and settings.start is None:
@@ -51,20 +51,20 @@ def find_start(workspace: Workspace, recipe: Recipe, folder: Path) -> Run | None
 
 
 def take_over(network: EcefNetwork, start: Run, run: Run) -> None:
-    """Give a network the weights that a run has under the same names.
+    """Copy the weights of a run into a network, by name.
 
     Args:
         network: the network, untrained.
-        start: the run that it starts from.
-        run: the run that is trained.
+        start: the run to copy from.
+        run: the run to train.
 
     Raises:
-        UsageProblem: the run knows other emotions, or was trained on other frozen encoders.
-        RecipeError: a weight of the two has another shape, or a modality that is to stay frozen is not in the run.
+        UsageProblem: the run has other emotions, or was trained on other frozen encoders.
+        RecipeError: a weight has another shape, or a modality to freeze is not in the run.
     """
     if start.labels != run.labels:
         raise UsageProblem(
-            f"the run {start.folder.name!r} knows the emotions {', '.join(start.labels)}, this dataset "
+            f"the run {start.folder.name!r} has the emotions {', '.join(start.labels)}, this dataset "
             f"{', '.join(run.labels)}",
             hint="start from a run of the same emotions",
         )
@@ -87,7 +87,7 @@ def take_over(network: EcefNetwork, start: Run, run: Run) -> None:
             has = "has" if apart[0] in stored else "has no"
             raise RecipeError(
                 f"training.freeze: {start.folder.name!r} {has} {apart[0]}, unlike this network, so {modality} cannot "
-                "stay as it is",
+                "be frozen",
                 hint=f"start from a run that reads {modality}, with the same tasks and settings",
             )
     network.load_state_dict(shared, strict=False)

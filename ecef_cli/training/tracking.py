@@ -1,4 +1,4 @@
-"""Tells whoever listens what happens in a training: plugins through a hook, and TensorBoard where it is asked for."""
+"""Report training events to plugins and to TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from ecef_cli.runs.run import Run
 
 FOLDER = "tensorboard"
-"""Where in a run's folder its TensorBoard files lie."""
+"""Folder of the TensorBoard files within a run's folder."""
 
 
 class Tracking:
-    """Tells of one training.
+    """Report the events of one training run.
 
     Args:
-        run: the run that is trained.
-        step: how many steps are done already; what TensorBoard has of later ones is taken back.
-        tensorboard: whether to write for TensorBoard.
+        run: the run in training.
+        step: finished steps; TensorBoard entries of later steps are removed.
+        tensorboard: whether to write TensorBoard files.
 
     Raises:
-        UsageProblem: TensorBoard is asked for and not installed.
+        UsageProblem: TensorBoard is requested but not installed.
     """
 
     def __init__(self, run: Run, *, step: int, tensorboard: bool) -> None:
@@ -36,7 +36,7 @@ class Tracking:
         self._writer = _writer(run, step) if tensorboard else None
 
     def tell(self, kind: Literal["started", "step", "epoch", "finished"], step: int, values: Mapping[str, Any]) -> None:
-        """Tell of an event; a plugin that fails costs a warning."""
+        """Report an event; warn of a plugin that fails."""
         event = TrainingEvent(kind, self._run.folder.name, self._run.folder, step, values)
         for problem in get_registry().tell(event):
             console.warn(problem)
@@ -48,7 +48,7 @@ class Tracking:
             self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Flush and close the TensorBoard files."""
         if self._writer is not None:
             self._writer.close()
 
@@ -63,7 +63,7 @@ def _writer(run: Run, step: int) -> Any:
 
 
 def _scalars(event: TrainingEvent) -> dict[str, float]:
-    """Return the curves that an event is a point of."""
+    """Return the values that an event adds to the curves, by curve."""
     if event.kind == "step":
         return {"train/loss": event.values["loss"], "train/learning rate": event.values["learning_rate"]}
     if event.kind != "epoch":

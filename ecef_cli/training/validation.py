@@ -1,4 +1,4 @@
-"""Scores on the dev split, and what is written and said of them."""
+"""Compute, print and log scores on the dev split."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def dev_scores(network: EcefNetwork, inputs: Inputs, run: Run, *, device: str) -
 
 
 def epoch_line(entry: Mapping[str, Any], run: Run, seconds: float) -> str:
-    """Return an epoch in one line."""
+    """Return the summary line of an epoch."""
     parts = [f"epoch {entry['epoch']}/{run.recipe.training.epochs}: loss {entry['loss']:.4f}"]
     for task, metric in _selected(run).items():
         parts.append(f"dev {task.upper()} {METRICS[metric]} {entry[task][metric]:.2f}")
@@ -37,7 +37,7 @@ def epoch_line(entry: Mapping[str, Any], run: Run, seconds: float) -> str:
 
 
 def write_log(run: Run, progress: Progress) -> None:
-    """Write what was logged of each epoch, and the best of them."""
+    """Write the log of all epochs and the metrics of the best one."""
     lines = [json.dumps(entry) for entry in progress.log]
     write_text(run.folder / "log.jsonl", "\n".join(lines) + "\n")
     best = progress.log[progress.best_epoch or 0]

@@ -1,4 +1,4 @@
-"""The dump as a source of relations: an index in SQLite, built once and shared by processes."""
+"""Relations from a dump, through an SQLite index that is built once and shared by processes."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _BAR_AFTER = 1.0  # seconds
-_LARGE = 20 * 2**20  # bytes of a dump that takes long enough to index for a message
+_LARGE = 20 * 2**20  # bytes of a dump from which indexing prints a message
 
 _KNOWN = "SELECT key FROM json_each(?) JOIN term ON text = value"
-# One look-up per two terms. To read all edges of each term is slower, as nearly all of them lead to terms outside
-# the dialogue. The `+` keeps SQLite from searching `high` by a range that it would derive from the comparison.
+# One look-up per pair of terms. Reading all edges of each term is slower, as nearly all of them lead to terms outside
+# the dialogue. The `+` keeps SQLite from deriving a range search on `high` from the comparison.
 _EDGES = """
 WITH asked AS (SELECT key AS place, number FROM json_each(?) JOIN term ON text = value)
 SELECT one.place, two.place, relation, forward, weight, (SELECT name FROM source WHERE source.number = edge.source)
@@ -41,7 +41,7 @@ WHERE +one.number < +two.number AND low = one.number AND high = two.number AND w
 
 
 class Index(Source):
-    """An opened index.
+    """An open index.
 
     Args:
         path: the file.
@@ -53,11 +53,11 @@ class Index(Source):
 
     def __init__(self, path: Path, language: str) -> None:
         self._path = path
-        # `immutable`: no locks, and none of the files that SQLite puts beside one that may change.
+        # `immutable`: no locks and no extra files next to the database.
         uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
         self._database = sqlite3.connect(uri, uri=True, check_same_thread=False)
         self.close = weakref.finalize(self, self._database.close)
-        """Closes the file."""
+        """Close the file."""
         (layout,) = self._database.execute("PRAGMA user_version").fetchone()
         if layout != LAYOUT:
             raise ValueError(f"layout {layout}")
@@ -67,23 +67,23 @@ class Index(Source):
 
     @property
     def checksum(self) -> str:
-        """The checksum of the dump, the language and the layout: they decide all that the index says."""
+        """Checksum of the dump, the language and the layout, which decide the contents of the index."""
         return self._checksum
 
     @property
     def relations(self) -> Mapping[str, int]:
-        """Every relation with the number of its pairs of terms."""
+        """Number of pairs of terms of each relation."""
         return dict(self._ask("SELECT name, pairs FROM relation ORDER BY name"))
 
     def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Return (W,) which terms have an edge."""
+        """Return whether each term has an edge, (W,)."""
         found = np.zeros(len(terms), dtype=np.bool_)
         for (place,) in self._ask(_KNOWN, json.dumps(terms)):
             found[place] = True
         return found
 
     def masks(self, terms: Sequence[str], relations: Sequence[str], *, min_weight: float) -> npt.NDArray[np.uint64]:
-        """Return which relations hold between each two terms, as masks (W, W)."""
+        """Return the relations between each two terms, as bit masks (W, W)."""
         table = np.zeros((len(terms), len(terms)), dtype=np.uint64)
         bits = {name: np.uint64(1 << bit) for bit, name in enumerate(relations)}
         for low, high, relation, *_ in self._among(terms, min_weight):
@@ -111,7 +111,7 @@ class Index(Source):
             yield low, high, name, *facts
 
     def _ask(self, query: str, *values: object) -> list[Any]:
-        """Return the rows of an answer.
+        """Return the rows of a query.
 
         Raises:
             DataError: the file is damaged.
@@ -125,7 +125,7 @@ class Index(Source):
         return DataError(
             f"the index of the dump cannot be read: {problem}",
             where=str(self._path),
-            hint=f"run `rm '{self._path}'` and then the same command again, which builds the index anew",
+            hint=f"run `rm '{self._path}'` and the same command again to rebuild the index",
         )
 
 
@@ -133,30 +133,30 @@ class Index(Source):
 
 
 def built_relations(dump: Path | None, language: str) -> tuple[str, ...] | None:
-    """Return the relations of a dump that is indexed already, else None; only the index is read."""
+    """Return the relations of a dump from its index, or None if it has no index yet."""
     index = _opened(_remembered(dump or default_dump()), language)
     return None if index is None else tuple(index.relations)
 
 
 def open_index(dump: Path | None, language: str) -> Index:
-    """Return the index of a dump, building it first if necessary, which takes minutes for the official dump.
+    """Return the index of a dump, built first if necessary; the official dump takes minutes.
 
-    If two processes ask at once, one builds and the other waits. A build that is killed leaves nothing that
-    a later one takes for an index.
+    If two processes need the index at once, one builds it and the other waits. A killed build leaves no file that
+    could be mistaken for an index.
 
     Args:
         dump: the gzipped dump; None for the downloaded one.
         language: the language's code.
 
     Raises:
-        DataError: the dump is missing or broken, or the index cannot be written.
+        DataError: the dump is missing or corrupt, or the index cannot be written.
     """
     dump = dump or default_dump()
     if not dump.is_file():
         raise DataError(
-            "there is no such dump of ConceptNet",
+            "no such dump of ConceptNet",
             where=str(dump),
-            hint="fetch the official one with `ecef tag --option source=dump --download`, or name yours as assertions",
+            hint="run `ecef tag --option source=dump --download`, or pass --option assertions=FILE",
         )
     index = _opened(_remembered(dump), language)
     if index is not None:
@@ -168,9 +168,9 @@ def open_index(dump: Path | None, language: str) -> Index:
         raise DataError(
             f"the index of {dump.name} cannot be written: {getattr(error, 'strerror', None) or error}",
             where=str(_folder()),
-            hint="make room, or set ECEF_CACHE to another folder",
+            hint="free disk space, or set ECEF_CACHE to another folder",
         ) from None
-    with suppress(OSError):  # a cache that others filled may be read-only
+    with suppress(OSError):  # a shared cache may be read-only
         _remember(dump, checksum)
     return index
 
@@ -185,11 +185,11 @@ def _built(dump: Path, language: str, checksum: str) -> Index:
         if index is not None:
             return index
         part = target.with_name(f".{target.name}.part")
-        part.unlink(missing_ok=True)  # left by a build that was killed: this process holds the lock
+        part.unlink(missing_ok=True)  # left by a killed build: this process holds the lock
         try:
             with _bar(dump) as advance:
                 if dump.stat().st_size > _LARGE:
-                    print(f"{dump}: building its index, once; this takes a while", file=sys.stderr)  # noqa: T201
+                    print(f"{dump}: building its index once; this takes a while", file=sys.stderr)  # noqa: T201
                 read = build_index(dump, language, part, advance)
             if read != checksum:
                 raise DataError("the dump changed while it was read", where=str(dump), hint="try again")
@@ -234,7 +234,7 @@ def _opened(checksum: str | None, language: str) -> Index | None:
         return None
 
 
-# The checksum of 500 MB takes a second, so it is remembered with the size and time of the dump.
+# The checksum of 500 MB takes a second, so it is cached with the size and time of the dump.
 
 
 def _note_of(dump: Path) -> tuple[Path, dict[str, Any]]:

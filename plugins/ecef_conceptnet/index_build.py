@@ -1,4 +1,4 @@
-"""Build the index of a dump: one SQLite file."""
+"""Build the SQLite index of a dump."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ecef_conceptnet.dump import Stretch
 
 LAYOUT = 2
-"""Raise it when the tables change; an index with another layout is left alone and a new one is built."""
+"""Version of the tables; increase it when they change. An index with another layout is ignored, not deleted."""
 
-_CACHE = 160_000  # KiB of pages that SQLite holds during a build
-_ROWS = 50_000  # edges that are Python objects at once
+_CACHE = 160_000  # KiB of pages in memory during a build
+_ROWS = 50_000  # edges held as Python objects at once
 
 _TABLES = """
 CREATE TABLE facts (checksum TEXT NOT NULL, lines INTEGER NOT NULL);
@@ -42,7 +42,7 @@ CREATE TABLE edge (
 ) WITHOUT ROWID;
 """
 # `low` and `high` are the terms of an edge, the smaller number first; `forward` is 1 if the edge starts at `low`.
-# A pair of terms is then one place in the tree, whatever the direction of its edges.
+# So a pair of terms is one place in the tree, whatever the direction of its edges.
 
 
 def build_index(dump: Path, language: str, path: Path, advance: Callable[[int], object]) -> str:
@@ -50,17 +50,17 @@ def build_index(dump: Path, language: str, path: Path, advance: Callable[[int], 
 
     Args:
         dump: the gzipped dump.
-        language: both ends of an edge must be in it.
+        language: language of both ends of an edge.
         path: the file to write; it must not exist.
         advance: called with the number of compressed bytes read since the last call.
 
     Raises:
-        DataError: the dump is broken, or has no edge of the language.
+        DataError: the dump is corrupt, or has no edge of the language.
         sqlite3.Error: the index cannot be written.
     """
     reader = DumpReader(dump, language)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        # The file gets its name after the build, so a rollback journal would protect nothing.
+        # The file is renamed after the build, so a rollback journal would protect nothing.
         database.executescript(f"PRAGMA journal_mode = OFF; PRAGMA cache_size = -{_CACHE}; {_TABLES} BEGIN;")
         terms = 0
         for stretch in reader.stretches(advance):
@@ -70,7 +70,7 @@ def build_index(dump: Path, language: str, path: Path, advance: Callable[[int], 
             raise DataError(
                 f"no edge of the dump joins two terms of the language {language!r}",
                 where=str(dump),
-                hint=f"its column three and four hold concepts such as /c/{language}/…; another language is an option",
+                hint=f"columns 3 and 4 must hold concepts such as /c/{language}/…; see the option language",
             )
         _add_facts(database, reader)
         database.execute("COMMIT")
@@ -78,10 +78,10 @@ def build_index(dump: Path, language: str, path: Path, advance: Callable[[int], 
 
 
 def _number_terms(database: sqlite3.Connection, terms: list[str], highest: int) -> tuple[npt.NDArray[np.int64], int]:
-    """Return (N,) the numbers of terms, after adding new ones, and the highest number in use."""
+    """Add new terms; return the numbers of all given terms, (N,), and the highest number in use."""
     numbers = np.empty(len(terms), dtype=np.int64)
     execute = database.execute
-    for place in sorted(range(len(terms)), key=terms.__getitem__):  # neighbours in the tree, one after another
+    for place in sorted(range(len(terms)), key=terms.__getitem__):  # in the order of the tree
         text = (terms[place],)
         row = execute("SELECT number FROM term WHERE text = ?", text).fetchone()
         if row is None:

@@ -1,4 +1,4 @@
-"""The tagger `conceptnet`: ConceptNet's relations between two terms."""
+"""Tagger `conceptnet`: ConceptNet relations between two terms."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 class ConceptNetOptions(Options):
     """Options of the tagger `conceptnet`."""
 
-    # What tells which relations there are stands before `relations`, which is checked against it.
+    # The fields that decide which relations exist come before `relations`, which is checked against them.
     source: Literal["lexicon", "dump", "api"] = Field(
         default="lexicon",
-        description="where relations come from: the embedded lexicon of WordNet, a dump of ConceptNet, its web API",
+        description="source of relations: the embedded WordNet lexicon, a dump of ConceptNet, or its web API",
     )
     assertions: Path | None = Field(
-        default=None, description="the gzipped dump (dump); the downloaded one where null", validate_default=True
+        default=None, description="the gzipped dump (dump); null for the downloaded one", validate_default=True
     )
     language: str = Field(
         default="en", pattern=r"^[a-z]{2,3}(_[a-z]+)*$", description="language of the terms (dump, api)"
@@ -42,17 +42,17 @@ class ConceptNetOptions(Options):
         min_length=1,
         max_length=64,
         validate_default=True,
-        description="ConceptNet relations that tie two words; the default is the paper's",
+        description="ConceptNet relations between two words; the paper's by default",
     )
     min_weight: float = Field(default=0.0, ge=0, description="edges below this weight do not count; 1 is ordinary")
     longest_term: int = Field(
-        default=1, ge=1, le=5, description="words in the longest term that is looked up, as 2 for fall_asleep"
+        default=1, ge=1, le=5, description="maximum words per term to look up, such as 2 for fall_asleep"
     )
     address: str = Field(
-        default="https://api.conceptnet.io", pattern=r"^https?://", description="where the web API is (api)"
+        default="https://api.conceptnet.io", pattern=r"^https?://", description="address of the web API (api)"
     )
-    requests_per_second: float = Field(default=1.0, gt=0, description="how fast the web API is asked at most (api)")
-    expire_days: float = Field(default=30.0, ge=0, description="days after which a reply is asked for again (api)")
+    requests_per_second: float = Field(default=1.0, gt=0, description="maximum request rate to the web API (api)")
+    expire_days: float = Field(default=30.0, ge=0, description="days after which to request a cached reply again (api)")
 
     @field_validator("assertions")
     @classmethod
@@ -65,16 +65,16 @@ class ConceptNetOptions(Options):
     @classmethod
     def _known_once(cls, relations: list[str], info: ValidationInfo) -> list[str]:
         if not {"source", "assertions", "language"} <= set(info.data):
-            return relations  # one of them is wrong, and what may be asked for depends on it
+            return relations  # one of them is invalid, and the known relations depend on all three
         known, hint = _askable(info.data)
         wrong = [f"no relation is called {n!r} ({did_you_mean(n, known)})" for n in relations if n not in known]
-        twice = [f"{n!r} stands twice" for n in dict.fromkeys(relations) if relations.count(n) > 1]
+        twice = [f"duplicate relation {n!r}" for n in dict.fromkeys(relations) if relations.count(n) > 1]
         if wrong or twice:
             raise ValueError("; ".join(wrong + twice) + (hint if wrong else ""))
         return relations
 
     def decisive(self) -> dict[str, Any]:
-        """Return the options that decide the output: where a dump lies or how fast an API is asked is none."""
+        """Return the options that decide the output; a dump's path or a request rate is not among them."""
         chosen: dict[str, Any] = {"relations": self.relations, "source": self.source}
         if self.source != "lexicon":
             chosen["language"] = self.language
@@ -88,7 +88,7 @@ class ConceptNetOptions(Options):
 
 
 def _askable(options: Mapping[str, Any]) -> tuple[Sequence[str], str]:
-    """Return the relations that may be asked for, and what to add where another one is."""
+    """Return the valid relations, and text to add to the error for any other."""
     if options["source"] == "lexicon":
         return load_lexicon().relations, "; the sources 'dump' and 'api' have more"
     if options["source"] == "api":
@@ -97,19 +97,19 @@ def _askable(options: Mapping[str, Any]) -> tuple[Sequence[str], str]:
 
     own = built_relations(options["assertions"], options["language"])
     if own is None:
-        return RELATIONS, "; once its index is built, a dump's own relations may be asked for too"
+        return RELATIONS, "; a dump's own relations become available once its index is built"
     return tuple(dict.fromkeys((*own, *RELATIONS))), ""
 
 
 class ConceptNetTagger(Tagger):
-    """Ties two words by the relations that ConceptNet holds between them."""
+    """Tag two words with the relations between them in ConceptNet."""
 
     Options = ConceptNetOptions
     options: ConceptNetOptions
 
     @property
     def relations(self) -> tuple[str, ...]:
-        """The relations that are asked for."""
+        """The relations in use."""
         return tuple(self.options.relations)
 
     @property
@@ -119,12 +119,12 @@ class ConceptNetTagger(Tagger):
 
     @property
     def longest_term(self) -> int:
-        """Words in the longest term that is looked up."""
+        """Maximum words per term to look up."""
         return self.options.longest_term
 
     @cached_property
     def source(self) -> Source:
-        """Where the relations come from; nothing is read or built before something is asked of it."""
+        """Source of the relations; it is opened or built on first use."""
         options = self.options
         if options.source == "lexicon":
             return LexiconSource()
@@ -148,15 +148,15 @@ class ConceptNetTagger(Tagger):
         return self.source.checksum
 
     def available(self) -> Mapping[str, int]:
-        """Return every relation of the source with the number of its pairs; what is asked for stands there too."""
+        """Return the number of pairs of each relation, for those of the source and those in use."""
         return {**dict.fromkeys(self.relations, 0), **self.source.relations}
 
     def relate(self, lemmas: Sequence[str]) -> npt.NDArray[np.uint64]:
-        """Return which relations hold between each two of W distinct terms, as masks (W, W)."""
+        """Return the relations between each two of W distinct terms, as bit masks (W, W)."""
         return self.source.masks(lemmas, self.relations, min_weight=self.options.min_weight)
 
     def known(self, terms: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Return (W,) which terms the source knows."""
+        """Return whether the source knows each term, (W,)."""
         return self.source.known(terms)
 
     def edges(self, first: str, second: str) -> tuple[Edge, ...]:
@@ -164,11 +164,11 @@ class ConceptNetTagger(Tagger):
         return self.source.edges(first, second, self.relations, min_weight=self.options.min_weight)
 
     def download(self, progress: Callable[[int, int | None], None]) -> Path:
-        """Fetch the official dump into the cache, and return where it lies."""
+        """Download the official dump into the cache and return its path."""
         if self.options.source != "dump" or self.options.assertions is not None:
             raise UsageProblem(
                 "only the official dump can be downloaded",
-                hint="add --option source=dump, and no assertions",
+                hint="pass --option source=dump, without assertions",
             )
         from ecef_conceptnet.cache import default_dump
         from ecef_conceptnet.download import fetch_dump

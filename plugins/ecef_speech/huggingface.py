@@ -1,4 +1,4 @@
-"""Any Hugging Face speech encoder, frozen: WavLM, wav2vec 2.0, HuBERT, data2vec-audio, the encoder of Whisper."""
+"""Frozen Hugging Face speech encoders: WavLM, wav2vec 2.0, HuBERT, data2vec-audio, the encoder of Whisper."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 _TOGETHER = 16
-"""Pieces of one length that an accelerator encodes at a time. A CPU encodes them one by one, which is faster there."""
+"""Pieces of one length per batch on an accelerator. On a CPU, one at a time is faster."""
 
 
 class HuggingFaceSpeechOptions(Options):
-    """Which model, and which of its hidden states."""
+    """Options of the encoder: the model and its hidden states."""
 
     model: str = Field("microsoft/wavlm-base", min_length=1, description="a folder, or a name on the Hugging Face hub")
     layer: int | None = Field(
-        None, description="the hidden state: 0 enters the first layer, -1 is the last; the last by default"
+        None, description="hidden state: 0 is the input of the first layer, -1 the last state; the last by default"
     )
     weights: tuple[float, ...] | None = Field(
         None,
-        description="a weight for each hidden state instead, from the first to the last; they are made to sum to 1",
+        description="instead, a weight per hidden state, first to last; weights are scaled to sum to 1",
     )
 
     @model_validator(mode="after")
@@ -49,19 +49,19 @@ class HuggingFaceSpeechOptions(Options):
 
 
 class HuggingFaceSpeechEncoder(AudioEncoder):
-    """Encodes recordings with a pretrained model (paper section 2.3, h_a).
+    """Encode recordings with a pretrained model (paper section 2.3, h_a).
 
-    A model of n layers has hidden states 0 to n. State 0 enters the first layer, state n is what the model gives,
-    with the normalisation that some models have at their end; a sum of several is weighted as the recipe says.
-    Layers above the highest state that is asked for are not run.
+    A model of n layers has hidden states 0 to n. State 0 is the input of the first layer; state n is the output of the
+    model, including the final normalisation of some models. With `weights`, the output is a weighted sum of the states.
+    Layers above the highest state in use are not run.
 
-    A wave's frames do not depend on the waves beside it: only waves of exactly the same length are encoded together, so
-    nothing is padded and no mask is needed. The modules and the feature extractor are transformers' own. If a folder
-    lacks `preprocessor_config.json`, waves are normalised to zero mean and unit variance for models whose convolutions
-    are normalised over channels (`feat_extract_norm: layer`), as those models were trained.
+    The frames of a wave do not depend on the other waves: only waves of exactly the same length are encoded together,
+    without padding or mask. The modules and the feature extractor come from transformers. If a folder lacks
+    `preprocessor_config.json`, waves are normalised to zero mean and unit variance for models with convolutions
+    normalised over channels (`feat_extract_norm: layer`), as in their training.
 
     Raises:
-        PluginError: the model cannot be found or loaded, is not a speech encoder, lacks weights, or has no such layer.
+        PluginError: the model is missing, cannot be loaded, is no speech encoder, lacks weights, or has no such layer.
     """
 
     Options = HuggingFaceSpeechOptions
@@ -77,7 +77,7 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
 
     @classmethod
     def without_weights(cls, options: HuggingFaceSpeechOptions) -> AudioEncoder:
-        """Return an encoder of the same sizes, for `ecef recipes inspect`."""
+        """Return an encoder with the same sizes but no weights, for `ecef recipes inspect`."""
         from ecef_speech.sizes import SpeechSizes
 
         return SpeechSizes(options)
@@ -89,11 +89,11 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
 
     @property
     def sample_rate(self) -> int:
-        """The sampling rate that the model was trained with, Hz."""
+        """Sampling rate of the model's training data, Hz."""
         return self._model.rate
 
     def identity(self) -> str:
-        """Return a checksum of the weights that are used and of how waves are prepared."""
+        """Return a checksum of the weights in use and of the preprocessing."""
         return self._identity
 
     def place(self, device: str) -> None:
@@ -102,10 +102,10 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
         self._model.to(device)
 
     def encode(self, waves: Sequence[npt.NDArray[np.float32]]) -> list[AudioFeatures]:
-        """Return the frames of each mono waveform (S,), one for each hop and at least one, float32.
+        """Return the frames of each mono waveform (S,), one per hop and at least one, float32.
 
-        A wave that is shorter than a frame, 25 ms, is padded with zeros to it. On a CPU, each of PyTorch's threads
-        encodes waves of its own.
+        A wave shorter than a frame, 25 ms, is padded with zeros. On a CPU, PyTorch's threads each encode different
+        waves.
         """
         cut = [self._model.cut(np.asarray(wave, dtype=np.float32)) for wave in waves]
         pieces = [piece for parts in cut for piece in parts]
@@ -125,7 +125,7 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
 
 
 def grouped(lengths: Sequence[int], most: int) -> list[list[int]]:
-    """Return the indices of pieces in groups of one length, at most `most` each, the longest first."""
+    """Return the indices of pieces in groups of one length, at most `most` each, longest first."""
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     groups: list[list[int]] = []
     for index in order:
@@ -137,10 +137,10 @@ def grouped(lengths: Sequence[int], most: int) -> list[list[int]]:
 
 
 def side_by_side(work: Callable[[list[int]], _Result], groups: Sequence[list[int]], threads: int) -> list[_Result]:
-    """Return `work` of each group, on a number of threads that each compute with one of PyTorch's.
+    """Return `work(group)` for each group, on several threads with one PyTorch thread each.
 
-    Threads that share an operation wait for the slowest of them after each of hundreds of operations. Threads that
-    share a batch wait once, at its end, which matters the more the busier the machine is.
+    Threads that share an operation wait for the slowest one after each of hundreds of operations. Threads that share
+    a batch wait once, at its end; the gain grows with the load of the machine.
     """
     if threads == 1 or len(groups) < 2:  # noqa: PLR2004 - nothing to share
         return [work(group) for group in groups]
@@ -149,12 +149,12 @@ def side_by_side(work: Callable[[list[int]], _Result], groups: Sequence[list[int
         try:
             return list(pool.map(work, groups))
         finally:
-            # The number is the thread's own, but also what threads start with from then on.
+            # This sets the thread's own number, and also the initial number of later threads.
             torch.set_num_threads(usual)
 
 
 def mixture_of(options: HuggingFaceSpeechOptions, states: int) -> dict[int, float]:
-    """Return the weight of each hidden state that has one."""
+    """Return the weight of each hidden state in use."""
     name = options.model
     if options.weights is not None:
         if len(options.weights) != states:

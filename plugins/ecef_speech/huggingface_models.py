@@ -1,4 +1,4 @@
-"""Speech encoders of transformers: load one, refuse what is none, and run it on recordings of one length."""
+"""Load a speech encoder of transformers, and run it on recordings of one length."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 SETTING = "audio_encoder.model"
 WHISPER = "whisper"
 KINDS = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm", WHISPER)
-"""What transformers calls the architectures that are supported."""
+"""Supported architectures, by their names in transformers."""
 
 _PARTS = ("feature_extractor.", "feature_projection.", "encoder.")
-# Older releases of transformers and older files write a normalised weight's direction and length so.
+# Names of a normalised weight's direction and length in older releases of transformers and in older files.
 _OLD_NAMES = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 _FACTS = (
     "model_type",
@@ -46,10 +46,10 @@ _FACTS = (
 
 
 def check_kind(name: str, config: Any) -> None:
-    """Check that a configuration is that of a supported speech encoder.
+    """Check that a configuration belongs to a supported speech encoder.
 
     Raises:
-        PluginError: it is not.
+        PluginError: the model is unsupported.
     """
     if config.model_type not in KINDS:
         raise PluginError(
@@ -62,16 +62,16 @@ class SpeechModel(nn.Module):
     """A frozen speech encoder, one of `KINDS`, on the CPU and in float32.
 
     Attributes:
-        states: how many hidden states it has, one more than layers.
+        states: number of hidden states, one more than layers.
         width: the width d of a hidden state.
-        rate: the sampling rate that it reads, Hz.
+        rate: sampling rate of its input, Hz.
         hop: samples from one frame to the next.
 
     Args:
         name: a folder, or a name on the Hugging Face hub.
 
     Raises:
-        PluginError: the model cannot be found or loaded, is not a speech encoder, or lacks weights.
+        PluginError: the model is missing, cannot be loaded, is not a speech encoder, or lacks weights.
     """
 
     def __init__(self, name: str) -> None:
@@ -84,7 +84,7 @@ class SpeechModel(nn.Module):
         self._whisper = config.model_type == WHISPER
         self._model = model.encoder if self._whisper else model
         if getattr(model, "adapter", None) is not None:
-            model.adapter = None  # it lowers the frame rate for a decoder
+            model.adapter = None  # it reduces the frame rate for a decoder
         if self._model.main_input_name not in self._extractor.model_input_names:
             kind = type(self._extractor).__name__
             raise PluginError(f"{SETTING}: {name!r} comes with the feature extractor of another model, {kind}")
@@ -106,7 +106,7 @@ class SpeechModel(nn.Module):
             )
 
     def fingerprint(self, layers: int) -> str:
-        """Return a checksum of what decides the output of the first `layers` layers: weights and settings."""
+        """Return a checksum of the weights and settings that decide the output of the first `layers` layers."""
         config = self._model.config
         facts: dict[str, Any] = {name: getattr(config, name, None) for name in _FACTS}
         facts |= {"rate": self.rate, "normalise": bool(getattr(self._extractor, "do_normalize", True))}
@@ -122,7 +122,7 @@ class SpeechModel(nn.Module):
         return digest.hexdigest()[:32]
 
     def select(self, mixture: Mapping[int, float]) -> None:
-        """Let `forward` return a weighted sum of hidden states, and drop the layers above the highest of them.
+        """Make `forward` return a weighted sum of hidden states, and drop the layers above the highest one.
 
         Args:
             mixture: the weight of each hidden state, by its number.
@@ -136,10 +136,10 @@ class SpeechModel(nn.Module):
         encoder, attribute = found
         setattr(encoder, attribute, getattr(encoder, attribute)[:highest])
         if self._whisper or getattr(self._model.config, "do_stable_layer_norm", False):
-            encoder.layer_norm = nn.Identity()  # it follows the last layer of the whole model only
+            encoder.layer_norm = nn.Identity()  # it applies only after the last layer of the whole model
 
     def cut(self, wave: Wave) -> list[Wave]:
-        """Return the pieces of a wave (S,) that are encoded one by one: itself, or for Whisper, windows of 30 s."""
+        """Split a wave (S,) into pieces to encode separately: the whole wave, or for Whisper, windows of 30 s."""
         if not self._whisper:
             return [wave if len(wave) else np.zeros(1, dtype=np.float32)]
         window = int(self._extractor.n_samples)
@@ -150,9 +150,9 @@ class SpeechModel(nn.Module):
         return int(self._extractor.n_samples) if self._whisper else len(piece)
 
     def forward(self, pieces: Sequence[Wave]) -> list[Tensor]:
-        """Return the frames (T, d) of pieces (S,) of one length, as transformers computes them for each alone.
+        """Return the frames (T, d) of pieces (S,) of one length; each piece gives the same frames as alone.
 
-        Zeros follow a piece that is shorter than a frame, or for Whisper, than its window.
+        A piece shorter than a frame, or for Whisper, than its window, is padded with zeros.
         """
         read = self._extractor(list(pieces), sampling_rate=self.rate, return_tensors="pt")
         batch = read[self._model.main_input_name].to(self._model.device)
@@ -178,8 +178,8 @@ def _extractor(place: Location, config: Any) -> Any:
     library: Any = transformers
     if config.model_type == WHISPER:
         return library.WhisperFeatureExtractor(config.num_mel_bins)
-    # The rule of those who trained these architectures: waves are normalised if the convolutions are normalised over
-    # channels. If over time, it makes next to no difference.
+    # The authors of these architectures normalise waves if the convolutions are normalised over channels. If they are
+    # normalised over time, it makes almost no difference.
     return library.Wav2Vec2FeatureExtractor(do_normalize=getattr(config, "feat_extract_norm", "layer") == "layer")
 
 

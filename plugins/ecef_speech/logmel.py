@@ -1,4 +1,4 @@
-"""Log-mel spectrum and prosody, from signal processing and a small pitch model that comes in a wheel."""
+"""Log-mel spectrum and prosody, from signal processing and a small pitch model installed with its package."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 _RATE = 16_000  # Hz
 _HOP = 160  # samples: 10 ms
 _WINDOW = 400  # samples: 25 ms
-_TRANSFORM = 512  # samples that a Fourier transform is of
+_TRANSFORM = 512  # samples per Fourier transform
 _MEL_RANGE = (50.0, 7_600.0)  # Hz
-_FLOOR = 1e-7  # power below which a mel band is silent
-_QUIET = 40.0  # dB below the loudest frame, from where on a frame counts as a pause
-_NOISE = -95.0  # dB of full scale, below which every frame is a pause
+_FLOOR = 1e-7  # power below which a mel band counts as silent
+_QUIET = 40.0  # dB below the loudest frame at which a frame counts as a pause
+_NOISE = -95.0  # dB of full scale below which every frame is a pause
 PROSODY = 9
-"""Channels beside the mel bands."""
+"""Channels besides the mel bands."""
 
 
 class LogMelOptions(Options):
-    """What a frame holds."""
+    """Options of the encoder: the contents and rate of frames."""
 
     mels: int = Field(64, ge=8, le=120, description="mel bands between 50 and 7,600 Hz")
     f0_floor: float = Field(60.0, ge=47, description="lowest pitch, Hz")
     f0_ceiling: float = Field(600.0, le=2000, description="highest pitch, Hz")
-    pool: int = Field(1, ge=1, description="frames of 10 ms that are averaged into one: 1 is 100 Hz, 2 is 50 Hz")
+    pool: int = Field(1, ge=1, description="number of 10 ms frames to average into one: 1 gives 100 Hz, 2 gives 50 Hz")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -52,22 +52,22 @@ class LogMelOptions(Options):
 
 
 class LogMelProsody(AudioEncoder):
-    """Log-mel bands, F0, voicing and energy of each 10 ms, scaled to about one.
+    """Log-mel bands, F0, voicing and energy per 10 ms, scaled to about one.
 
-    A frame holds `mels` log-mel bands (25 ms windows), from which the utterance's own mean over its frames of speech is
-    taken, so that microphone and distance weigh less; and nine channels of prosody:
+    A frame holds `mels` log-mel bands (25 ms windows), minus the utterance's mean over its speech frames to reduce the
+    effect of microphone and distance, and nine channels of prosody:
 
-    1. log F0 in octaves, around 230 Hz, faded out where nothing is voiced;
-    2. the same around the utterance's own mean; 3. its slope;
+    1. log F0 in octaves, relative to 230 Hz, faded out where nothing is voiced;
+    2. the same relative to the utterance's mean; 3. its slope;
     4. voicing, as a step; 5. voicing, as the pitch model's confidence;
     6. energy in dB of full scale; 7. energy in dB below the utterance's loudest frame; 8. its slope;
     9. whether a frame is speech or a pause: within 40 dB of the loudest.
 
-    F0 is found by SwiftF0, whose weights lie in its wheel. Against Praat's autocorrelation on clips of RAVDESS it made
-    the fewest gross errors, and the fewest errors of voicing, of what runs at more than ten times real time;
-    torchaudio's own detector knows no voicing at all (`tests/benchmarks/bench_pitch.py` prints the table).
+    SwiftF0 detects F0; its package includes the weights. Measured against Praat's autocorrelation on clips of RAVDESS,
+    it made the fewest gross errors and the fewest voicing errors of all detectors that run at over ten times real time.
+    torchaudio's own detector reports no voicing (`tests/benchmarks/bench_pitch.py` prints the table).
 
-    Each waveform is encoded by itself, so that nothing depends on a batch.
+    Each waveform is encoded alone, so nothing depends on the batch.
     """
 
     Options = LogMelOptions
@@ -75,7 +75,7 @@ class LogMelProsody(AudioEncoder):
 
     @property
     def width(self) -> int:
-        """Mel bands and channels of prosody."""
+        """Number of mel bands and prosody channels."""
         return self.options.mels + PROSODY
 
     @property
@@ -101,7 +101,7 @@ class LogMelProsody(AudioEncoder):
 
     @cached_property
     def _mel(self) -> MelSpectrogram:
-        from torchaudio.transforms import MelSpectrogram  # a model that hears answers rows of text without it
+        from torchaudio.transforms import MelSpectrogram  # a model of text and audio predicts text-only rows without it
 
         low, high = _MEL_RANGE
         return MelSpectrogram(
@@ -122,7 +122,7 @@ class LogMelProsody(AudioEncoder):
 
     def _frames(self, wave: Array) -> Array:
         with torch.inference_mode():
-            # The transform mirrors the wave at its ends, for which it must be longer than half of one.
+            # The transform mirrors the wave at its ends, so the wave must be longer than half a transform.
             padded = np.pad(wave, (0, max(0, _TRANSFORM - len(wave)))).astype(np.float32)
             power = self._mel(torch.from_numpy(padded)).T[: 1 + len(wave) // _HOP]
             mel = torch.log(power + _FLOOR).numpy()
@@ -162,7 +162,7 @@ class LogMelProsody(AudioEncoder):
 
 
 def _energy(wave: Array, count: int) -> Array:
-    """Return (count,) the energy of each frame, in dB of full scale."""
+    """Return the energy (count,) of each frame, in dB of full scale."""
     half = _WINDOW // 2
     sums = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
     centres = np.arange(count) * _HOP
@@ -173,5 +173,5 @@ def _energy(wave: Array, count: int) -> Array:
 
 
 def _slope(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return the change from frame to frame, zero where there is one frame alone."""
+    """Return the change from frame to frame; zero for a single frame."""
     return np.gradient(values) if len(values) > 1 else np.zeros_like(values)

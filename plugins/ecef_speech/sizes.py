@@ -1,4 +1,4 @@
-"""The sizes of a Hugging Face speech encoder, without its weights."""
+"""Sizes of a Hugging Face speech encoder, without its weights."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 _WAVLM: Kept = {"model_type": "wavlm"}
 KEPT: Mapping[str, Kept] = {"microsoft/wavlm-base": _WAVLM, "microsoft/wavlm-base-plus": _WAVLM}
-"""Configurations of speech encoders that are kept with this plugin, by name on the hub."""
+"""Configurations of speech encoders that ship with this plugin, by name on the hub."""
 
 _WHISPER_HOP = 320  # samples: a mel spectrum of 10 ms, and a convolution of stride 2
 
 
 class SpeechSizes(AudioEncoder):
-    """An encoder whose modules have shapes and no values, for `ecef recipes inspect` alone.
+    """An encoder with shapes but no weights, for `ecef recipes inspect` only.
 
     Raises:
-        PluginError: the model's configuration cannot be read, is not a speech encoder's, or has no such layer.
+        PluginError: the model's configuration cannot be read, is of another kind of model, or has no such layer.
     """
 
     Options = HuggingFaceSpeechOptions
@@ -57,7 +57,7 @@ class SpeechSizes(AudioEncoder):
         return int(self._model.config.hidden_size)
 
     def identity(self) -> str:
-        """Refuse: nothing may be stored of an encoder without weights.
+        """Raise an error: output of an encoder without weights must not be stored.
 
         Raises:
             PluginError: always.
@@ -65,7 +65,7 @@ class SpeechSizes(AudioEncoder):
         raise PluginError(f"{self.options.model!r} was built without weights, for `ecef recipes inspect` alone")
 
     def encode(self, waves: Sequence[npt.NDArray[np.float32]]) -> list[AudioFeatures]:
-        """Return zeros (T, d) for each mono waveform (S,), a frame per hop."""
+        """Return zeros (T, d) for each mono waveform (S,), one frame per hop."""
         rate = self.sample_rate / self._hop
         return [
             AudioFeatures(np.zeros((max(1, len(wave) // self._hop), self.width), dtype=np.float32), rate)

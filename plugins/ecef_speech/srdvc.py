@@ -1,4 +1,4 @@
-"""The rhythm and pitch encoders of SRD-VC, fed with audio features (paper section 2.4, Enc of equation 2)."""
+"""Rhythm and pitch encoders of SRD-VC on audio features (paper section 2.4, Enc of equation 2)."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 _KERNEL = 5
 _RHYTHM_CHANNELS, _RHYTHM_GROUPS, _RHYTHM_HIDDEN = 128, 8, 1
 _PITCH_CHANNELS, _PITCH_GROUPS, _PITCH_HIDDEN = 256, 16, 32
-_SMALL = 1e-5  # what GroupNorm adds to the variance
+_SMALL = 1e-5  # epsilon that GroupNorm adds to the variance
 
 
 class SrdVcOptions(Options):
-    """How often the encoders' states are sampled, and how time is warped in training."""
+    """Options of the encoders: state sampling, and time warping in training."""
 
     frequency: int = Field(8, ge=1, description="frames that share one state; SRD-VC's is 8")
     pitch_layers: int = Field(3, ge=1, description="convolutions of the pitch encoder; SRD-VC's is 3")
-    resampling: bool = Field(default=True, description="whether time is warped at random in training")
-    shortest_segment: int = Field(19, ge=1, description="frames of the shortest segment that is stretched or squeezed")
-    longest_segment: int = Field(32, ge=1, description="frames of the longest one")
-    slowest: float = Field(1.5, gt=0, description="largest factor by which a segment is stretched")
-    fastest: float = Field(0.5, gt=0, description="smallest factor")
+    resampling: bool = Field(default=True, description="whether to warp time at random in training")
+    shortest_segment: int = Field(19, ge=1, description="minimum frames of a segment to stretch or squeeze")
+    longest_segment: int = Field(32, ge=1, description="maximum frames of a segment")
+    slowest: float = Field(1.5, gt=0, description="maximum stretch factor of a segment")
+    fastest: float = Field(0.5, gt=0, description="minimum stretch factor")
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -41,24 +41,24 @@ class SrdVcOptions(Options):
 
 
 class SrdVc(ProsodyEncoder):
-    """Rhythm and pitch as SRD-VC (Yang et al., Interspeech 2022) encodes them, from h_a instead of mel and F0.
+    """Rhythm and pitch encoders of SRD-VC (Yang et al., Interspeech 2022), on h_a instead of mel and F0.
 
-    What is SRD-VC's: one convolution and a bidirectional LSTM of one unit for rhythm; three convolutions, each followed
+    As in SRD-VC: one convolution and a bidirectional LSTM of one unit for rhythm; three convolutions, each followed
     by random resampling in training, and a bidirectional LSTM of 32 units for pitch; a forward state at the end of
-    every 8 frames and a backward state at their beginning, joined and repeated 8 times.
+    every 8 frames and a backward state at their beginning, concatenated and repeated 8 times.
 
-    What differs, since its input is h_a (B, T, d) and its output is added to h_a frame by frame:
+    Differences, because the input is h_a (B, T, d) and the output is added to h_a frame by frame:
 
     - The first convolutions read d channels, where SRD-VC reads 80 of mel and 257 of quantised F0.
-    - Both see the same h_a; SRD-VC keeps F0 from the one and mel from the other.
-    - A Linear maps the 66 values of a frame to d, without bias, as the LayerNorm behind it has one.
-    - Random resampling leaves the utterance's length as it is: segments are stretched and squeezed against one
-      another. SRD-VC's changes the length, and its decoder aligns the result with rhythm anew.
-    - Any length goes: the last, shorter stretch of frames shares the state at its own end. SRD-VC needs
+    - Both read the same h_a; in SRD-VC, one reads only mel and the other only F0.
+    - A Linear maps the 66 values of a frame to d, without bias, because the LayerNorm after it has one.
+    - Random resampling keeps the utterance's length: when some segments are stretched, others are squeezed. In SRD-VC
+      the length changes, and the decoder realigns the result with rhythm.
+    - Any length works: a shorter last stretch of frames uses the state at its own end. SRD-VC needs
       multiples of 8.
-    - Padding is left out of convolutions, normalisation and LSTM, so that a window is encoded the same alone and
-      in a batch. SRD-VC pads every crop to 192 frames and encodes the padding.
-    - Weights start at random: the published ones read mel and F0.
+    - Convolutions, normalisation and LSTM ignore padding, so a window is encoded the same alone and in a batch.
+      SRD-VC pads every crop to 192 frames and encodes the padding.
+    - Initial weights are random: the published ones read mel and F0.
     """
 
     Options = SrdVcOptions
@@ -86,13 +86,13 @@ class Prosody(nn.Module):
         self.join = nn.Linear(2 * (_RHYTHM_HIDDEN + _PITCH_HIDDEN), width, bias=False)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Return rhythm and pitch of each frame, mapped to the width of the features; zero where padded."""
+        """Return rhythm and pitch per frame, mapped to the width of the features; zero at padding."""
         states = torch.cat([self._sampled(tower(features, mask), mask) for tower in (self.rhythm, self.pitch)], dim=-1)
         joined: Tensor = self.join(states) * mask[..., None]
         return joined
 
     def _sampled(self, states: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-        """Return (B, T, 2h): of each stretch, the forward state at its last frame and the backward one at its first."""
+        """Return (B, T, 2h): per stretch, the forward state at its last frame and the backward state at its first."""
         forward, backward = states
         lengths = mask.sum(dim=1, keepdim=True)
         start = torch.arange(mask.shape[1], device=mask.device)[None] // self.frequency * self.frequency
@@ -102,15 +102,15 @@ class Prosody(nn.Module):
 
 
 class Tower(nn.Module):
-    """Convolutions and a bidirectional LSTM, blind to padding.
+    """Convolutions and a bidirectional LSTM that ignore padding.
 
     Args:
         width: width d of the frames.
-        channels: of the convolutions.
-        groups: of their normalisation.
+        channels: number of channels of the convolutions.
+        groups: number of groups in their normalisation.
         hidden: units of the LSTM in each direction.
         layers: number of convolutions.
-        warp: what follows each convolution in training.
+        warp: module to apply after each convolution in training.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Tower(nn.Module):
             nn.init.xavier_uniform_(convolution.weight, gain=nn.init.calculate_gain("relu"))
 
     def forward(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the forward and the backward states, (B, T, hidden) each; padded positions hold anything."""
+        """Return the forward and backward states, (B, T, hidden) each; values at padding are arbitrary."""
         real = mask[:, None, :].to(features.dtype)
         found = features.transpose(1, 2) * real
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
@@ -136,17 +136,17 @@ class Tower(nn.Module):
             if self.warp is not None and self.training:
                 found = self.warp(found, mask) * real
         found = found.transpose(1, 2)
-        # An LSTM that reads from the left meets the padding last; turned about within its own length, a
-        # sequence is read from its real end.
+        # A forward LSTM reads the padding last. For the backward one, each sequence is reversed within its own
+        # length, so it starts at the real end.
         turned = _turned(mask)
         return self.forwards(found)[0], _at(self.backwards(_at(found, turned))[0], turned)
 
 
 class MaskedGroupNorm(nn.GroupNorm):
-    """Group normalisation whose statistics are those of the real frames alone."""
+    """Group normalisation with statistics of the real frames only."""
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
-        """Return features (B, C, T) normalised over each group's channels and the frames where mask (B, T) is true."""
+        """Return features (B, C, T), normalised over each group's channels and the frames with mask (B, T) true."""
         batch, channels, length = features.shape
         grouped = features.view(batch, self.num_groups, channels // self.num_groups, length)
         real = mask[:, None, None, :].to(features.dtype)
@@ -159,10 +159,10 @@ class MaskedGroupNorm(nn.GroupNorm):
 
 
 class TimeWarp(nn.Module):
-    """Random resampling: segments of each sequence are stretched and squeezed, its length stays.
+    """Random resampling: stretch and squeeze segments of each sequence and keep its length.
 
     Args:
-        options: lengths of segments and factors.
+        options: segment lengths and stretch factors.
     """
 
     def __init__(self, options: SrdVcOptions) -> None:
@@ -171,7 +171,7 @@ class TimeWarp(nn.Module):
         self._fastest, self._slowest = options.fastest, options.slowest
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Return features (B, C, T) along warped time, interpolated linearly between frames."""
+        """Return features (B, C, T) on a warped time axis, interpolated linearly between frames."""
         batch, _, length = features.shape
         ends = (mask.sum(dim=1, keepdim=True) - 1).clamp(min=0).to(features.dtype)
         count = -(-length // self._shortest)
@@ -190,7 +190,7 @@ class TimeWarp(nn.Module):
 
 
 def _inverse(new: Tensor, old: Tensor, length: int) -> Tensor:
-    """Return (B, length) the old time of each new frame, where old and new (B, S+1) are the segments' bounds."""
+    """Return the old time (B, length) of each new frame; old and new (B, S+1) are the segments' bounds."""
     frames = torch.arange(length, device=new.device, dtype=new.dtype).expand(new.shape[0], length).contiguous()
     segment = (torch.searchsorted(new, frames, right=True) - 1).clamp(min=0, max=new.shape[1] - 2)
     start, stop = new.gather(1, segment), new.gather(1, segment + 1)
@@ -209,7 +209,7 @@ def _at(states: Tensor, positions: Tensor) -> Tensor:
 
 
 def _turned(mask: Tensor) -> Tensor:
-    """Return (B, T) the positions that turn each sequence about within its own length; padding stays where it is."""
+    """Return the positions (B, T) that reverse each sequence within its own length; padding stays in place."""
     positions = torch.arange(mask.shape[1], device=mask.device)[None]
     lengths = mask.sum(dim=1, keepdim=True)
     return torch.where(mask, lengths - 1 - positions, positions)

@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
     from ecef_cli.api.components import TextWindow, Turn
 
-_MARKS = re.compile(r"[!?\u2026]+|\.\.+")  # the punctuation that can tell an emotion
-_TURN_TAKING = 2  # features: the utterance opens the dialogue, its speaker goes on
-_ABSENT = -20.0  # logit of a label that the training data lack
-_SHORTEST = 2  # characters of an n-gram of them
-_CHARACTERS = "\t"  # starts an n-gram of characters; no word holds it
+_MARKS = re.compile(r"[!?\u2026]+|\.\.+")  # punctuation that can express an emotion
+_TURN_TAKING = 2  # features: the utterance opens the dialogue; the same speaker continues
+_ABSENT = -20.0  # logit of a label absent from the training data
+_SHORTEST = 2  # minimum characters of a character n-gram
+_CHARACTERS = "\t"  # prefix of a character n-gram; never part of a word
 
 
 class NgramOptions(Options):
-    """Which n-grams count, and how closely they are followed."""
+    """Options of the classifier: the n-grams and the strength of regularisation."""
 
-    words: int = Field(3, ge=1, le=5, description="words of an n-gram at most; a run of `!`, `?` or `.` is a word")
-    characters: int = Field(0, ge=0, le=8, description="characters of an n-gram within a word at most; 0 for none")
-    least: int = Field(2, ge=1, description="utterances that an n-gram occurs in at least")
-    closeness: float = Field(1.0, gt=0, description="how closely training data are fitted, scikit-learn's `C`")
+    words: int = Field(3, ge=1, le=5, description="maximum words per n-gram; a run of `!`, `?` or `.` is a word")
+    characters: int = Field(0, ge=0, le=8, description="maximum characters per n-gram within a word; 0 for none")
+    least: int = Field(2, ge=1, description="minimum number of utterances with an n-gram")
+    closeness: float = Field(1.0, gt=0, description="inverse of the regularisation strength, scikit-learn's `C`")
 
 
 class NgramClassifier(CueClassifier):
     """Multinomial logistic regression on TF-IDF weights of n-grams, with log-scaled counts, of unit length.
 
-    Beside them it knows whether the utterance opens the dialogue and whether its speaker goes on.
+    Two more features: whether the utterance opens the dialogue, and whether the same speaker continues.
     """
 
     Options = NgramOptions
@@ -63,12 +63,12 @@ class NgramClassifier(CueClassifier):
         if len(known) > 1:
             matrix = csr_matrix((weights, places, starts), shape=(len(rows), size))
             found = LogisticRegression(C=self.options.closeness, max_iter=1000).fit(matrix, targets)
-            learned = known[-len(found.coef_) :]  # of two labels, scikit-learn has the second's alone
+            learned = known[-len(found.coef_) :]  # with two labels, scikit-learn stores only the second's
             coefficients[learned], intercepts[learned] = found.coef_, found.intercept_
         return CueState({"idf": self._idf, "coefficients": coefficients, "intercepts": intercepts}, {"terms": terms})
 
     def restore(self, state: CueState) -> None:
-        """Take the n-grams and their coefficients."""
+        """Load the n-grams and their coefficients."""
         self._take(state.facts["terms"], state.arrays["idf"])
         self._coefficients = np.ascontiguousarray(state.arrays["coefficients"].T)
         self._intercepts = state.arrays["intercepts"]
@@ -88,7 +88,7 @@ class NgramClassifier(CueClassifier):
         self._idf = idf
 
     def _features(self, window: TextWindow) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Return the places of a window's features and their values."""
+        """Return the indices and values of a window's nonzero features."""
         *before, last = window.turns
         counts = Counter(self._places[gram] for gram in self._grams(last) if gram in self._places)
         places = sorted(counts)

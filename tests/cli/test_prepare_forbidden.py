@@ -13,7 +13,7 @@ from recorded import record
 from ecef_cli.cli.main import run
 
 DENIED = "Permission denied"
-MEND = " (make it readable, or give sources beside it)"
+MEND = " (make it readable, or pass other sources)"
 
 
 def said(done: Outcome) -> str:

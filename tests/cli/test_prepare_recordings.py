@@ -95,7 +95,7 @@ def test_preparing_again_does_nothing_until_a_recording_changes(
     record(calls / "sound" / "b.wav", 1.0, seed=3)
     changed = prepare_calls()
     assert changed.code == 2
-    assert "differs: changed recordings (--force" in changed.err
+    assert "differs: changed recordings (pass --force" in changed.err
     assert facts(work) == before
     assert prepare_calls("--force").code == 0
     assert facts(work)["manifests"] == before["manifests"]
@@ -132,7 +132,7 @@ def test_a_recording_that_cannot_be_used_is_named_with_its_row(
     assert (done.code, done.out) == (3, "")
     [said] = done.err.splitlines()
     assert said.startswith(f"ecef: {calls / 'train.jsonl'}:{line}: recording {calls.resolve() / 'sound'}/{problem}")
-    assert said.endswith("; --tolerate 1 goes on without it)")
+    assert said.endswith("; --tolerate 1 continues without it)")
     assert not (work / "jsonl").exists()
 
 
@@ -142,7 +142,7 @@ def test_tolerated_an_utterance_keeps_its_text_and_says_what_it_lost(
     (calls / "sound" / "a.flac").unlink()
     refused = prepare_calls("--tolerate", "1")
     assert refused.code == 3
-    assert "1 more row is broken; --tolerate 2 goes on without them" in refused.err
+    assert "1 more row is broken; --tolerate 2 continues without them" in refused.err
     done = prepare_calls("--tolerate", "2")
     assert done.code == 0
     lost = f"recording {calls.resolve()}/sound/a.flac: there is no such file"

@@ -17,7 +17,7 @@ from ecef_cli.corpus.tolerance import Tolerance
         (["jsonl", "--source", "nowhere"], 3, "nowhere: no such file or folder"),
         (["jsonl", "--source", ".", "--option", "sed=1"], 2, "did you mean 'seed'?"),
         (["jsonl", "--source", ".", "--option", "seed"], 2, "write it as key=value"),
-        (["jsonl", "--source", ".", "--option", "seed=1", "--option", "seed=2"], 2, "stands twice"),
+        (["jsonl", "--source", ".", "--option", "seed=1", "--option", "seed=2"], 2, "duplicate key 'seed'"),
         (["jsonl", "--source", ".", "--option", "seed=[1"], 2, "not YAML"),
         (["csv", "--source", ".", "--option", "text="], 2, "--option 'text=': text has no value (leave it out, or"),
         (["csv", "--source", ".", "--option", "seed= "], 2, "seed has no value"),

@@ -97,7 +97,7 @@ def test_a_mended_recording_is_encoded_alone(
     Energies.asked.clear()
     store = ensure(tmp_path, faulty, tolerate="5")
     assert sorted(Energies.asked) == [round(0.7 * RATE), round(0.9 * RATE)]
-    assert "recordings of 2 utterances can be read by now" in capsys.readouterr().err
+    assert "recordings of 2 utterances have become readable" in capsys.readouterr().err
     assert store.length("train", 0) == 7
     peaks = [abs(hop).max() for hop in np.split(noise(0.7, 5), 7)]
     np.testing.assert_allclose(present(store.read("train", 0)).frames[:, 1], peaks, atol=1e-4)

@@ -37,7 +37,7 @@ def test_an_interrupted_extraction_loses_one_shard_and_goes_on_to_the_same_bytes
         assert encoded - lost <= done <= encoded
         capsys.readouterr()
         again = ensure(tmp_path / str(at), recorded_talk)
-        assert not done or f"going on, {done} of 48 utterances are there" in capsys.readouterr().err
+        assert not done or f"resuming, {done} of 48 utterances are done" in capsys.readouterr().err
         assert len(Energies.asked) == encoded + 48 - done
         assert contents(again.folder) == contents(whole.folder)
 

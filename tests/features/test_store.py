@@ -141,7 +141,7 @@ def test_an_interrupted_extraction_loses_one_shard_and_goes_on_to_the_same_bytes
     done = 8 * saved
     assert encoded - 8 < done <= encoded
     again = ensure_features(Workspace(tmp_path), prepared, ends, what())
-    assert not done or f"going on, {done} of 34 windows are there" in capsys.readouterr().err
+    assert not done or f"resuming, {done} of 34 windows are done" in capsys.readouterr().err
     assert Lengths.calls == encoded + 34 - done
     assert contents(again.folder) == contents(whole.folder)
 

@@ -105,11 +105,11 @@ def test_an_unknown_component_is_named_with_the_nearest_right_one() -> None:
         ("from ecef_cli.api.errors import PluginError\nraise PluginError('mine')", "mine"),
         (
             hook().replace("taggers", "tagers"),
-            "there is no hook 'ecef_register_tagers' (did you mean 'ecef_register_taggers'?)",
+            "unknown hook 'ecef_register_tagers' (did you mean 'ecef_register_taggers'?)",
         ),
         (
             hook().replace("ecef_register", "ecef_regsiter"),
-            "there is no hook 'ecef_regsiter_taggers' (did you mean 'ecef_register_taggers'?)",
+            "unknown hook 'ecef_regsiter_taggers' (did you mean 'ecef_register_taggers'?)",
         ),
         (
             hook().replace("@hookimpl", ""),
@@ -117,7 +117,7 @@ def test_an_unknown_component_is_named_with_the_nearest_right_one() -> None:
         ),
         (
             hook().replace("@hookimpl", "").replace("taggers", "tagers"),
-            "there is no hook 'ecef_register_tagers' (did you mean 'ecef_register_taggers'?)",
+            "unknown hook 'ecef_register_tagers' (did you mean 'ecef_register_taggers'?)",
         ),
         (hook().replace("(register):", "(registry):"), "PluginValidationError"),
         (hook() + "    raise KeyError('late')", "KeyError: 'late'"),
@@ -238,10 +238,10 @@ def test_strict_plugins_makes_a_failure_fatal(
         ("taggers_of_nobody:Whole", "failed in its import: ModuleNotFoundError"),
         ("taggers_of_test:Missing", "failed in its import: AttributeError"),
         ("taggers_of_test:TAGGER.x", "failed in its import: AttributeError"),
-        ("os:environ", "is no subclass of ecef_cli.api.components.Tagger"),
-        ("ecef_cli.api.components:Dataset", "is no subclass of ecef_cli.api.components.Tagger"),
+        ("os:environ", "is not a subclass of ecef_cli.api.components.Tagger"),
+        ("ecef_cli.api.components:Dataset", "is not a subclass of ecef_cli.api.components.Tagger"),
         ("taggers_of_test:Unfinished", "leaves abstract: relate, relations"),
-        ("taggers_of_test:ForeignOptions", "has Options that are no subclass of ecef_cli.api.components.Options"),
+        ("taggers_of_test:ForeignOptions", "has Options that are not a subclass of ecef_cli.api.components.Options"),
         ("taggers_of_test:OptionCalledName", "has an option called 'name'"),
     ],
 )
@@ -296,7 +296,7 @@ def test_a_plugin_that_listens_hears_of_trainings_until_it_fails(install: Callab
     assert registry.tell(event("step")) == []
     (problem,) = registry.tell(event("epoch"))
     assert problem == (
-        "listener:listener_plugin fails in ecef_training_event and is told no more: ValueError: out of disk space"
+        "listener:listener_plugin raised in ecef_training_event; disabled for this run: ValueError: out of disk space"
     )
     assert registry.tell(event("finished")) == []
     assert [e.kind for e in sys.modules["listener"].heard] == ["step", "epoch"]
@@ -311,4 +311,4 @@ def test_a_listener_with_other_parameters_is_left_out(install: Callable[..., Non
 def test_a_misspelt_listener_is_named(install: Callable[..., None]) -> None:
     install("listener", LISTENER.replace("training_event", "training_events"))
     (broken,) = get_registry().broken
-    assert "there is no hook 'ecef_training_events' (did you mean 'ecef_training_event'?)" in str(broken)
+    assert "unknown hook 'ecef_training_events' (did you mean 'ecef_training_event'?)" in str(broken)

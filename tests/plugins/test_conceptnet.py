@@ -142,7 +142,7 @@ def test_words_are_single_sorted_and_lower_case() -> None:
     [
         ({"relations": ["Isa"]}, "did you mean 'IsA'"),
         ({"relations": ["IsA", "Cause", "HasContex"]}, "did you mean 'HasContext'"),
-        ({"relations": ["IsA", "IsA"]}, "stands twice"),
+        ({"relations": ["IsA", "IsA"]}, "duplicate relation 'IsA'"),
         ({"relations": []}, "at least 1"),
         ({"source": "dunp"}, "source"),
         ({"relation": ["IsA"]}, "did you mean 'relations'"),

@@ -101,7 +101,10 @@ def test_other_recordings_of_the_same_names_leave_the_dataset_as_it_is(
     code, said = prepare_meld("--source", other)
     assert code == 2
     assert "the dataset 'meld' in" in said
-    assert "differs: its recordings were made of other files (--force replaces it, --name makes one beside it)" in said
+    assert (
+        "differs: its recordings were made of other files (pass --force to replace it, or --name to create another)"
+        in said
+    )
     assert decoded == []
     assert contents(work) == before
     code, said = prepare_meld("--source", other, "--force")

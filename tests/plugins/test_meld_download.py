@@ -210,4 +210,4 @@ def test_a_corpus_without_a_download_says_so(tmp_path: Path, capsys: pytest.Capt
 
 def test_nothing_to_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--workspace", str(tmp_path / "work"), "prepare", "meld"]) == 2
-    assert "there is nothing to read (give --source, or --download" in capsys.readouterr().err
+    assert "no source given (pass --source, or --download" in capsys.readouterr().err

@@ -149,7 +149,7 @@ def test_a_dataset_of_the_version_before_is_read_and_checked_and_told_apart(
     assert code == 2
     assert said.endswith(
         "differs: it was prepared by an earlier version, which named recordings in its folder by absolute paths "
-        "(--force replaces it, --name makes one beside it)\n"
+        "(pass --force to replace it, or --name to create another)\n"
     )
     code, said = prepare_meld("--source", archive, "--force")
     assert code == 0, said

@@ -94,7 +94,7 @@ def test_a_broken_clip_stops_and_is_tolerated_when_asked_with_its_text_kept(
     code, said = prepare_meld("--source", source)
     assert code == 3
     assert "dev_sent_emo.csv:2: " + problem in said
-    assert "--tolerate 1 goes on without it" in said
+    assert "--tolerate 1 continues without it" in said
     for _ in range(2):  # the second time, what the archive held is known without opening it
         code, said = prepare_meld("--source", source, "--tolerate", 1)
         assert code == 0, said

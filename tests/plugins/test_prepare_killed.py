@@ -204,7 +204,7 @@ def test_a_dataset_that_is_replaced_is_the_old_or_the_new_one_or_none(
     old = case.load()
     code, said = case.run(case.new)
     assert code == 2
-    assert "--force replaces it" in said
+    assert "--force to replace it" in said
     assert case.load() == old
     assert case.run(case.new, "--force")[0] == 0
     whole, new = case.files(), case.load()

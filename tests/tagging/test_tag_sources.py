@@ -175,7 +175,7 @@ def test_tags_are_made_anew_where_the_dump_changed_and_only_there(
         (["--explain"], 2, "needs FILE"),
         (["FILE", "--option", "source=dumb"], 2, "did you mean 'dump'"),
         (["FILE", "--option", "assertions=x.gz"], 2, "only the source 'dump' reads assertions"),
-        (["FILE", *DUMP, "assertions=x.gz"], 3, "there is no such dump"),
+        (["FILE", *DUMP, "assertions=x.gz"], 3, "no such dump"),
         (["FILE", "--option", "longest_term=9"], 2, "less than or equal to 5"),
         (["FILE", "--relations", "Isa", "--option", "source=api"], 2, "did you mean 'IsA'"),
         (["FILE", "--relations", "IsA", "--option", "relations=[IsA]"], 2, "give one of them"),
@@ -237,4 +237,4 @@ def test_download_fetches_the_dump_first_and_then_goes_on(
 
 def test_download_is_for_the_official_dump_alone(dump: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["tag", *DUMP, f"assertions={dump}", "--download"]) == 2
-    assert "and no assertions" in capsys.readouterr().err
+    assert "without assertions" in capsys.readouterr().err

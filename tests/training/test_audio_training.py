@@ -1,4 +1,4 @@
-"""Training on recordings: it learns from them, goes on where it was, and starts from another run."""
+"""Training on recordings: it learns from them, resumes, and starts from another run."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_run_names_its_start_and_is_begun_anew_with_another(
     card = (run.folder / "README.md").read_text()
     assert f"Started from the run `other-start` (weights {run.identities['start'][:16]}…)." in card
     shutil.copy(toy_run.weights, other / "model.safetensors")
-    with pytest.raises(UsageProblem, match="begun with other data or other frozen weights"):
+    with pytest.raises(UsageProblem, match="started with other data or other frozen weights"):
         trained("from-heard", training={"epochs": 1, "start": "other-start"})
 
 
@@ -192,7 +192,7 @@ def test_a_start_must_know_the_same_emotions(
     shutil.copytree(heard_run.folder, glad)
     facts = json.loads((glad / "run.json").read_text())
     (glad / "run.json").write_text(json.dumps({**facts, "labels": ["glad", "anger", "neutral"]}))
-    said = "the run 'glad' knows the emotions glad, anger, neutral, this dataset joy, anger, neutral"
+    said = "the run 'glad' has the emotions glad, anger, neutral, this dataset joy, anger, neutral"
     with pytest.raises(UsageProblem, match=said):
         trained("labels", training={"start": "glad"})
 
@@ -217,7 +217,7 @@ def test_a_start_with_another_encoder_is_refused(
 def test_only_what_the_start_has_can_stay_as_it_is(
     trained: Callable[..., Run], heard_run: Run, toy_run: Run, toy_workspace: Workspace, tiny_bert: Path
 ) -> None:
-    expected = r"'heard' has no text\.\S+, unlike this network, so text cannot stay as it is"
+    expected = r"'heard' has no text\.\S+, unlike this network, so text cannot be frozen"
     with pytest.raises(RecipeError, match=expected):
         trained("no-text", "text", "audio", training={"start": "heard", "freeze": ["text"]})
     values = toy_recipe(tiny_bert, tasks=["erc"])

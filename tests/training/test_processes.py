@@ -156,7 +156,7 @@ def test_two_interrupted_processes_go_on_to_the_same_weights(
     again = started("stopped")
     _, err = again.communicate(timeout=200)
     assert again.returncode == 0, err
-    assert "going on in epoch 2" in err
+    assert "resuming in epoch 2" in err
     assert (log.parent / "model.safetensors").read_bytes() == (shared[0] / "model.safetensors").read_bytes()
 
 
@@ -218,7 +218,7 @@ def test_fp16_is_refused_on_a_cpu(
 @pytest.mark.parametrize("way", ["DEEPSPEED", "FSDP"])
 def test_other_ways_of_sharing_are_refused(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
     monkeypatch.setenv(f"ACCELERATE_USE_{way}", "true")
-    with pytest.raises(UsageProblem, match=f"training does not know {way}"):
+    with pytest.raises(UsageProblem, match=f"{way} is unsupported in training"):
         Processes("float32", "cpu")
 
 

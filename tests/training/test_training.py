@@ -189,7 +189,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(
     assert 1 <= len(log.read_text().splitlines()) < 9
     done = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "going on in epoch" in done.stderr
+    assert "resuming in epoch" in done.stderr
     assert "ended after 9 epochs; epoch" in done.stderr
     assert same(toy_run, open_run(toy_workspace.run("killed")))
 

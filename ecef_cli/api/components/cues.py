@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CueState:
-    """What a cue classifier has learned, as a run stores it.
+    """Fitted state of a cue classifier, as a run stores it.
 
     Attributes:
         arrays: its numbers, by name.
