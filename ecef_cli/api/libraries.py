@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from importlib.util import find_spec
+from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
@@ -56,7 +58,21 @@ def import_problem(library: str, error: BaseException) -> EcefError:
         problem = f"{library} is not installed"
     else:
         problem = f"{library} {found} cannot be imported with {partner} {installed(partner)}: {described(error)[:200]}"
-    return EcefError(problem, hint=f"run `{cure(library)}`")
+    return EcefError(problem + shadowed(library), hint=f"run `{cure(library)}`")
+
+
+def shadowed(library: str) -> str:
+    """Return a remark if another module of this name comes before the installed library on the path, else nothing."""
+    spec = find_spec(library)
+    if spec is None or spec.origin is None:
+        return ""
+    try:
+        own = Path(str(distribution(library).locate_file(""))).resolve()
+    except PackageNotFoundError:
+        return f" (imported from {spec.origin})"
+    if Path(spec.origin).resolve().is_relative_to(own):
+        return ""
+    return f" (imported from {spec.origin}, which hides the installed {library}: move it away first)"
 
 
 def cure(library: str) -> str:

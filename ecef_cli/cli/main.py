@@ -33,7 +33,7 @@ COMMANDS = {
     "eval": "Evaluate trained runs against baselines.",
     "audit": "Check a run or a recipe for leaks into its predictions.",
     "predict": "Recognise each utterance's emotion, and predict the next one's.",
-    "recipes": "List, show, check and create recipes.",
+    "recipes": "List, show, inspect, check and create recipes.",
     "plugins": "List the installed components.",
     "doctor": "Check the installation, and suggest a fix for each problem.",
 }

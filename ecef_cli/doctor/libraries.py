@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, distribution, requires
+from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecef_cli.api.errors import described
-from ecef_cli.api.libraries import HOST, PARTNERS, cure, hide_torchaudio, import_failure, installed
+from ecef_cli.api.libraries import HOST, PARTNERS, cure, hide_torchaudio, import_failure, installed, shadowed
 from ecef_cli.doctor.rows import Row
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def torchaudio() -> Iterator[Row]:
         wave = library.sin(library.arange(4000) / 8)
         whole = MelSpectrogram(16_000, n_mels=16)(Resample(8_000, 16_000)(wave)).isfinite().all()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken library may raise anything
-        found = f"{together}: {described(error)}{_shadow('torchaudio')}; text is read without torchaudio"
+        found = f"{together}: {described(error)}{shadowed('torchaudio')}; text is read without torchaudio"
         yield Row(PAIR, "bad", found, cure("torchaudio"))
         return
     if whole:
@@ -92,20 +91,6 @@ def failed(name: str, error: BaseException) -> Row:
         return Row(name, "note" if name in _SOUND else "bad", "not installed", pip_install(name))
     failure = import_failure(error)
     if failure is not None:
-        return Row(name, "bad", failure.problem + _shadow(name), failure.hint or "")
-    trouble = f"{release or 'of unknown version'}, cannot be imported: {described(error)}{_shadow(name)}"
+        return Row(name, "bad", failure.problem, failure.hint or "")
+    trouble = f"{release or 'of unknown version'}, cannot be imported: {described(error)}{shadowed(name)}"
     return Row(name, "bad", trouble, cure(name) if name in PARTNERS else pip_install(name, again=True))
-
-
-def _shadow(name: str) -> str:
-    """Return a remark if another module of this name comes before the installed one on the path."""
-    spec = find_spec(name)
-    if spec is None or spec.origin is None:
-        return ""
-    try:
-        own = Path(str(distribution(name).locate_file(""))).resolve()
-    except PackageNotFoundError:
-        return f" (imported from {spec.origin})"
-    if Path(spec.origin).resolve().is_relative_to(own):
-        return ""
-    return f" (imported from {spec.origin}, which hides the installed {name}: move it away first)"

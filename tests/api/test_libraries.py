@@ -67,6 +67,7 @@ def test_one_line_names_both_libraries_and_the_command_that_mends_it(
     partner = PARTNERS[library]
     assert f"{library} {version(library)} cannot be imported with {partner} {version(partner)}" in ended.stderr
     assert "undefined symbol: aoti_torch_abi" in ended.stderr
+    assert f"broken/{library}/__init__.py, which hides the installed {library}: move it away first" in ended.stderr
     assert re.search(rf'run `pip install .*"{partner}[<>=].*"{library}[<>=]', ended.stderr)
 
 
