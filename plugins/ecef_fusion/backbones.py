@@ -132,7 +132,7 @@ def embeddings(model: Any, name: str, setting: str) -> nn.Embedding:
     """
     found = model.get_input_embeddings()
     if not isinstance(found, nn.Embedding):
-        raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is no language model that is known here")
+        raise PluginError(f"{setting}: {name!r} ({type(model).__name__}) is not a supported language model")
     return found
 
 

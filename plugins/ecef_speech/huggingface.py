@@ -61,7 +61,7 @@ class HuggingFaceSpeechEncoder(AudioEncoder):
     normalised over channels (`feat_extract_norm: layer`), as in their training.
 
     Raises:
-        PluginError: the model is missing, cannot be loaded, is no speech encoder, lacks weights, or has no such layer.
+        PluginError: the model is missing, fails to load, is not a speech encoder, lacks weights, or has no such layer.
     """
 
     Options = HuggingFaceSpeechOptions
