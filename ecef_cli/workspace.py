@@ -11,11 +11,17 @@ import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
-from tempfile import NamedTemporaryFile, mkdtemp
+from tempfile import mkdtemp, mkstemp
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.errors import DataError, EcefError, UsageProblem, did_you_mean
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +34,7 @@ SPLITS = ("train", "dev", "test")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _RUNS = "runs"
+_PART = ".part"
 _RESERVED = {"dataset": _RUNS, "run": "bundled"}
 """Reserved names: the folder of the runs, and the bundled run."""
 
@@ -139,21 +146,25 @@ def refused(error: OSError, path: Path) -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside `path` to write to; it replaces `path` when the block succeeds.
 
-    A killed process leaves the old file or the new one, never a partial one.
+    A killed process leaves the old file or the new one, never a partial one. What it had written is removed by the next
+    process that replaces `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as handle:
-        part = Path(handle.name)
+    _remove_leftovers(path)
+    handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART)
+    part = Path(name)
     try:
+        _lock(handle)
         yield part
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        _flush(part)
         part.chmod(0o666 & ~_umask())
         part.replace(path)
+        _flush(path.parent)
     except OSError as error:
         error.filename = error.filename or str(path)  # Python does not name the file if the disk is full
         raise
     finally:
+        os.close(handle)
         part.unlink(missing_ok=True)
 
 
@@ -161,15 +172,64 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder beside `path`; it replaces `path` when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    _remove_leftovers(path)
+    part = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART))
+    handle = os.open(part, os.O_RDONLY) if fcntl else None
     try:
+        if handle is not None:
+            _lock(handle)
         yield part
+        for inner in (*part.rglob("*"), part):
+            _flush(inner)
         part.chmod(0o777 & ~_umask())
         if path.exists():
             shutil.rmtree(path)
         part.replace(path)
+        _flush(path.parent)
     finally:
+        if handle is not None:
+            os.close(handle)
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file until it is closed or the process dies; return whether nobody else holds it."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held, or the file system has no locks
+        return False
+    return True
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what killed processes wrote beside `path` in order to replace it; a living writer holds a lock."""
+    if fcntl is None:  # Windows: a file that is open cannot be removed, and a folder cannot be locked
+        return
+    for part in path.parent.glob(f".{escape(path.name)}.{'[a-z0-9_]' * 8}{_PART}"):  # as `tempfile` names them
+        with suppress(OSError):  # another process removes it, too
+            handle = os.open(part, os.O_RDONLY)
+            try:
+                if not _lock(handle):
+                    continue
+                if part.is_dir():
+                    shutil.rmtree(part)
+                else:
+                    part.unlink()
+            finally:
+                os.close(handle)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk, so that a power cut cannot undo what is built on it."""
+    if path.is_dir() and fcntl is None:
+        return  # Windows does not open folders
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager
