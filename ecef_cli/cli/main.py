@@ -7,6 +7,7 @@ import os
 import sys
 import time
 import traceback
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ import click
 
 from ecef_cli import console
 from ecef_cli.api.errors import EcefError, described, nearest
+from ecef_cli.cli import signals
 from ecef_cli.workspace import DEFAULT
 
 if TYPE_CHECKING:
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
-INTERRUPTED = 130
-_REPORT_TIME = 10.0  # seconds for the main process to report, as a launcher ends all processes with the first
+_REPORT_TIME = 10.0  # seconds for the main process to report
 
 COMMANDS = {
     "prepare": "Turn a corpus, or your own dialogue files, into a prepared dataset.",
@@ -130,6 +131,7 @@ def main(args: Sequence[str] | None = None) -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed, as by `>&-`, which is not an error
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open as long as we run
+    signals.as_interrupts()
     code = run(list(sys.argv[1:] if args is None else args))
     try:
         sys.stdout.flush()
@@ -145,7 +147,7 @@ def run(arguments: list[str]) -> int:
         result: Any = ecef.main(arguments, prog_name="ecef", standalone_mode=False)
         sys.stdout.flush()  # while a full disk or a closed pipe can still be reported
     except (KeyboardInterrupt, click.Abort) as error:
-        return _end(_interrupted(error, arguments), INTERRUPTED)
+        return _end(_interrupted(error, arguments), signals.exit_code(), wait=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
@@ -187,12 +189,16 @@ def _unforeseen(error: BaseException) -> int:
     return _end(text, 1, every=True)
 
 
-def _end(text: str, code: int, *, every: bool = False) -> int:
-    """Print the message and return the code; of a launcher's processes only the main one prints, unless `every`."""
+def _end(text: str, code: int, *, every: bool = False, wait: bool = True) -> int:
+    """Print the message and return the code; of a launcher's processes only the main one prints, unless `every`.
+
+    The others `wait` for it to print, as the launcher ends all processes with the first.
+    """
     rank = console.rank()
     if rank == 0 or every:
-        click.echo(f"ecef: {f'process {rank}: ' if rank else ''}{text}", err=True)
-    elif code != INTERRUPTED:
+        with suppress(OSError):  # SIGHUP says that the terminal is gone
+            click.echo(f"ecef: {f'process {rank}: ' if rank else ''}{text}", err=True)
+    elif wait:
         time.sleep(_REPORT_TIME)
     return code
 

@@ -130,8 +130,10 @@ class ClipPool:
 
 
 def _as_child() -> None:
-    """Ignore interrupts, and exit when the parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ignore what a terminal sends to all processes, and exit when the parent ends."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

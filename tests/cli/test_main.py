@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -238,18 +239,33 @@ def test_a_full_disk_is_told_in_one_line() -> None:
     assert "No space left on device" in line
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
-def test_an_interrupt_ends_with_130_and_no_traceback() -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals between processes")
+@pytest.mark.parametrize("before", ["default_int_handler", "SIG_IGN"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_ends_with_128_and_its_number_and_no_traceback(name: str, before: str) -> None:
     code = (
-        # A shell that starts the tests in the background has them ignore the signal.
-        "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        # A shell that starts a command in the background has it ignore SIGINT.
+        f"import os, signal, sys\nsignal.signal(signal.SIGINT, signal.{before})\n"
         "import ecef_cli.cli.plugins as plugins\nimport click\n"
-        "@click.command('plugins')\ndef command():\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        f"@click.command('plugins')\ndef command():\n    os.kill(os.getpid(), signal.{name})\n"
         "plugins.command = command\nfrom ecef_cli.cli.main import main\nmain(['plugins'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == main.INTERRUPTED
-    assert done.stderr.strip() == "ecef: interrupted"
+    ignored = (name, before) == ("SIGINT", "SIG_IGN")
+    assert done.returncode == (0 if ignored else 128 + getattr(signal, name))
+    assert done.stderr.strip() == ("" if ignored else "ecef: interrupted")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_a_command_under_nohup_goes_on_when_the_terminal_closes() -> None:
+    code = (
+        "import os, signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "import ecef_cli.cli.plugins as plugins\nimport click\n"
+        "@click.command('plugins')\ndef command():\n    os.kill(os.getpid(), signal.SIGHUP)\n    print('on')\n"
+        "plugins.command = command\nfrom ecef_cli.cli.main import main\nmain(['plugins'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "on\n")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +287,7 @@ def test_an_interrupted_command_says_whether_it_goes_on(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(f"ecef_cli.cli.{arguments[0]}.command", command)
-    assert run(arguments) == main.INTERRUPTED
+    assert run(arguments) == 130
     assert capsys.readouterr().err.split("\n")[-2:] == [f"ecef: {said}", ""]
 
 

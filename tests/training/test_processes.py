@@ -134,26 +134,27 @@ def test_a_batch_in_parts_teaches_what_the_whole_does(
     assert_same(alone, train(toy_workspace, recipe, name=f"parts-{parts}", device="cpu").folder)
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT between processes")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals between processes")
+@pytest.mark.parametrize("number", [signal.SIGTERM])  # which ends in the handler of SIGINT
 def test_two_interrupted_processes_go_on_to_the_same_weights(
-    started: Started, shared: tuple[Path, str, str], toy_workspace: Workspace, tmp_path: Path
+    started: Started, shared: tuple[Path, str, str], toy_workspace: Workspace, tmp_path: Path, number: int
 ) -> None:
     slow = tmp_path / "slow.py"
     slow.write_text(CHANGED.format(change="time.sleep(0.1)"))
-    process = started("stopped", program=[str(slow)])
-    log = toy_workspace.run("stopped") / "log.jsonl"
+    process = started(f"stopped-{number}", program=[str(slow)])
+    log = toy_workspace.run(f"stopped-{number}") / "log.jsonl"
     deadline = time.monotonic() + 200
     while not log.is_file():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
     time.sleep(0.4)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=100)
     assert out == ""
     assert err.count("ecef: interrupted") == 1
     assert len(log.read_text().splitlines()) == 1
-    again = started("stopped")
+    again = started(f"stopped-{number}")
     _, err = again.communicate(timeout=200)
     assert again.returncode == 0, err
     assert "resuming in epoch 2" in err
