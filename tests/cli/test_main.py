@@ -14,7 +14,6 @@ import click
 import pytest
 
 from ecef_cli.api.errors import DataError, EcefError, PluginError, RecipeError, UsageProblem
-from ecef_cli.cli import main
 from ecef_cli.cli.main import COMMANDS, run
 
 if TYPE_CHECKING:

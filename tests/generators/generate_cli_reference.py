@@ -23,7 +23,8 @@ What `ecef --help` and the help of each subcommand say. This page is made from t
 command, `python tests/generators/generate_cli_reference.py` makes it anew.
 
 Data goes to stdout and everything else to stderr. Exit codes: 0 done, 1 failed while running, 2 usage or
-recipe, 3 data worse than the tolerance, 4 plugin, 130 interrupted. `ecef -v …` adds the traceback to an error.
+recipe, 3 data worse than the tolerance, 4 plugin, 130 interrupted (143 by
+SIGTERM, 129 by SIGHUP). `ecef -v …` adds the traceback to an error.
 
 On a terminal, work over a second shows a bar; in a pipe or a log, a line a minute says how far it is. `prepare`,
 `extract` and `train` keep what is done when they are stopped, and go on there when the same command is given again.
