@@ -29,7 +29,7 @@ def note(message: str) -> None:
     """Print a message to stderr, from the main process only."""
     if rank() == 0:
         _WAITING.erase()
-        print(message, file=sys.stderr)  # noqa: T201
+        print(harmless(message), file=sys.stderr)  # noqa: T201
 
 
 class _Waiting:
@@ -83,10 +83,13 @@ def warn(message: str) -> None:
 
 
 def data(text: str, *, flush: bool = False) -> None:
-    """Write a line of data to stdout, from the main process only; `flush` sends it to the pipe at once."""
+    """Write a line of data to stdout, from the main process only; `flush` sends it to the pipe at once.
+
+    Characters that a terminal obeys are escaped as in JSON, in which the escape means the same.
+    """
     if rank() != 0:
         return
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(harmless(text) + "\n")
     if flush:
         sys.stdout.flush()
 
@@ -124,9 +127,24 @@ def _cell(value: Any) -> Any:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-# Control characters could move the cursor or clear the screen, so their Unicode pictures are shown instead.
-_CONTROL = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+# Control characters could move the cursor or clear the screen, and overrides of the direction of writing could make a
+# text look like another one.
+DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Characters that override the direction of writing."""
+_ESCAPED = {
+    code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0), *DIRECTIONS) if chr(code) not in "\t\n"
+}
+_CONTROL = (  # in a cell, Unicode's pictures of them take less room
+    {code: 0x2400 + code for code in range(0x20)}
+    | {0x7F: 0x2421}
+    | dict.fromkeys((*range(0x80, 0xA0), *DIRECTIONS), 0xFFFD)
+)
 _LONGEST = 240  # maximum characters in a cell
+
+
+def harmless(text: str) -> str:
+    """Return a text with escapes for the characters that a terminal obeys, except tabs and line breaks."""
+    return text.translate(_ESCAPED)
 
 
 def shortened(text: str) -> str:

@@ -121,3 +121,16 @@ def test_of_several_processes_the_main_one_alone_tells_of_progress(
         clock[0] += 600
         bar.advance()
     assert capsys.readouterr().err == ""
+
+
+HOSTILE = "a\x1b]0;title\x07\x9b2J\u202eb\u2066c\x7f\r"
+
+
+def test_no_character_that_a_terminal_obeys_gets_out(capsys: pytest.CaptureFixture[str]) -> None:
+    console.note(HOSTILE)
+    console.data(console.table([[HOSTILE]], ["x"]))
+    console.data(json.dumps({"x": HOSTILE}, ensure_ascii=False))
+    captured = capsys.readouterr()
+    for text in captured:
+        assert not [c for c in text if c != "\n" and (not c.isprintable() or ord(c) in console.DIRECTIONS)]
+    assert json.loads(captured.out.splitlines()[-1]) == {"x": HOSTILE}, "nothing of the data is lost"

@@ -197,7 +197,7 @@ def _end(text: str, code: int, *, every: bool = False, wait: bool = True) -> int
     rank = console.rank()
     if rank == 0 or every:
         with suppress(OSError):  # SIGHUP says that the terminal is gone
-            click.echo(f"ecef: {f'process {rank}: ' if rank else ''}{text}", err=True)
+            click.echo(f"ecef: {f'process {rank}: ' if rank else ''}{console.harmless(text)}", err=True)
     elif wait:
         time.sleep(_REPORT_TIME)
     return code

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
 _RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+_PIECE = 2**16  # bytes to unpack at once
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -35,13 +36,14 @@ class RequestFailedError(RequestException):
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """Attempts per request, and time limits in seconds."""
+    """Attempts per request, and limits of time, in seconds, and of size."""
 
     tries: int = 5
     longest_wait: float = 120.0  # between two attempts; a server that asks for more with Retry-After is given up
     connect: float = 10.0
     silence: float = 30.0  # between two pieces of a reply
     reply: float = 120.0  # for a whole reply, even if bytes arrive steadily
+    size: int = 32 * 2**20  # bytes of a whole reply, unpacked, that `RetryingAdapter` accepts
     sleep: Callable[[float], None] = time.sleep
 
 
@@ -141,13 +143,22 @@ class RetryingAdapter(TimeLimitAdapter):
             self._before()
             try:
                 with super().send(request, **kwargs) as response:
-                    response.content  # noqa: B018 - reads it all, so that a cut connection is noticed here
+                    self._read(response)  # all of it, so that a cut connection is noticed here
                 check_busy(response)
                 self._check(response)
             except RequestException as error:
                 attempts.wait(error)
             else:
                 return response
+
+    def _read(self, response: Response) -> None:
+        body, size = [], 0
+        for piece in response.iter_content(_PIECE):
+            size += len(piece)
+            if size > self._limits.size:
+                raise RequestFailedError(f"sends a reply of more than {self._limits.size / 2**20:g} MiB")
+            body.append(piece)
+        response._content = b"".join(body)  # noqa: SLF001 - where `content` would keep it
 
 
 def _connect(connection_class: type[Any], allowed: Callable[[int], float], *args: Any, **kwargs: Any) -> Any:

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ecef_cli.api.errors import UsageProblem
+from ecef_cli.console import DIRECTIONS
 from ecef_cli.reports.colours import PALETTE, channels, ink
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ LONGEST_TEXT = 2_000
 LONGEST_NAME = 80
 """Maximum characters of a name or an id on a page."""
 
-# Control characters are errors in HTML: show their pictures, and replace non-characters.
+# Control characters are errors in HTML: show their pictures, and replace non-characters and overrides of the direction.
 _CONTROL = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}
-_CONTROL |= {0x7F: 0x2421} | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_CONTROL |= {0x7F: 0x2421} | dict.fromkeys((*range(0x80, 0xA0), *DIRECTIONS), 0xFFFD)
 
 
 def render(template: str, **values: Any) -> str:

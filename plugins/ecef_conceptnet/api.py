@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     """The edges of a term, by the term at the other end."""
 
 _PAGE_SIZE = 1000  # edges; the server may return fewer
-_MAX_PAGES = 10_000  # per term
+_MAX_PAGES = 500  # per term
+_LONGEST = 600.0  # seconds for the pages of a term
 _SLOW = 1.0  # seconds of work after which a progress bar appears
 _PATH_PARTS = frozenset({"", ".", ".."})  # not terms; they have a meaning of their own in an address
 
@@ -69,7 +70,7 @@ class ApiSource(Source):
         limits: RequestLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._language = language
+        self._language, self._clock = language, clock
         limits = limits or RequestLimits()
         self._replies = Replies(
             address=address,
@@ -182,7 +183,12 @@ class ApiSource(Source):
     def _edges(self, term: str) -> Iterator[Edge]:
         path = f"/c/{self._language}/{quote(term, safe='')}?offset=0&limit={_PAGE_SIZE}"
         seen: set[str] = set()
+        end = self._clock() + _LONGEST
         for _ in range(_MAX_PAGES):
+            if self._clock() >= end:
+                raise EcefError(
+                    f"{self._replies.address} takes over {_LONGEST / 60:.0f} minutes for {term!r}", hint=WAY_OUT
+                )
             page = self._replies.page(path)
             yield from page.edges.values()
             following = page.following if page.ids else None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from requests import RequestException, Response
 from requests_cache import CachedSession
@@ -184,7 +184,12 @@ def _check(reply: Response, language: str) -> None:
     Raises:
         RequestFailedError: the reply is not the requested one.
     """
-    if reply.is_redirect or reply.status_code == _UNCHANGED:
+    if reply.is_redirect:
+        target = urlsplit(urljoin(reply.url, reply.headers["location"]))
+        if target.hostname != urlsplit(reply.url).hostname:
+            raise RequestFailedError(f"redirects to another host, {target.hostname}")
+        return
+    if reply.status_code == _UNCHANGED:
         return
     if reply.status_code == _UNKNOWN and is_unknown_term(reply.content):
         return

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import struct
 from dataclasses import dataclass
 from sys import intern
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from ecef_cli.api.components import Edge
 from ecef_conceptnet.dump import source_of
@@ -15,6 +15,9 @@ from ecef_conceptnet.terms import relation_of, term_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+
+_LARGEST = 1e6  # weight of an edge; ConceptNet's own are below 100
 
 
 class ReplyError(ValueError):
@@ -53,7 +56,7 @@ class Page:
         entries = _get(reply, "edges", list, "the reply")
         view = reply.get("view") or {}
         following = view.get("nextPage") if isinstance(view, dict) else None
-        if following is not None and not isinstance(following, str):
+        if following is not None and not _is_address(following):
             raise ReplyError("view.nextPage is not an address")
         edges, ids = {}, set()
         for number, entry in enumerate(entries):
@@ -66,6 +69,13 @@ class Page:
             if edge is not None:
                 edges[uri] = edge
         return cls(edges, frozenset(ids), following)
+
+
+def _is_address(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(urlsplit(value).path)
+    except ValueError:
+        return False
 
 
 def is_unknown_term(body: bytes) -> bool:
@@ -87,7 +97,7 @@ def _edge(entry: dict[str, Any], where: str, language: str) -> Edge | None:
     relation = _get(_get(entry, "rel", dict, where), "@id", str, f"rel of {where}")
     ends = [_get(_get(entry, end, dict, where), "@id", str, f"{end} of {where}") for end in ("start", "end")]
     weight = entry.get("weight", 1.0)
-    if isinstance(weight, bool) or not isinstance(weight, int | float) or not math.isfinite(weight):
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not abs(weight) <= _LARGEST:
         raise ReplyError(f"the weight of {where} is not a number")
     start, end = (term_of(uri, language) for uri in ends)
     if start is None or end is None:
@@ -104,6 +114,8 @@ def rounded(weight: float) -> float:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         reply = json.loads(body)
+    except RecursionError:
+        raise ReplyError("is nested too deeply") from None
     except ValueError:
         start = " ".join(body[:60].decode("utf-8", "replace").split())
         raise ReplyError(f"is not JSON, it begins with {start!r}" if start else "is empty") from None

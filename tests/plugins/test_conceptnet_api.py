@@ -414,6 +414,9 @@ def _without(*path: str) -> dict[str, Any]:
             "the weight of edge 0 is not a number",
         ),
         (in_json({"edges": [edge("IsA", "dog", "pet")], "view": {"nextPage": 3}}), "view.nextPage is not an address"),
+        (in_json({"edges": DOG, "view": {"nextPage": "http://[::1"}}), "view.nextPage is not an address"),
+        (in_json({"edges": [edge("IsA", "dog", "pet", 1e300)]}), "the weight of edge 0 is not a number"),
+        (status(200, b"[" * 100_000), "is nested too deeply"),
         (in_json({"error": {"status": 500, "details": "disk full"}}), "answers 200 OK: disk full"),
         (in_json({"error": {"status": 400, "details": "bad node"}}, 400), "answers 400 Bad Request: bad node"),
         (in_json({"error": "out of memory"}, 500), "answers 500 Internal Server Error: out of memory"),
@@ -462,6 +465,37 @@ def test_new_edges_without_an_end_are_told(opened: Opened, server: WebServer, mo
     with pytest.raises(EcefError, match="an endless series of pages"):
         opened().known(["dog"])
     assert len(server.asked) == 30
+
+
+def test_pages_that_take_too_long_are_reported(opened: Opened, server: WebServer) -> None:
+    def endless(handler: Handler) -> None:
+        number = len(handler.owner.asked)
+        found = {"edges": [edge("IsA", f"dog_{number}", "dog")], "view": {"nextPage": f"/c/en/dog?n={number}"}}
+        in_json(found)(handler)
+
+    server.reply = endless
+    with pytest.raises(EcefError, match="takes over 10 minutes for 'dog'"):
+        opened(requests_per_second=0.05).known(["dog"])
+    assert len(server.asked) == 31, "one request at once, then one every 20 s"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_reply_without_an_end_is_cut_off(opened: Opened, server: WebServer, *, packed: bool) -> None:
+    body = b" " * 3_000_000
+    server.reply = status(200, gzip.compress(body), {"Content-Encoding": "gzip"}) if packed else status(200, body)
+    with pytest.raises(EcefError, match="sends a reply of more than 2 MiB"):
+        opened(limits={"size": 2 * 2**20}).known(["dog"])
+    assert len(server.asked) == 1
+
+
+def test_a_redirect_to_another_host_is_not_followed(opened: Opened, server: WebServer) -> None:
+    server.once.append(status(302, headers={"Location": "/c/en/dog?offset=0&limit=20"}))
+    assert opened().known(["dog"])[0], "the same host"
+    other = server.address.replace("127.0.0.1", "localhost")
+    server.reply = status(302, headers={"Location": f"{other}/c/en/cat"})
+    with pytest.raises(EcefError, match="redirects to another host, localhost"):
+        opened().known(["cat"])
+    assert server.paths() == ["/c/en/dog", "/c/en/dog", "/c/en/cat"]
 
 
 def test_an_empty_page_is_the_last(opened: Opened, server: WebServer) -> None:
