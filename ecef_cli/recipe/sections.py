@@ -25,7 +25,7 @@ Metric = Literal["accuracy", "weighted_f1", "uar", "macro_f1"]
 class Section(BaseModel):
     """A part of a recipe; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def _history(value: object) -> object:
@@ -92,10 +92,10 @@ class Epc(Section):
 class Network(Section):
     """The trained network."""
 
-    width: int = Field(256, ge=8, description="width of the feature extraction module; the paper's is 1024")
-    heads: int = Field(8, ge=1, description="attention heads")
-    layers: int = Field(2, ge=1, description="Transformer layers of the feature extraction module")
-    feedforward: int = Field(4, ge=1, description="width of the feed-forward part, as a multiple of `width`")
+    width: int = Field(256, ge=8, le=65_536, description="width of the feature extraction module; the paper's is 1024")
+    heads: int = Field(8, ge=1, le=1024, description="attention heads")
+    layers: int = Field(2, ge=1, le=1024, description="Transformer layers of the feature extraction module")
+    feedforward: int = Field(4, ge=1, le=1024, description="width of the feed-forward part, as a multiple of `width`")
     dropout: float = Field(0.1, ge=0, lt=1)
     pooling: Literal["mean", "attention"] = Field("mean", description="how positions become one vector per task")
 
@@ -129,13 +129,13 @@ class Audio(Section):
         return self
 
 
-def distinct(value: list[Any]) -> list[Any]:
-    """Return the list if it has no duplicate entries.
+def distinct(value: Any) -> Any:
+    """Return the value, unless it is a list with duplicate entries.
 
     Raises:
         ValueError: the list has duplicate entries.
     """
-    if len(set(value)) != len(value):
+    if isinstance(value, list) and any(entry in value[:number] for number, entry in enumerate(value)):
         raise ValueError("duplicate entry")
     return value
 
@@ -215,12 +215,12 @@ class Training(Section):
     """Settings of the training loop."""
 
     seed: int = Field(1, ge=0, le=2**31 - 1)
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(32, ge=1, description="windows per step, over all processes and parts")
+    epochs: int = Field(10, ge=1, le=1_000_000)
+    batch_size: int = Field(32, ge=1, le=1_000_000, description="windows per step, over all processes and parts")
     batch_positions: int | None = Field(
         None, ge=1, description="maximum positions per step, padding included; steps of long windows are smaller"
     )
-    accumulate: int = Field(1, ge=1, description="number of parts in which a step's windows are computed")
+    accumulate: int = Field(1, ge=1, le=1_000_000, description="number of parts in which a step's windows are computed")
     precision: Literal["float32", "bf16", "fp16"] = Field(
         "float32", description="number type of the network's computations; weights are always float32"
     )
@@ -267,7 +267,7 @@ class Training(Section):
         [], description="modalities whose layers keep the weights of `start`"
     )
     select: Selection = Selection()
-    patience: int = Field(3, ge=1, description="epochs without a better validation score before stopping")
+    patience: int = Field(3, ge=1, le=1_000_000, description="epochs without a better validation score before stopping")
 
     @field_validator("start")
     @classmethod

@@ -18,9 +18,23 @@ if TYPE_CHECKING:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuse duplicate keys, of which YAML silently keeps the last."""
+    """Refuse duplicate keys, of which YAML silently keeps the last, and name the line of an impossible value."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """Return the value of a node."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except ValueError:  # a date such as 2024-13-01, or a number of thousands of digits
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{_brief(node.value)} is neither a number nor a date; put text in quotes", node.start_mark
+            ) from None
 
 
+def _brief(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_SHOWN = 60  # characters of a value in an error
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -53,6 +67,8 @@ def parse_yaml(text: str, where: str) -> Any:
         raise RecipeError(f"{where}{line}: not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise RecipeError(f"{where}: nested too deeply") from None
 
 
 def parse_value(text: str, annotation: Any, where: str) -> Any:
@@ -76,7 +92,7 @@ def parse_value(text: str, annotation: Any, where: str) -> Any:
     if NoneType in kinds and plain in _NOTHING:
         return None
     if plain.startswith(("'", '"')) or (list in kinds and plain.startswith("[")):
-        with suppress(yaml.YAMLError):
+        with suppress(yaml.YAMLError, RecursionError):
             return yaml.load(plain, Loader=yaml.BaseLoader)  # noqa: S506 - it reads all values as text
     return plain
 
@@ -163,7 +179,7 @@ def override(values: dict[str, Any], settings: Iterable[str]) -> dict[str, Any]:
             if not isinstance(inner, dict):
                 raise RecipeError(f"--set {setting!r}: {'.'.join(keys[:depth])} is not a block of settings")
             target = inner
-        target[keys[-1]] = parse_yaml(text, f"--set {setting!r}")
+        target[keys[-1]] = parse_yaml(text, f"--set {_brief(setting)!r}")
     return result
 
 

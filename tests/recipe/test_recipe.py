@@ -54,7 +54,7 @@ def problems(path: Path, *settings: str) -> list[str]:
     """Return what is wrong with a recipe, without the recipe's own path."""
     with pytest.raises(RecipeError) as caught:
         load_recipe(str(path), settings)
-    return [line.replace(str(path), "FILE") for line in caught.value.problems]
+    return [line.replace(str(path), "FILE") for line in caught.value.problems or [str(caught.value)]]
 
 
 def test_defaults_are_filled_in_also_those_of_components(small: Path) -> None:
@@ -365,3 +365,34 @@ def _leaves(model: type[BaseModel]) -> list[str]:
 
 def test_a_number_in_the_form_that_yaml_takes_for_text_is_still_a_number(small: Path) -> None:
     assert load_recipe(str(small), ["training.learning_rate=3e-4"]).training.learning_rate == 3e-4
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("tasks:", "FILE:8: tasks: input should be a valid list, not None"),
+        ("modalities:", "FILE:8: modalities: input should be a valid list, not None"),
+        ("modalities: [[text], [text]]", "FILE:8: modalities: duplicate entry"),
+        ("summary: 2024-13-45", "FILE:8: not YAML: 2024-13-45 is neither a number nor a date; put text in quotes"),
+        ("training: {learning_rate: .inf}", "training.learning_rate: input should be a finite number, not inf"),
+        ("training: {learning_rate: .nan}", "training.learning_rate: input should be"),
+        ("training: {epochs: 99999999999999999999}", "training.epochs: input should be less than or equal to 1000000"),
+        ("network: {width: 4000000000}", "network.width: input should be less than or equal to 65536"),
+        ("training: {epochs: 2024-01-01}", "training.epochs: input should be a valid integer"),
+        (f"training: {{epochs: {'9' * 5000}}}", "FILE:8: not YAML: 9999"),
+        (f"tasks: {'[' * 2000}{']' * 2000}", "FILE: nested too deeply"),
+    ],
+)
+def test_values_beyond_reason_are_one_line_with_their_path(small: Path, line: str, problem: str) -> None:
+    kept = [kept for kept in SMALL.splitlines() if not kept.startswith(line.partition(":")[0])]
+    small.write_text("\n".join([*kept, *[""] * (7 - len(kept)), line]) + "\n", encoding="utf-8")
+    (found,) = problems(small)
+    assert problem in found
+    assert len(found) < 200
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 2000 + "]" * 2000])
+def test_a_setting_beyond_reason_is_one_line(small: Path, value: str) -> None:
+    (found,) = problems(small, f"training.seed={value}")
+    assert found.startswith("--set 'training.seed=")
+    assert len(found) < 200

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Options(BaseModel):
     """Options of a component, as a recipe spells them. Subclass it; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def decisive(self) -> dict[str, Any]:
         """Return the options that affect the output, as plain values; they are part of the key of stored results.
