@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class _StrictLoader(yaml.SafeLoader):
     """Refuse duplicate keys, of which YAML silently keeps the last, and name the line of an impossible value."""
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's signature
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """Return the value of a node."""
         try:
             return super().construct_object(node, deep=deep)
