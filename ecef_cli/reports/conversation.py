@@ -107,8 +107,8 @@ class Talk:
 
     @property
     def matched(self) -> tuple[int, int]:
-        """Number of correct forecasts, and number of forecasts with a known outcome."""
-        judged = [check.right for check in self.checks if check.right is not None]
+        """Number of forecasts that agree with their outcome, and number of forecasts with a known outcome."""
+        judged = [check.agrees for check in self.checks if check.agrees is not None]
         return sum(judged), len(judged)
 
 

@@ -37,7 +37,7 @@ class Check:
         return self.gold or self.recognised
 
     @property
-    def right(self) -> bool | None:
+    def agrees(self) -> bool | None:
         """Whether the forecast is that emotion; None if it is unknown."""
         return None if self.judge is None else self.forecast == self.judge
 

@@ -247,7 +247,11 @@ def test_nothing_sticks_out_of_a_screen(page: Path, width: int) -> None:
     assert wide == []
 
 
-def test_text_has_enough_contrast_with_what_it_stands_on(page: Path) -> None:
+DARK = "--blink-settings=preferredColorScheme=0"
+
+
+@pytest.mark.parametrize("scheme", [[], [DARK]], ids=["light", "dark"])
+def test_text_has_enough_contrast_with_what_it_stands_on(page: Path, scheme: list[str]) -> None:
     script = """
     const parse = (text) => text.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
@@ -258,7 +262,7 @@ def test_text_has_enough_contrast_with_what_it_stands_on(page: Path) -> None:
         const found = parse(getComputedStyle(at).backgroundColor);
         if (found.length < 4 || found[3] > 0) return found;
       }
-      return [255, 255, 255];
+      throw Error('the body has a colour');
     };
     const poor = {};
     let count = 0;
@@ -272,9 +276,23 @@ def test_text_has_enough_contrast_with_what_it_stands_on(page: Path) -> None:
     }
     done([count, poor]);
     """
-    count, poor = driven(page, script)
+    count, poor = driven(page, script, *scheme)
     assert count > 100
     assert poor == {}
+
+
+def test_a_page_is_dark_if_the_reader_wants_it(page: Path) -> None:
+    script = "done(getComputedStyle(document.body).backgroundColor);"
+    assert [driven(page, script), driven(page, script, DARK)] == ["rgb(255, 255, 255)", "rgb(22, 22, 21)"]
+
+
+def test_a_narrow_window_says_that_the_timeline_scrolls(page: Path) -> None:
+    script = """
+    const score = document.querySelector('.score');
+    done([score.scrollWidth > score.clientWidth, document.querySelector('.hint').checkVisibility()]);
+    """
+    assert driven(page, script, "--window-size=1280,900") == [False, False]
+    assert driven(page, script, "--window-size=500,900") == [True, True]
 
 
 def test_without_scripts_everything_but_the_filter_is_there(page: Path) -> None:

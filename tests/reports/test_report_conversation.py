@@ -114,7 +114,7 @@ def test_forecasts_stand_beside_what_came_and_beside_labels(ecef: Ecef) -> None:
         assert cells[0] == str(number + 1)
         assert cells[1] == f"{forecast} {rows[number]['forecast']['probabilities'][forecast]:.2f}"
         assert cells[2:5] == [str(number + 2), recognised[number + 1], TALK[number + 1].get("emotion", "")]
-        assert cells[5] == ("right" if forecast == judge else "wrong")
+        assert cells[5] == ("agrees" if forecast == judge else "differs")
     assert len(found) == 2
 
 
