@@ -152,13 +152,22 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "ecef"
-        return _end(f"{' '.join(error.format_message().split())} (see `{command} --help`)", error.exit_code)
+        return _end(_wrong_usage(error), error.exit_code)
     except EcefError as error:
         return _end(str(error), error.exit_code)
     except (SystemExit, Exception) as error:  # noqa: BLE001 - the last resort, so that no user meets a bare traceback
         return _unforeseen(error)
     return result if type(result) is int else 0
+
+
+def _wrong_usage(error: click.ClickException) -> str:
+    """Return the message for a wrong command line, with the place of a global option or the help to read."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "ecef"
+    if isinstance(error, click.NoSuchOption) and any(error.option_name in option.opts for option in ecef.params):
+        right = command.replace("ecef", f"ecef {error.option_name}", 1)
+        return f"{error.option_name} is a global option. Put it before the command: `{right} …`"
+    return f"{' '.join(error.format_message().split())} (see `{command} --help`)"
 
 
 def _interrupted(error: BaseException, arguments: Sequence[str]) -> str:

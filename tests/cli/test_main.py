@@ -137,6 +137,21 @@ def test_a_command_line_that_makes_no_sense_is_a_usage_error(
     assert capsys.readouterr().err.startswith("ecef: ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "right"),
+    [
+        (["predict", "x", "--offline"], "ecef --offline predict"),
+        (["recipes", "show", "x", "-v"], "ecef -v recipes show"),
+        (["tag", "--workspace=w"], "ecef --workspace tag"),
+    ],
+)
+def test_a_global_option_after_the_command_is_told_its_place(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], right: str
+) -> None:
+    assert run(arguments) == 2
+    assert f"Put it before the command: `{right} …`" in capsys.readouterr().err
+
+
 def test_version_is_the_distribution_s(capsys: pytest.CaptureFixture[str]) -> None:
     from importlib.metadata import version
 
