@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from ecef_conceptnet.source import Source
 
 
+_USED_BY = {
+    "assertions": ("dump",),
+    "language": ("dump", "api"),
+    "address": ("api",),
+    "requests_per_second": ("api",),
+    "expire_days": ("api",),
+}
+"""Options that only some sources use."""
+
+
 class ConceptNetOptions(Options):
     """Options of the tagger `conceptnet`."""
 
@@ -54,12 +64,15 @@ class ConceptNetOptions(Options):
     requests_per_second: float = Field(default=1.0, gt=0, description="maximum request rate to the web API (api)")
     expire_days: float = Field(default=30.0, ge=0, description="days after which to request a cached reply again (api)")
 
-    @field_validator("assertions")
+    @field_validator(*_USED_BY)
     @classmethod
-    def _goes_with_dump(cls, assertions: Path | None, info: ValidationInfo) -> Path | None:
-        if assertions is not None and info.data.get("source", "dump") != "dump":
-            raise ValueError("only the source 'dump' reads assertions")
-        return assertions
+    def _used_by_source(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a value that the source ignores; recipes with all options filled in hold the defaults."""
+        name = str(info.field_name)
+        users, source = _USED_BY[name], info.data.get("source")
+        if source is not None and source not in users and value != cls.model_fields[name].default:
+            raise ValueError(f"must be left out with the source {source!r} (for {' and '.join(users)} only)")
+        return value
 
     @field_validator("relations")
     @classmethod

@@ -176,7 +176,8 @@ def test_an_edge_without_facts_weighs_one_and_names_no_source(dump: Path) -> Non
     [
         ({"relations": ["Isa"]}, "did you mean 'IsA'"),
         ({"relations": ["dbpedia/gender"]}, "did you mean 'dbpedia/genre'"),
-        ({"source": "lexicon"}, "only the source 'dump' reads assertions"),
+        ({"source": "lexicon"}, "assertions: must be left out with the source 'lexicon' (for dump only)"),
+        ({"address": "https://x"}, "address: must be left out with the source 'dump' (for api only)"),
         ({"language": "EN"}, "language"),
         ({"longest_term": 6}, "less than or equal to 5"),
         ({"min_weight": -1}, "greater than or equal to 0"),
