@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("tag")
-@click.argument("file", required=False, type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.option(
     "--relations",
     metavar="A,B,…",

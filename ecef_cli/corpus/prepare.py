@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import console
 from ecef_cli.api.components import PrepareContext
-from ecef_cli.api.errors import DataError, EcefError, PluginError, UsageProblem, did_you_mean
+from ecef_cli.api.errors import DataError, EcefError, PluginError, UsageProblem
 from ecef_cli.corpus.checks.contract import contract_violation
 from ecef_cli.corpus.checks.dataset import check_corpus, check_published
 from ecef_cli.corpus.checks.differences import origin_differences, row_differences
@@ -193,12 +193,8 @@ def _differs(folder: Path, name: str, how: str) -> UsageProblem:
 
 
 def _build(reader: str, options: Iterable[str]) -> Dataset:
-    registry = get_registry()
-    names = [entry.name for entry in registry.entries("dataset")]
-    # If a plugin failed to load, the reader may be part of it.
-    if reader not in names and not registry.broken:
-        raise UsageProblem(f"no reader is called {reader!r}", hint=did_you_mean(reader, names))
-    values = parse_options(options, registry.find("dataset", reader).load().Options)
+    entry = get_registry().chosen("dataset", reader, noun="reader")
+    values = parse_options(options, entry.load().Options)
     return cast("Dataset", build_component("dataset", reader, values))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from ecef_cli.api.errors import PluginError, described, did_you_mean
+from ecef_cli.api.errors import PluginError, UsageProblem, described, did_you_mean
 from ecef_cli.plugin import hookspecs
 from ecef_cli.plugin.boundary import calling
 
@@ -214,6 +214,23 @@ class Registry:
         except KeyError:
             hint = did_you_mean(name, [e.name for e in self.entries(kind)])
             raise PluginError(f"no {kind} is called {name!r}", hint=hint) from None
+
+    def chosen(self, kind: str, name: str, *, noun: str | None = None) -> Entry:
+        """Return a component that the user named in a command.
+
+        Args:
+            kind: its kind.
+            name: its name.
+            noun: the word for its kind in an error; by default the kind.
+
+        Raises:
+            UsageProblem: no plugin registered it.
+            PluginError: no plugin registered it, but one that failed to load may provide it.
+        """
+        names = [e.name for e in self.entries(kind)]
+        if name not in names and not self.broken:
+            raise UsageProblem(f"no {noun or kind} is called {name!r}", hint=did_you_mean(name, names))
+        return self.find(kind, name)
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:

@@ -75,13 +75,15 @@ def choose_tagger(
 
     Raises:
         RecipeError: the recipe, a relation or an option is wrong.
-        PluginError: there is no such tagger.
-        UsageProblem: the recipe has no tagger and no name is given, or the relations are given twice.
+        PluginError: the tagger cannot be loaded.
+        UsageProblem: there is no such tagger, the recipe has none and no name is given, or the relations are given
+            twice.
     """
     loaded = load_recipe(recipe) if recipe else None
     chosen, options = _block(name, loaded)
+    entry = get_registry().chosen("tagger", chosen)
     if settings:
-        given = parse_options(settings, get_registry().find("tagger", chosen).load().Options)
+        given = parse_options(settings, entry.load().Options)
         if relations is not None and "relations" in given:
             raise UsageProblem("--relations and --option relations are the same", hint="give one of them")
         options |= given

@@ -81,7 +81,7 @@ def explain_dialogue(dialogue: Dialogue, tagger: Tagger, history: int) -> list[R
 
 
 def show_reasons(reasons: Sequence[Reason], *, wanted: str | None) -> None:
-    """Write reasons, one row each.
+    """Write reasons, one row each, or a note if there is none.
 
     Args:
         reasons: the reasons.
@@ -89,6 +89,8 @@ def show_reasons(reasons: Sequence[Reason], *, wanted: str | None) -> None:
     """
     flat = console.choose_format(wanted) in {"table", "csv"}
     console.records([reason.row(flat=flat) for reason in reasons], wanted=wanted, columns=_COLUMNS if flat else None)
+    if not reasons:
+        console.note("no pair of content words is related")
 
 
 _COLUMNS = (

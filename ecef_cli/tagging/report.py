@@ -182,7 +182,7 @@ def is_shortened(tagged: TaggedDialogue) -> bool:
 
 
 def show(found: Sequence[TaggedDialogue], *, wanted: str | None) -> None:
-    """Write tagged dialogues: figures as a table, else one row per pair.
+    """Write tagged dialogues: figures as a table, else one row per pair, or a note if there is none.
 
     Args:
         found: the dialogues.
@@ -196,6 +196,8 @@ def show(found: Sequence[TaggedDialogue], *, wanted: str | None) -> None:
             wanted=form,
             columns=_CSV_COLUMNS if form == "csv" else None,
         )
+        if not pairs:
+            console.note("no pair of content words recurs or is related")
         return
     width = shutil.get_terminal_size().columns
     for number, tagged in enumerate(found):

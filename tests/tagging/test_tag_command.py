@@ -202,6 +202,25 @@ def test_a_missing_file_is_an_error_of_the_data(tmp_path: Path, capsys: pytest.C
     assert "none.jsonl: cannot be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["tag", "predict"])
+def test_a_folder_instead_of_a_file_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert run([command, str(tmp_path)]) == 2
+    assert "is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("options", "said"), [((), "recurs or is related"), (("--explain",), "words is related")])
+def test_a_dialogue_without_a_tagged_pair_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], said: str
+) -> None:
+    assert run(["tag", str(write(tmp_path / "a.jsonl", [("A", "kangaroo scene")])), *options]) == 0
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err.count("no pair of content words") == 1
+    assert said in found.err
+
+
 def test_an_unknown_relation_names_the_nearest(dialogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["tag", str(dialogue), "--relations", "IsA,HasContxt"]) == 2
     assert "no relation is called 'HasContxt' (did you mean 'HasContext'?)" in capsys.readouterr().err
@@ -216,7 +235,7 @@ def test_no_relations_or_one_twice_is_a_wrong_option(
 
 
 def test_an_unknown_tagger_names_the_nearest(dialogue: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["tag", str(dialogue), "--tagger", "concepnet"]) == 4
+    assert run(["tag", str(dialogue), "--tagger", "concepnet"]) == 2
     assert "did you mean 'conceptnet'?" in capsys.readouterr().err
 
 
