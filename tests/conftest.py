@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:  # pytest imports nothing heavy before the tests that need it
 os.environ["OMP_NUM_THREADS"] = "1"
 
 ROOT = Path(__file__).parents[1]
+
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
+"""Return the folder of a name, made by a function unless it exists."""
 
 pytest_plugins = ["forbidden", "prepared", "recorded"]
 
@@ -53,6 +57,27 @@ CORPUS = [
     "I was so scared when the lights went out.",
 ]
 """Sentences that the tests' tokenizers are trained on."""
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Have a folder made by the first process of the test run that needs it; the others wait for it."""
+    from filelock import FileLock
+
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    root.mkdir(exist_ok=True)
+
+    def once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, made = root / name, root / f"{name}.made"
+        with FileLock(root / f"{name}.lock"):
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                made.touch()
+        return folder
+
+    return once
 
 
 def _fresh_tokenizer(kind: str) -> Tokenizer:
@@ -134,21 +159,21 @@ def save_tiny_model(folder: Path, kind: str, *, seed: int = 0, layers: int = 3) 
 
 
 @pytest.fixture(scope="session")
-def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_bert(made_once: MadeOnce) -> Path:
     """Folder of a small BERT with random weights."""
-    return save_tiny_model(tmp_path_factory.mktemp("models") / "bert", "bert")
+    return made_once("bert", lambda folder: save_tiny_model(folder, "bert"))
 
 
 @pytest.fixture(scope="session")
-def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_roberta(made_once: MadeOnce) -> Path:
     """Folder of a small RoBERTa with random weights and byte-level tokens."""
-    return save_tiny_model(tmp_path_factory.mktemp("models") / "roberta", "roberta")
+    return made_once("roberta", lambda folder: save_tiny_model(folder, "roberta"))
 
 
 @pytest.fixture(scope="session")
-def tiny_mpnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_mpnet(made_once: MadeOnce) -> Path:
     """Folder of a small MPNet with random weights, whose layers share one bias of relative positions."""
-    return save_tiny_model(tmp_path_factory.mktemp("models") / "mpnet", "mpnet")
+    return made_once("mpnet", lambda folder: save_tiny_model(folder, "mpnet"))
 
 
 def save_tiny_vit(folder: Path, *, seed: int = 0, layers: int = 3, patch: int = 16) -> Path:
@@ -175,9 +200,9 @@ def save_tiny_vit(folder: Path, *, seed: int = 0, layers: int = 3, patch: int = 
 
 
 @pytest.fixture(scope="session")
-def tiny_vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_vit(made_once: MadeOnce) -> Path:
     """Folder of a small vision Transformer with random weights."""
-    return save_tiny_vit(tmp_path_factory.mktemp("models") / "vit")
+    return made_once("vit", save_tiny_vit)
 
 
 FEELINGS = {
@@ -247,13 +272,27 @@ def toy_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-@pytest.fixture(scope="session")
-def toy_run(toy_workspace: Workspace, tiny_bert: Path) -> Run:
-    """A run trained on the toy dataset."""
-    from ecef_cli.recipe.model import check_recipe
-    from ecef_cli.training.loop import train
+def trained(workspace: Workspace, made_once: MadeOnce, name: str, values: dict[str, Any]) -> Run:
+    """Return a run that is trained once in a test run, in a copy of a workspace, and copied back with its features."""
+    from ecef_cli.runs.run import open_run
+    from ecef_cli.workspace import Workspace
 
-    return train(toy_workspace, check_recipe(toy_recipe(tiny_bert), where="toy"), name="shared", device="cpu")
+    def make(folder: Path) -> None:
+        from ecef_cli.recipe.model import check_recipe
+        from ecef_cli.training.loop import train
+
+        dataset = workspace.dataset(values["dataset"])
+        shutil.copytree(dataset, folder / dataset.name, ignore=shutil.ignore_patterns("features", "tags"))
+        train(Workspace(folder), check_recipe(values, where=values["name"]), name=name, device="cpu")
+
+    shutil.copytree(made_once(f"run-{name}", make), workspace.root, dirs_exist_ok=True)
+    return open_run(workspace.run(name))
+
+
+@pytest.fixture(scope="session")
+def toy_run(toy_workspace: Workspace, tiny_bert: Path, made_once: MadeOnce) -> Run:
+    """A run trained on the toy dataset."""
+    return trained(toy_workspace, made_once, "shared", toy_recipe(tiny_bert))
 
 
 VOICES = {"joy": (320.0, 0.4), "anger": (190.0, 0.8), "neutral": (110.0, 0.1)}
@@ -325,45 +364,37 @@ def voiced_recipe(model: Path, *modalities: str, **changes: object) -> dict[str,
 
 
 @pytest.fixture(scope="session")
-def voiced_workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace with the toy dataset that has recordings, in the folder `sound`."""
+def voiced_workspace(tmp_path_factory: pytest.TempPathFactory, made_once: MadeOnce) -> Workspace:
+    """A workspace with the toy dataset that has recordings, which lie in a folder of the whole test run."""
     from ecef_cli.workspace import Workspace
 
-    workspace = Workspace(tmp_path_factory.mktemp("voiced"))
-    save_voiced_dataset(workspace, workspace.root / "sound")
-    return workspace
+    made = made_once("voiced", lambda folder: save_voiced_dataset(Workspace(folder), folder / "sound"))
+    root = tmp_path_factory.mktemp("voiced")
+    shutil.copytree(made / "voiced", root / "voiced")
+    return Workspace(root)
 
 
 @pytest.fixture(scope="session")
-def heard_run(voiced_workspace: Workspace, tiny_bert: Path) -> Run:
+def heard_run(voiced_workspace: Workspace, tiny_bert: Path, made_once: MadeOnce) -> Run:
     """A run trained on the toy recordings alone."""
-    from ecef_cli.recipe.model import check_recipe
-    from ecef_cli.training.loop import train
-
-    return train(voiced_workspace, check_recipe(voiced_recipe(tiny_bert), where="voiced"), name="heard", device="cpu")
+    return trained(voiced_workspace, made_once, "heard", voiced_recipe(tiny_bert))
 
 
 @pytest.fixture(scope="session")
-def fused_run(voiced_workspace: Workspace, tiny_bert: Path) -> Run:
+def fused_run(voiced_workspace: Workspace, tiny_bert: Path, made_once: MadeOnce) -> Run:
     """A run trained on text and recordings together, and now and then on one of the two alone."""
-    from ecef_cli.recipe.model import check_recipe
-    from ecef_cli.training.loop import train
-
     values = voiced_recipe(tiny_bert, "text", "audio")
     values["training"] = {**values["training"], "modality_dropout": {"audio": 0.2, "text": 0.2}}
-    return train(voiced_workspace, check_recipe(values, where="voiced"), name="fused", device="cpu")
+    return trained(voiced_workspace, made_once, "fused", values)
 
 
 @pytest.fixture(scope="session")
-def frozen_run(voiced_workspace: Workspace, tiny_bert: Path, toy_run: Run) -> Run:
+def frozen_run(voiced_workspace: Workspace, tiny_bert: Path, toy_run: Run, made_once: MadeOnce) -> Run:
     """A run of text and recordings that starts from the toy run and leaves its text layers as they are."""
-    from ecef_cli.recipe.model import check_recipe
-    from ecef_cli.training.loop import train
-
     values = voiced_recipe(tiny_bert, "text", "audio")
     start = {"start": str(toy_run.folder), "freeze": ["text"]}
     values["training"] = {**values["training"], "epochs": 7, "average": 0.9, **start}
-    return train(voiced_workspace, check_recipe(values, where="voiced"), name="frozen", device="cpu")
+    return trained(voiced_workspace, made_once, "frozen", values)
 
 
 @pytest.fixture

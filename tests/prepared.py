@@ -1,10 +1,11 @@
-"""`ecef prepare` as tests run it, and what came of it."""
+"""`ecef` and `ecef prepare` as tests run them, and what came of it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,21 @@ class Outcome:
 
 
 Prepare = Callable[..., Outcome]
+RunEcef = Callable[..., Outcome]
 
 Command = Callable[..., tuple[int, str]]
 """Run a command with further arguments; return its exit code and stderr."""
+
+
+@pytest.fixture
+def run_ecef(capsys: pytest.CaptureFixture[str]) -> RunEcef:
+    """Run a command line in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        capsys.readouterr()
+        return Outcome(run_cli(list(map(str, arguments))), *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
@@ -47,15 +60,9 @@ def work(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def prepare(work: Path, capsys: pytest.CaptureFixture[str]) -> Prepare:
+def prepare(work: Path, run_ecef: RunEcef) -> Prepare:
     """Run `ecef prepare` in the test's workspace."""
-
-    def run(*arguments: object) -> Outcome:
-        capsys.readouterr()
-        code = run_cli(["--workspace", str(work), "prepare", *map(str, arguments)])
-        return Outcome(code, *capsys.readouterr())
-
-    return run
+    return partial(run_ecef, "--workspace", work, "prepare")
 
 
 def write_dialogue(folder: Path, split: str, rows: Iterable[Mapping[str, object]]) -> Path:

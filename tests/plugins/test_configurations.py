@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from narrow import present
+from prepared import RunEcef
 from speech_models import WAVE_MODELS, save_speech_model
 from torch import nn
 
@@ -42,28 +40,19 @@ BASE_MODELS = {
 }
 """Parameters of the published models, without heads."""
 SAME = {"FacebookAI/roberta-base": "roberta-base", "google-bert/bert-base-uncased": "bert-base-uncased"}
-INSPECT = """
-import sys
-from ecef_cli.cli.main import main
-for arguments in sys.argv[1:]:
-    try:
-        main(["recipes", "inspect", *arguments.split()])
-    except SystemExit as end:
-        print("exit", end.code, flush=True)
-"""
 
 
 def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def offline(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `ecef recipes inspect` without a network and with nothing cached but what `home` holds."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
-    environment |= {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", INSPECT, *arguments], capture_output=True, text=True, check=False, env=environment
-    )
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Have no network, and a cache of the hub in which nothing lies; return its folder."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return tmp_path
 
 
 @pytest.mark.parametrize(("plugin", "name"), [(plugin, name) for plugin, kept in KEPT.items() for name in kept])
@@ -80,28 +69,30 @@ def test_kept_configurations_have_the_published_number_of_parameters(
         assert parameters(model) - parameters(model.pooler) == 85_798_656
 
 
-def test_every_recipe_can_be_inspected_offline_with_nothing_cached(tmp_path: Path) -> None:
-    names = recipe_names()
-    done = offline(tmp_path, *(f"{name} --format table --batch-size 1 --seconds 0.5" for name in names))
-    assert done.stdout.count("exit 0") == len(names), done.stdout + done.stderr
-    said = " ".join(done.stdout.split())
+def test_every_recipe_can_be_inspected_offline_with_nothing_cached(offline: Path, run_ecef: RunEcef) -> None:
+    said = ""
+    for name in recipe_names():
+        inspected = ("inspect", name, "--format", "table", "--batch-size", 1, "--seconds", 0.5)
+        done = run_ecef("recipes", *inspected)
+        assert done.code == 0, done.err
+        said += " ".join(done.out.split())
     assert said.count("roberta-base: configuration kept with ecef_text, not read from the hub") == 4
     assert said.count("text_encoder: huggingface 124,657,920") == 4  # with 16 speakers
     assert said.count("audio_encoder: huggingface 94,381,936") == 4
-    assert not any(tmp_path.rglob("*.*"))
+    assert not any(offline.rglob("*.*"))
 
 
-def test_a_configuration_in_the_cache_wins_over_a_kept_one(tmp_path: Path) -> None:
-    folder = tmp_path / "hub" / "models--roberta-base"
+def test_a_configuration_in_the_cache_wins_over_a_kept_one(offline: Path, run_ecef: RunEcef) -> None:
+    folder = offline / "models--roberta-base"
     snapshot = folder / "snapshots" / "0123"
     snapshot.mkdir(parents=True)
     (folder / "refs").mkdir()
     (folder / "refs" / "main").write_text("0123")
     values = {**KEPT["ecef_text"]["roberta-base"], "hidden_size": 96, "num_hidden_layers": 2}
     (snapshot / "config.json").write_text(json.dumps(values))
-    done = offline(tmp_path, "meld-epc --format json")
-    assert done.stdout.endswith("exit 0\n"), done.stderr
-    found = json.loads(done.stdout.removesuffix("exit 0\n"))
+    done = run_ecef("recipes", "inspect", "meld-epc", "--format", "json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
     assert found["once"][0]["parameters"] < 20_000_000
     assert [note.partition(":")[0] for note in found["notes"]] == [
         "microsoft/wavlm-base",
@@ -110,11 +101,11 @@ def test_a_configuration_in_the_cache_wins_over_a_kept_one(tmp_path: Path) -> No
     ]
 
 
-def test_an_unknown_name_is_an_error_of_one_line(tmp_path: Path) -> None:
+def test_an_unknown_name_is_an_error_of_one_line(offline: Path, run_ecef: RunEcef) -> None:
     settings = ("text_encoder.model=someone/some", "audio_encoder.model=no.such/../name", "fusion.vision.model=none9")
-    done = offline(tmp_path, *(f"meld-epc --set {setting}" for setting in settings))
-    assert done.stdout == "exit 4\n" * 3
-    first, second, third = (line for line in done.stderr.splitlines() if line.startswith("ecef: "))
+    failed = [run_ecef("recipes", "inspect", "meld-epc", "--set", setting) for setting in settings]
+    assert [done.code for done in failed] == [4, 4, 4]
+    (first,), (second,), (third,) = ([x for x in done.err.splitlines() if x.startswith("ecef: ")] for done in failed)
     assert first.startswith("ecef: text_encoder.model: 'someone/some' cannot be loaded: ")
     assert first.endswith("(run once with access to the hub, or set text_encoder.model to a folder)")
     assert second.startswith("ecef: audio_encoder.model: 'no.such/../name' is neither a folder nor a valid model name")
@@ -122,10 +113,8 @@ def test_an_unknown_name_is_an_error_of_one_line(tmp_path: Path) -> None:
 
 
 def test_a_kept_configuration_is_neither_trained_nor_predicted_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    offline: Path,
 ) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     recipe = load_recipe("meld-epc")
     with pytest.raises(PluginError, match="'roberta-base' cannot be loaded"):
         build_encoders(recipe, device="cpu")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from narrow import instance, present
+from prepared import RunEcef
 
 from ecef_cli.api.components import TextFeatures, TextWindow
 from ecef_cli.api.dialogue import Utterance, read_utterances
@@ -204,16 +205,14 @@ def test_a_line_in_is_a_line_out(toy_run: Run) -> None:
         stdout.close()
 
 
-def test_a_file_gives_the_same_answers_as_a_pipe(toy_run: Run, tmp_path: Path) -> None:
+def test_a_file_gives_the_same_answers_as_a_pipe(toy_run: Run, tmp_path: Path, run_ecef: RunEcef) -> None:
     path = tmp_path / "talk.jsonl"
     path.write_bytes(b"".join(lines(HAPPY, ANGRY, HAPPY)))
+    from_file = run_ecef("predict", path, "--model", toy_run.folder, "--device", "cpu")
     base = [sys.executable, "-m", "ecef_cli", "predict", "--model", str(toy_run.folder), "--device", "cpu"]
-    from_file = subprocess.run([*base, str(path)], capture_output=True, check=True).stdout
     from_pipe = subprocess.run([*base, "-"], input=path.read_bytes(), capture_output=True, check=True).stdout
-    for one, other in zip(from_file.splitlines(), from_pipe.splitlines(), strict=True):
-        assert json.loads(one)["prediction"]["probabilities"] == pytest.approx(
-            json.loads(other)["prediction"]["probabilities"], abs=1e-5
-        )
+    for one, other in zip(from_file.rows, map(json.loads, from_pipe.splitlines()), strict=True):
+        assert one["prediction"]["probabilities"] == pytest.approx(other["prediction"]["probabilities"], abs=1e-5)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT between processes")
