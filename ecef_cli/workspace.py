@@ -8,12 +8,11 @@ import json
 import os
 import platform
 import re
-import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from tempfile import mkdtemp, mkstemp
+from tempfile import mkstemp
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.errors import DataError, EcefError, UsageProblem, did_you_mean
@@ -168,30 +167,6 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-@contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside `path`; it replaces `path` when the block succeeds."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    part = Path(mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=_PART))
-    handle = os.open(part, os.O_RDONLY) if fcntl else None
-    try:
-        if handle is not None:
-            _lock(handle)
-        yield part
-        for inner in (*part.rglob("*"), part):
-            _flush(inner)
-        part.chmod(0o777 & ~_umask())
-        if path.exists():
-            shutil.rmtree(path)
-        part.replace(path)
-        _flush(path.parent)
-    finally:
-        if handle is not None:
-            os.close(handle)
-        shutil.rmtree(part, ignore_errors=True)
-
-
 def _lock(handle: int) -> bool:
     """Lock an open file until it is closed or the process dies; return whether nobody else holds it."""
     if fcntl is None:
@@ -205,17 +180,13 @@ def _lock(handle: int) -> bool:
 
 def _remove_leftovers(path: Path) -> None:
     """Remove what killed processes wrote beside `path` in order to replace it; a living writer holds a lock."""
-    if fcntl is None:  # Windows: a file that is open cannot be removed, and a folder cannot be locked
+    if fcntl is None:  # Windows: a file that is open cannot be removed
         return
     for part in path.parent.glob(f".{escape(path.name)}.{'[a-z0-9_]' * 8}{_PART}"):  # as `tempfile` names them
         with suppress(OSError):  # another process removes it, too
             handle = os.open(part, os.O_RDONLY)
             try:
-                if not _lock(handle):
-                    continue
-                if part.is_dir():
-                    shutil.rmtree(part)
-                else:
+                if _lock(handle):
                     part.unlink()
             finally:
                 os.close(handle)
