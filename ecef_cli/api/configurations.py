@@ -15,6 +15,20 @@ Kept = dict[str, Any]
 """Values of a configuration that differ from transformers' defaults, with its `model_type`."""
 
 
+class WithoutWeights:
+    """Base class, before the one of its kind, of a component whose modules have shapes and no values."""
+
+    origin: str
+
+    def identity(self) -> str:
+        """Raise an error: output of a component without weights must not be stored.
+
+        Raises:
+            PluginError: always.
+        """
+        raise PluginError(f"{self.origin} was built without weights, for `ecef recipes inspect` alone")
+
+
 def read_configuration(name: str, kept: Mapping[str, Kept], *, plugin: str, setting: str) -> tuple[Any, list[str]]:
     """Return transformers' configuration of a model, and a note if it is one of those kept with a plugin.
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ecef_cli.api.configurations import build_empty, read_configuration
-from ecef_cli.api.errors import PluginError
+from ecef_cli.api.configurations import WithoutWeights, build_empty, read_configuration
 from ecef_fusion.backbones import Pretrained, Reading, embeddings, image_patches, last_norm, numbered
 from ecef_fusion.mfm import Mfm
 
@@ -37,16 +36,8 @@ KEPT: Mapping[str, Kept] = {
 """Configurations of models that are kept with this plugin, by name on the hub."""
 
 
-class MfmSizes(Mfm):
+class MfmSizes(WithoutWeights, Mfm):
     """TMF whose pretrained layers have shapes and no values, for `ecef recipes inspect` alone."""
-
-    def identity(self) -> str:
-        """Refuse: nothing may be stored of a fusion without weights.
-
-        Raises:
-            PluginError: always.
-        """
-        raise PluginError("the fusion was built without weights, for `ecef recipes inspect` alone")
 
     @cached_property
     def _language(self) -> Pretrained | None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecef_cli.api.components import AudioEncoder, AudioFeatures
-from ecef_cli.api.configurations import build_empty, read_configuration
-from ecef_cli.api.errors import PluginError
+from ecef_cli.api.configurations import WithoutWeights, build_empty, read_configuration
 from ecef_speech.huggingface import HuggingFaceSpeechOptions, mixture_of
 from ecef_speech.huggingface_models import SETTING, WHISPER, check_kind
 
@@ -27,7 +26,7 @@ KEPT: Mapping[str, Kept] = {"microsoft/wavlm-base": _WAVLM, "microsoft/wavlm-bas
 _WHISPER_HOP = 320  # samples: a mel spectrum of 10 ms, and a convolution of stride 2
 
 
-class SpeechSizes(AudioEncoder):
+class SpeechSizes(WithoutWeights, AudioEncoder):
     """An encoder with shapes but no weights, for `ecef recipes inspect` only.
 
     Raises:
@@ -55,14 +54,6 @@ class SpeechSizes(AudioEncoder):
     def width(self) -> int:
         """The width of the model's hidden states."""
         return int(self._model.config.hidden_size)
-
-    def identity(self) -> str:
-        """Raise an error: output of an encoder without weights must not be stored.
-
-        Raises:
-            PluginError: always.
-        """
-        raise PluginError(f"{self.options.model!r} was built without weights, for `ecef recipes inspect` alone")
 
     def encode(self, waves: Sequence[npt.NDArray[np.float32]]) -> list[AudioFeatures]:
         """Return zeros (T, d) for each mono waveform (S,), one frame per hop."""

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ecef_cli.api.components import TextEncoder, TextFeatures
-from ecef_cli.api.configurations import build_empty, read_configuration
-from ecef_cli.api.errors import PluginError
+from ecef_cli.api.configurations import WithoutWeights, build_empty, read_configuration
 from ecef_text.encoder import SETTING, HuggingFaceOptions, token_positions
 from ecef_text.layers import TopLayers, split
 
@@ -48,7 +47,7 @@ KEPT: Mapping[str, Kept] = {
 _AROUND = 2  # special tokens around a text, as BERT's [CLS] and [SEP]
 
 
-class TextSizes(TextEncoder):
+class TextSizes(WithoutWeights, TextEncoder):
     """An encoder whose modules have shapes and no values, for `ecef recipes inspect` alone.
 
     Raises:
@@ -72,14 +71,6 @@ class TextSizes(TextEncoder):
     def width(self) -> int:
         """The width of the model's hidden states."""
         return int(self._model.config.hidden_size)
-
-    def identity(self) -> str:
-        """Refuse: nothing may be stored of an encoder without weights.
-
-        Raises:
-            PluginError: always.
-        """
-        raise PluginError(f"{self.options.model!r} was built without weights, for `ecef recipes inspect` alone")
 
     def trainable(self) -> TopLayers | None:
         """Return the last `trainable_layers` layers, without values."""
