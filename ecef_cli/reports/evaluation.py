@@ -13,25 +13,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.reports.model import Identity
     from ecef_cli.reports.picture import Picture
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table with formatted cells.
-
-    Attributes:
-        title: its title.
-        columns: headings.
-        rows: cells.
-        names: number of columns from the left that name a row.
-        notes: notes below it.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    names: int = 1
-    notes: tuple[str, ...] = ()
+    from ecef_cli.reports.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +54,14 @@ class Section:
 
     Attributes:
         title: its title.
-        tables: its tables.
+        tables: its tables, with formatted cells.
         pictures: its plots.
         mistakes: the most confident mistakes, the most confident first; None to omit them.
         targets: number of predictions.
     """
 
     title: str
-    tables: tuple[Grid, ...] = ()
+    tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     mistakes: tuple[Mistake, ...] | None = None
     targets: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from ecef_cli import console
 from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.evaluation.bootstrap import Difference, Draws, Estimate, interval
 from ecef_cli.evaluation.counts import Counts
-from ecef_cli.reports.evaluation import Grid, Line, Mistake, Section, eval_report
+from ecef_cli.reports.evaluation import Line, Mistake, Section, eval_report
 from ecef_cli.reports.model import identify
 from ecef_cli.reports.plots import confusion, emotion_bars, learning_curves, reliability
 from ecef_cli.reports.tables import comparison_table, report_tables
@@ -63,7 +64,7 @@ def publish(
         console.note(f"plots: {len(named)} in {plots}, each as PNG and SVG")
     if page is None:
         return
-    found = [Section("Comparison", (grid(comparison_table(comparison)),))] if comparison else []
+    found = [Section("Comparison", (formatted(comparison_table(comparison)),))] if comparison else []
     for report, own, training in zip(reports, drawn, logs, strict=True):
         dialogues = load_prepared(workspace, report.dataset).splits[report.split]
         found += sections(report, dialogues, own)
@@ -138,9 +139,9 @@ def sections(report: Report, dialogues: Sequence[Dialogue], drawn: Mapping[str, 
         dialogues: the dialogues of the split.
         drawn: the plots of each task.
     """
-    tables: dict[str, list[Grid]] = {task: [] for task in report.tasks}
+    tables: dict[str, list[Table]] = {task: [] for task in report.tasks}
     for table in report_tables(report):
-        tables[table.title.partition(" ")[0].lower()].append(grid(table))
+        tables[table.title.partition(" ")[0].lower()].append(formatted(table))
     return [
         Section(
             title=f"{task.upper()} of {report.run} on {report.data}",
@@ -153,10 +154,9 @@ def sections(report: Report, dialogues: Sequence[Dialogue], drawn: Mapping[str, 
     ]
 
 
-def grid(table: Table) -> Grid:
-    """Return a table with formatted cells."""
-    rows = tuple(tuple(map(_shown, row)) for row in table.rows)
-    return Grid(table.title, table.columns, rows, table.names, table.notes)
+def formatted(table: Table) -> Table:
+    """Return a table with every cell as text."""
+    return replace(table, rows=tuple(tuple(map(_shown, row)) for row in table.rows))
 
 
 def _shown(cell: Cell) -> str:

@@ -25,8 +25,9 @@ from page_reader import HOSTILE
 from PIL import Image
 
 from ecef_cli.cli.main import run
-from ecef_cli.reports.evaluation import Grid, Line, Mistake, Section, eval_report
+from ecef_cli.reports.evaluation import Line, Mistake, Section, eval_report
 from ecef_cli.reports.model import identify
+from ecef_cli.reports.tables import Table
 from ecef_cli.runs.run import Run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -329,7 +330,7 @@ def test_the_page_of_an_evaluation_holds_hostile_labels_and_texts(
     pictures = (confusion("a", np.eye(7, dtype=int), labels), emotion_bars("b", labels, [50.0] * 7, [3] * 7))
     texts = tuple(Line(text[:9], text.replace("PLACE", requests[0])) for text in HOSTILE)
     wrong = Mistake(labels[0], labels[1], labels[2], 0.9, 0.1, texts, texts[0])
-    grid = Grid(labels[0], tuple(labels), (tuple(labels),), notes=(labels[1],))
+    grid = Table(labels[0], tuple(labels), (tuple(labels),), notes=(labels[1],))
     out = tmp_path / "eval.html"
     sections = [Section(labels[2], (grid,), pictures, (wrong,), 9)] * 2
     out.write_text(eval_report(HOSTILE[0], sections, [identify(toy_run)], labels), encoding="utf-8")
