@@ -46,7 +46,8 @@ def _checks(workspace: Workspace, subject: str, settings: tuple[str, ...], devic
     from ecef_cli.api.errors import DataError, RecipeError, UsageProblem
     from ecef_cli.evaluation.audit.audit import audit_recipe, audit_run
     from ecef_cli.prediction.stream import window_probabilities
-    from ecef_cli.recipe.model import find_recipe, load_recipe
+    from ecef_cli.recipe.model import load_recipe
+    from ecef_cli.recipe.shipped import find_recipe
     from ecef_cli.runs.run import find_run
 
     run, seeds = None, None

@@ -38,7 +38,7 @@ def list_(form: str | None) -> None:
     """List the recipes that come with ecef."""
     from dataclasses import asdict
 
-    from ecef_cli.recipe.model import list_recipes
+    from ecef_cli.recipe.shipped import list_recipes
 
     columns = ("name", "tasks", "dataset", "summary")
     console.records([asdict(recipe) for recipe in list_recipes()], wanted=form, columns=columns)

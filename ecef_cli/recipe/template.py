@@ -11,8 +11,9 @@ from ecef_cli import console
 from ecef_cli.api.errors import EcefError, UsageProblem
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.labels import LabelSet, label_sets
-from ecef_cli.recipe.model import BLOCKS, Block, Recipe, list_recipes, load_recipe
+from ecef_cli.recipe.model import BLOCKS, Block, Recipe, load_recipe
 from ecef_cli.recipe.problems import inner_model
+from ecef_cli.recipe.shipped import list_recipes
 from ecef_cli.workspace import write_text
 
 if TYPE_CHECKING:

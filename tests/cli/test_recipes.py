@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ecef_cli.cli.main import run
-from ecef_cli.recipe import model as recipe_module
+from ecef_cli.recipe import shipped
 from ecef_cli.recipe.model import load_recipe
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for name, tasks in (("alpha", "[erc]"), ("beta", "[erc, epc]")):
         (folder / f"{name}.yaml").write_text(RECIPE.format(name=name, tasks=tasks), encoding="utf-8")
-    monkeypatch.setattr(recipe_module, "recipes_folder", lambda: folder)
+    monkeypatch.setattr(shipped, "recipes_folder", lambda: folder)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return folder

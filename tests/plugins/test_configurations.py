@@ -21,7 +21,8 @@ import ecef_text.sizes
 from ecef_cli.api.configurations import build_empty, read_configuration
 from ecef_cli.api.errors import PluginError, RecipeError
 from ecef_cli.features.encoders import build_encoders
-from ecef_cli.recipe.model import build_component, load_recipe, recipe_names
+from ecef_cli.recipe.model import build_component, load_recipe
+from ecef_cli.recipe.shipped import recipe_names
 from ecef_cli.testing import text_window
 
 KEPT = {

@@ -12,18 +12,11 @@ from narrow import present
 from ecef_cli.api.components import Options
 from ecef_cli.api.errors import PluginError, RecipeError
 from ecef_cli.plugin.manager import get_registry
-from ecef_cli.recipe import model as recipe_module
+from ecef_cli.recipe import shipped
 from ecef_cli.recipe.labels import LabelSet
-from ecef_cli.recipe.model import (
-    BLOCKS,
-    Recipe,
-    check_recipe,
-    find_recipe,
-    list_recipes,
-    load_recipe,
-    recipe_names,
-)
+from ecef_cli.recipe.model import BLOCKS, Recipe, check_recipe, load_recipe
 from ecef_cli.recipe.schema import recipe_schema
+from ecef_cli.recipe.shipped import find_recipe, list_recipes, recipe_names
 from ecef_cli.recipe.strict_yaml import override, parse_yaml
 from ecef_cli.recipe.template import commented
 
@@ -238,7 +231,7 @@ def test_a_misspelt_override_is_a_problem_like_any_other(small: Path) -> None:
 
 
 def test_a_recipe_is_found_by_name_or_path(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe_module, "recipes_folder", lambda: small.parent)
+    monkeypatch.setattr(shipped, "recipes_folder", lambda: small.parent)
     monkeypatch.chdir(small.parent)
     assert recipe_names() == ("small",)
     assert find_recipe("small") == small
@@ -247,7 +240,7 @@ def test_a_recipe_is_found_by_name_or_path(small: Path, monkeypatch: pytest.Monk
 
 
 def test_a_recipe_that_is_not_there_is_told_with_the_nearest(monkeypatch: pytest.MonkeyPatch, small: Path) -> None:
-    monkeypatch.setattr(recipe_module, "recipes_folder", lambda: small.parent)
+    monkeypatch.setattr(shipped, "recipes_folder", lambda: small.parent)
     with pytest.raises(RecipeError, match="did you mean 'small'"):
         find_recipe("smal")
     with pytest.raises(RecipeError, match="no such file"):
