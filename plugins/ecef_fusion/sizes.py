@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ecef_cli.api.configurations import WithoutWeights, build_empty, read_configuration
-from ecef_fusion.backbones import Pretrained, Reading, embeddings, image_patches, last_norm, numbered
+from ecef_fusion.backbones import Pretrained, embeddings, image_patches, last_norm, numbered
 from ecef_fusion.mfm import Mfm
+from ecef_fusion.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
