@@ -91,13 +91,13 @@ def test_a_forecast_is_held_against_the_utterance_it_is_about(target: str, expec
     for check in checks:
         gold = rows[check.came].utterance.emotion
         assert check.judge == (gold or rows[check.came].row["prediction"]["emotion"])
-        assert check.right == (check.forecast == check.judge)
+        assert check.agrees == (check.forecast == check.judge)
 
 
 def test_without_recognition_and_label_a_forecast_is_not_judged() -> None:
     rows = said(("A", "joy", None), ("B", "joy", None))
     (check,) = check_forecasts([Predicted(one.utterance, {"forecast": one.row["forecast"]}) for one in rows], "next")
-    assert (check.recognised, check.judge, check.right) == (None, None, None)
+    assert (check.recognised, check.judge, check.agrees) == (None, None, None)
 
 
 def test_a_report_has_each_prediction_and_each_problem() -> None:
