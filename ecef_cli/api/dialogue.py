@@ -14,7 +14,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ecef_cli.api.audio_paths import recording_path
 from ecef_cli.api.errors import DataError
+from ecef_cli.api.text_files import encoding_error, open_bytes, plain_name
+from ecef_cli.api.values import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,7 +52,7 @@ class Utterance:
 
     Attributes:
         text: the words; empty only if there is audio.
-        speaker: the speaker's name.
+        speaker: the speaker's name, as `clean_name` returns it if it was read from a file.
         dialogue: the dialogue it belongs to.
         utterance: its id within the dialogue.
         audio: path of the recording, resolved against the dialogue file.
@@ -109,6 +112,14 @@ def _id(row: Mapping[str, Any], key: str, default: str | int, where: str) -> str
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise DataError(f"{key!r} must be a string or a whole number, not {_shown(value)}", where=where)
     return value
+
+
+def _speaker(row: Mapping[str, Any], where: str) -> str:
+    value = row.get("speaker")
+    if isinstance(value, int) and not isinstance(value, bool):  # some corpora number their speakers
+        return str(value)
+    speaker: str = _typed(row, "speaker", str, where, required=True)
+    return speaker
 
 
 def _shown(value: object) -> str:
@@ -180,8 +191,8 @@ def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path
     """
     row = _object(line, where)
     text = _typed(row, "text", str, where, required=True)
-    speaker = _typed(row, "speaker", str, where, required=True)
-    if not speaker.strip():
+    speaker = clean_name(_speaker(row, where))
+    if not speaker:
         raise DataError("'speaker' is empty", where=where, hint='name the speaker, or write "?"')
     audio = _typed(row, "audio", str, where)
     start, end = _typed(row, "start", float, where), _typed(row, "end", float, where)
@@ -196,7 +207,7 @@ def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path
         speaker=speaker,
         dialogue=str(_id(row, "dialogue", dialogue, where)),
         utterance=_id(row, "utterance", number, where),
-        audio=(folder or Path()) / audio if audio else None,
+        audio=recording_path(audio, folder or Path(), where) if audio else None,
         start=start,
         end=end,
         emotion=_typed(row, "emotion", str, where),
@@ -206,7 +217,7 @@ def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path
 
 
 def read_utterances(
-    lines: Iterable[bytes], *, name: str, dialogue: str, folder: Path | None = None
+    lines: Iterable[bytes], *, name: str, dialogue: str, folder: Path | None = None, option: str | None = None
 ) -> Iterator[Utterance | DataError]:
     """Yield the utterance of each line, or the error of an invalid line; skip blank lines.
 
@@ -217,6 +228,7 @@ def read_utterances(
         name: the file's name, for errors.
         dialogue: id of the dialogue if rows name none.
         folder: base folder of relative `audio` paths.
+        option: the option that states an encoding, to name it in the first error of a line that is not UTF-8.
     """
     counts: dict[str, int] = {}
     for number, raw in enumerate(lines, start=1):
@@ -224,6 +236,10 @@ def read_utterances(
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
         except UnicodeDecodeError as error:
+            if option:
+                yield encoding_error(raw, error.start, where, option)
+                option = None
+                continue
             yield DataError(
                 f"not UTF-8: {error.reason} at byte {error.start}", where=where, hint="save the file as UTF-8"
             )
@@ -249,19 +265,15 @@ def group(utterances: Iterable[Utterance]) -> tuple[Dialogue, ...]:
 
 @contextmanager
 def open_utterances(file: str | Path) -> Iterator[Iterator[Utterance | DataError]]:
-    """Yield the utterances of a file, or the errors of its rows, as they are read; `-` is stdin.
+    """Yield the utterances of a file, also a gzip file, or the errors of its rows, as they are read; `-` is stdin.
 
     Raises:
         DataError: the file cannot be opened.
     """
     standard = str(file) == "-"
     name, path = ("stdin" if standard else str(file)), Path(file)
-    try:
-        opened = nullcontext(_standard_input()) if standard else path.open("rb")
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=name) from None
-    with opened as stream:
-        yield read_utterances(stream, name=name, dialogue=Path(name).stem, folder=path.parent)
+    with nullcontext(_standard_input()) if standard else open_bytes(path) as stream:
+        yield read_utterances(stream, name=name, dialogue=plain_name(Path(name)).stem, folder=path.parent)
 
 
 def _standard_input() -> BinaryIO:

@@ -126,7 +126,7 @@ def decode_text(raw: bytes, name: str, encoding: str | None = None, *, option: s
             problem = f"not {chosen}: {error.reason}"
             hint = "the file is cut off or damaged" if marked else f"choose another {option}"
             raise DataError(problem, where=where, hint=hint) from None
-        raise _not_utf_8(raw, error.start, where, option) from None
+        raise encoding_error(raw, error.start, where, option) from None
 
 
 def known_encoding(name: str) -> str:
@@ -192,7 +192,15 @@ def _is_spelled(word: str) -> bool:
     )
 
 
-def _not_utf_8(raw: bytes, at: int, where: str, option: str) -> DataError:
+def encoding_error(raw: bytes, at: int, where: str, option: str = OPTION) -> DataError:
+    """Return the error for bytes that are not UTF-8; its hint names likely encodings.
+
+    Args:
+        raw: the bytes.
+        at: index of the first invalid one.
+        where: `file:line`.
+        option: the option that states an encoding.
+    """
     problem = f"not UTF-8: byte 0x{raw[at]:02X}"
     text = raw.decode("utf-8", errors="surrogateescape")
     invalid = sum("\udc80" <= character <= "\udcff" for character in text)
@@ -216,7 +224,7 @@ def _unmarked_utf_16(raw: bytes) -> str | None:
     sample = raw[:_SAMPLE]
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     # Spaces, delimiters and line ends are ASCII in every language: half of their bytes are zero.
-    if max(even, odd) * 40 < len(sample) or min(even, odd) * 4 > max(even, odd):
+    if not even + odd or max(even, odd) * 40 < len(sample) or min(even, odd) * 4 > max(even, odd):
         return None
     return "utf-16-le" if odd > even else "utf-16-be"
 

@@ -64,7 +64,7 @@ def test_text_may_be_empty_where_there_is_audio() -> None:
         ('{"speaker": "A"}', "'text' is missing"),
         ('{"text": "x"}', "'speaker' is missing"),
         ('{"speaker": "A", "text": null}', "'text' is null"),
-        ('{"speaker": 3, "text": "x"}', "'speaker' must be a string, not 3"),
+        ('{"speaker": 1.5, "text": "x"}', "'speaker' must be a string, not 1.5"),
         ('{"speaker": "  ", "text": "x"}', "'speaker' is empty"),
         ('{"speaker": "A", "text": ["x"]}', "'text' must be a string"),
         ('{"speaker": "A", "text": " "}', "'text' is empty"),
