@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecef_cli import console
+from ecef_cli.api.audio_paths import similar_name
 from ecef_cli.api.components import Dropped
 from ecef_cli.api.errors import DataError
 from ecef_cli.audio import reading
@@ -135,7 +136,13 @@ def digest(files: Mapping[Path, File], folder: Path | None = None) -> str:
 
 
 def _look(path: Path) -> File:
-    return _file(reading.inspect(path))
+    try:
+        return _file(reading.inspect(path))
+    except DataError as error:
+        similar = None if path.exists() else similar_name(path)
+        if similar is None:
+            raise
+        raise DataError(error.problem, where=error.where, hint=f"the folder has {similar!r}: write it so") from None
 
 
 def _file(recording: Recording) -> File:

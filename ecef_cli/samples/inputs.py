@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ecef_cli import console
+from ecef_cli.api.errors import DataError
 from ecef_cli.audio.spectrum import NAME
 from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.features.audio import AudioExtraction, ensure_audio_features
@@ -137,10 +138,13 @@ def load_inputs(
             text.
 
     Raises:
-        DataError: the dataset is not prepared, or has more unreadable recordings than the tolerance allows.
+        DataError: the dataset is not prepared or has no labels, or more recordings are unreadable than tolerated.
     """
     whole = recipe_dataset(workspace, recipe, tell=True)
     wanted = labels or whole.labels
+    if not wanted:
+        hint = "training needs gold labels; `ecef predict` reads its manifests"
+        raise DataError(f"the dataset {whole.name!r} is unlabelled", hint=hint)
     prepared = windowed(recipe, whole, wanted)
     found = recipe_samples(recipe, prepared, wanted)
     tags = recipe_tags(workspace, recipe, prepared)

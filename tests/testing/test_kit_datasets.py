@@ -108,7 +108,7 @@ def test_a_comparison_of_counts_passes_and_sees_the_same_of_a_prepared_dataset()
     [
         ([None], "must return a Corpus"),
         ([corpus(), corpus(utterance())], "different corpus the second time"),
-        ([corpus(labels=())], "labels is empty"),
+        ([corpus(labels=())], "is not among the labels"),
         ([corpus(labels=("joy", "joy"))], "duplicate labels"),
         ([corpus(sources=())], "sources must list the files read"),
         ([corpus(sources=(Path("missing"),))], "sources must list the files read"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ecef_cli.api.components import Corpus, Dropped
 from ecef_cli.api.dialogue import Dialogue, Utterance, parse_row, to_json, to_row
 from ecef_cli.api.errors import DataError, did_you_mean
+from ecef_cli.api.values import clean_name
 from ecef_cli.corpus.summary import split_dialogues
 from ecef_cli.workspace import SPLITS
 
@@ -66,8 +67,6 @@ def _violations(corpus: Corpus) -> Iterator[str]:
     twice = [str(label) for label, count in Counter(corpus.labels).items() if count > 1]
     if twice:
         yield f"duplicate labels: {', '.join(twice)}"
-    if not corpus.labels and any(corpus.splits.values()):
-        yield "labels is empty"
     homes: dict[str, str] = {}
     for split, dialogue in split_dialogues(corpus):
         if not isinstance(dialogue, Dialogue):
@@ -148,5 +147,7 @@ def _lost_in_manifest(utterance: Utterance, label: str) -> Iterator[str]:
     else:
         for key in ("dialogue", "utterance", "speaker", "text", "emotion", "audio", "start", "end"):
             before, now = getattr(utterance, key), getattr(again, key)
+            if key == "speaker":  # reading normalizes names
+                before = clean_name(before)
             if before != now:
                 yield f"{label}: {key!r} is {before!r}, but {now!r} after writing and reading a manifest"
