@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from ecef_cli.corpus.checks.check import Check
     from ecef_cli.corpus.scan import Scan
     from ecef_cli.workspace import Workspace
+
+_VALUES = re.compile(r"'[^']*'|\"[^\"]*\"|\S*\d\S*|first at .*|: .*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +208,43 @@ def _check_tolerance(corpus: Corpus, tolerance: Tolerance, muted: Sequence[Dropp
     broken = [lost.error for lost in (*corpus.dropped, *muted) if lost.error is not None]
     kept = sum(len(dialogue.utterances) for _, dialogue in split_dialogues(corpus))
     if broken and not tolerance.allows(len(broken), len(broken) - len(muted) + kept):
-        first = broken[0]
+        common = _common_fault(corpus)
+        first = common[0] if common else broken[0]
         advice = [first.hint] if first.hint else []
         if len(broken) > 1:
             rows = "1 more row is" if len(broken) == 2 else f"{len(broken) - 1:,} more rows are"  # noqa: PLR2004
             advice.append(f"{rows} broken")
-        does = "continues without" if muted else "leaves"
-        which = "it" if len(broken) == 1 else "them"
-        advice.append(f"--tolerate {len(broken)} {does} {which}{'' if muted else ' out'}")
+        if common:
+            advice.append(f"{common[1]}, so an option or the file is wrong, not the rows")
+        else:
+            does = "continues without" if muted else "leaves"
+            which = "it" if len(broken) == 1 else "them"
+            advice.append(f"--tolerate {len(broken)} {does} {which}{'' if muted else ' out'}")
         raise DataError(first.problem, where=first.where, hint="; ".join(advice))
     if not kept:
         raise DataError("no utterance is left", where=", ".join(map(str, corpus.sources)))
+
+
+def _common_fault(corpus: Corpus) -> tuple[DataError, str] | None:
+    """Return the first error of the reason for which most rows of a file are invalid, and how many those are."""
+    rows = Counter(_file(u.where) for _, dialogue in split_dialogues(corpus) for u in dialogue.utterances)
+    faults: defaultdict[tuple[str, str], list[DataError]] = defaultdict(list)
+    for error in (lost.error for lost in corpus.dropped if lost.error is not None):
+        rows[_file(error.where)] += 1
+        faults[_file(error.where), _kind(error)].append(error)
+    for (file, _), errors in faults.items():
+        if len(errors) > rows[file] / 2 and rows[file] > 1:
+            return errors[0], f"{len(errors):,} of {rows[file]:,} rows of {file} fail in the same way"
+    return None
+
+
+def _file(where: str | None) -> str:
+    return (where or "").rpartition(":")[0]
+
+
+def _kind(error: DataError) -> str:
+    """Return a problem without its quoted values, numbers and places."""
+    return _VALUES.sub("…", error.problem)
 
 
 def _source_names(sources: Sequence[Path], files: Iterable[Path]) -> dict[Path, str]:
