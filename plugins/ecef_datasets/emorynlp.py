@@ -92,8 +92,7 @@ def _files(sources: Sequence[Path]) -> tuple[str, dict[str, Path]]:
 
 
 def _csv_lines(path: Path) -> Iterator[Line | DataError]:
-    table = Table(path)
-    table.check_columns(COLUMNS)
+    table = Table.with_columns(path, COLUMNS)
     found: list[Line] = []
     for where, row in table.rows((), Counter()):
         try:

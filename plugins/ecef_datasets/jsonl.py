@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING
 
 from ecef_cli.api.dialogue import read_utterances
 from ecef_cli.api.errors import DataError
-from ecef_datasets.own import OwnDialogues, OwnOptions
+from ecef_cli.api.text_files import OPTION, open_bytes, plain_name, read_text
+from ecef_datasets.own import OwnDialogues
+from ecef_datasets.own_options import OwnOptions
 
 if TYPE_CHECKING:
-    from collections import Counter
     from collections.abc import Iterator
     from pathlib import Path
 
     from ecef_cli.api.dialogue import Utterance
+    from ecef_datasets.findings import Findings
+
+_WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+"""Byte order marks of UTF-16 and UTF-32."""
 
 
 class JsonLinesOptions(OwnOptions):
-    """Labels, and the distribution of dialogues over the splits."""
+    """Labels, ids, and the distribution of dialogues over the splits."""
 
 
 class JsonLines(OwnDialogues):
@@ -28,13 +33,20 @@ class JsonLines(OwnDialogues):
     suffixes = (".jsonl", ".ndjson")
     form = "dialogue file"
 
-    def utterances(self, path: Path, repaired: Counter[str]) -> Iterator[Utterance | DataError]:
+    def utterances(self, path: Path, findings: Findings) -> Iterator[Utterance | DataError]:
         """Yield the utterance of each line of a dialogue file, or an error for an invalid line."""
-        del repaired  # an invalid byte makes the line invalid; nothing is repaired
+        del findings
+        # The manifest is in another folder, so its paths must not depend on the current one.
+        folder, name = path.resolve().parent, plain_name(path).stem
         try:
-            with path.open("rb") as stream:
-                # The manifest is in another folder, so its paths must not depend on the current one.
-                folder = path.resolve().parent
-                yield from read_utterances(stream, name=str(path), dialogue=path.stem, folder=folder)
+            with open_bytes(path) as stream:
+                start = stream.read(4)
+            if self.options.encoding or start.startswith(_WIDE):
+                lines = [line.encode() for line in read_text(path, self.options.encoding).split("\n")]
+                yield from read_utterances(lines, name=str(path), dialogue=name, folder=folder)
+                return
+            with open_bytes(path) as stream:
+                # A line that is not UTF-8 is an invalid row.
+                yield from read_utterances(stream, name=str(path), dialogue=name, folder=folder, option=OPTION)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror}", where=str(path)) from None

@@ -123,11 +123,12 @@ class Meld(Dataset):
         files = {split: find_file(sources, name, FOLDERS) for split, name in FILES.items()}
         dropped: list[Dropped] = []
         repaired: Counter[str] = Counter()
+        remarks: tuple[str, ...] = ()
         splits = {}
         for split, path in files.items():
             found: dict[tuple[int, int], Utterance] = {}
-            table = Table(path)
-            table.check_columns(COLUMNS)
+            table = Table.with_columns(path, COLUMNS)
+            remarks += table.remarks
             for where, row in table.rows(TEXTS, repaired):
                 try:
                     key, utterance = _utterance(split, row, where)
@@ -137,7 +138,7 @@ class Meld(Dataset):
                 else:
                     found[key] = utterance
             splits[split] = group(found[key] for key in sorted(found))
-        return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired))
+        return Corpus(LABELS, splits, tuple(files.values()), tuple(dropped), dict(repaired), remarks)
 
     def published(self, corpus: Corpus) -> tuple[str, ...]:
         """Return differences from the published counts of dialogues, utterances and emotions."""

@@ -5,64 +5,31 @@ from __future__ import annotations
 import hashlib
 from abc import abstractmethod
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
-
-from ecef_cli.api.components import Corpus, Dataset, Dropped, Options
+from ecef_cli.api.components import Corpus, Dataset, Dropped
 from ecef_cli.api.dialogue import Dialogue, Utterance, group
 from ecef_cli.api.errors import DataError, did_you_mean
+from ecef_cli.api.text_files import plain_name
+from ecef_cli.api.values import alike_names, fold_label
+from ecef_datasets.findings import Findings
+from ecef_datasets.own_labels import by_frequency, check_distinct, fold_remarks, folded, read_label
+from ecef_datasets.own_options import OwnOptions
+from ecef_datasets.own_order import file_labels, order_remarks, ordered, restart, scoped
+from ecef_datasets.splits import IGNORE, Stated, naming_remarks, splits_of_files, stated_split
 from ecef_datasets.tables import line_item
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-SPLITS = {"train": "train", "dev": "dev", "valid": "dev", "validation": "dev", "test": "test"}
-"""Split names in files and rows, with the split they mean."""
-
-
-_Label = Annotated[str, Field(min_length=1)]
-
-
-def _listed(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-class OwnOptions(Options):
-    """Labels, and the distribution of dialogues over the splits."""
-
-    labels: Annotated[list[_Label] | None, Field(min_length=1), BeforeValidator(_listed)] = Field(
-        None, description="the emotions in order; null: all that occur, the most frequent in train first"
-    )
-    dev: float = Field(0.1, ge=0, lt=1, description="share of dialogues for dev, if nothing names a split")
-    test: float = Field(0.1, ge=0, lt=1, description="share of dialogues for test, if nothing names a split")
-    seed: int = Field(0, description="another seed gives another distribution")
-
-    @field_validator("labels")
-    @classmethod
-    def _distinct(cls, labels: list[str] | None) -> list[str] | None:
-        twice = [label for label, count in Counter(labels or ()).items() if count > 1]
-        if twice:
-            raise ValueError(f"duplicate label {twice[0]!r}")
-        return labels
-
-    @field_validator("test")
-    @classmethod
-    def _leaves_some(cls, test: float, info: ValidationInfo) -> float:
-        dev = info.data.get("dev", 0)
-        if dev + test >= 1:
-            raise ValueError(f"must leave a share for train: below {1 - dev:g} if dev is {dev:g}")
-        return test
 
 
 @dataclass(frozen=True, slots=True)
-class _Stated:
-    """A split named by a file or a row, and its location."""
-
-    split: str
-    where: str
+class _Row:
+    utterance: Utterance
+    path: Path
+    stated: Stated | None
 
 
 class OwnDialogues(Dataset):
@@ -71,69 +38,138 @@ class OwnDialogues(Dataset):
     Options = OwnOptions
     options: OwnOptions
     suffixes: ClassVar[tuple[str, ...]]
-    """Suffixes of the files to read in a folder."""
+    """Suffixes of the files to read in a folder, before `.gz`."""
     form: ClassVar[str]
     """Name of such a file in errors."""
 
     @abstractmethod
-    def utterances(self, path: Path, repaired: Counter[str]) -> Iterator[Utterance | DataError]:
+    def utterances(self, path: Path, findings: Findings) -> Iterator[Utterance | DataError]:
         """Yield the utterance of each row of a file, or an error for an invalid row.
 
         Raises:
             DataError: the file cannot be read.
         """
 
-    def remarks(self, files: Sequence[Path]) -> tuple[str, ...]:
-        """Return remarks about the files as a whole."""
-        del files
-        return ()
-
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the dialogues of the files in `sources`, and of the files directly in its folders.
 
-        A file called `train`, `dev`, `valid`, `validation` or `test` is that split. In other files a row may name
+        A file with a word such as `train`, `val` or `test` in its name is that split. In other files a row may name
         it under the key `split`. The remaining dialogues are distributed by a hash of their id, so adding
-        files does not move existing dialogues.
+        files does not move existing dialogues. Without any emotion, they are all in test.
 
         Raises:
-            DataError: the sources have no file, no utterance or no label, or a dialogue is in two splits.
+            DataError: the sources have no file or utterance, only a part of the files are splits, a dialogue is in two
+                splits, no label is left, or labels may be the same.
         """
         files = tuple(self._files(sources))
+        of_files = splits_of_files(files) if self.options.splits_by_name else {}
+        findings = Findings()
         dropped: list[Dropped] = []
-        repaired: Counter[str] = Counter()
-        kept: dict[tuple[str, str], Utterance] = {}
-        stated: dict[str, _Stated] = {}
+        rows: list[_Row] = []
         for path in files:
-            for found in self.utterances(path, repaired):
+            for found in self.utterances(path, findings):
                 try:
-                    utterance = _sound(found)
-                    split = _stated_split(path, utterance)
-                    self._check_label(utterance)
-                    _check_new(utterance, kept)
+                    rows.append(self._row(found, path, of_files, findings))
                 except DataError as error:
-                    where = error.where or ""
-                    dropped.append(Dropped(_split_of_file(path) or "", line_item(where), error.problem, where, error))
-                    continue
-                if split:
-                    _settle(stated, utterance.dialogue, split)
-                kept[utterance.dialogue, str(utterance.utterance)] = utterance
-        if not kept and not dropped:
+                    dropped.append(_dropped(error, of_files.get(path)))
+        if not rows and not dropped:
             raise DataError("the files contain no utterance", where=", ".join(map(str, files)))
-        splits: dict[str, list[Dialogue]] = {split: [] for split in ("train", "dev", "test")}
-        for dialogue in group(kept.values()):
-            known = stated.get(dialogue.id)
-            splits[known.split if known else self._distribute(dialogue.id)].append(dialogue)
-        labels = self.options.labels or _labels(splits)
-        if kept and not labels:
+        rows, notes = self._scope(rows, files, of_files)
+        kept, stated = _checked(rows, of_files, dropped)
+        utterances, spelled = self._spelled(list(kept.values()), ", ".join(map(str, files)))
+        counted = Counter(u.emotion for u in utterances if u.emotion is not None)
+        if utterances and not counted and findings.labelled:
             raise _unlabelled(files[0], dropped)
+        splits: dict[str, list[Dialogue]] = {split: [] for split in ("train", "dev", "test")}
+        for dialogue in group(utterances):
+            known = stated.get(dialogue.id)
+            split = known.split if known else self._distribute(dialogue.id) if counted else "test"
+            splits[split].append(ordered(dialogue, self.options.order))
+        every = [dialogue for dialogues in splits.values() for dialogue in dialogues]
+        train = Counter(u.emotion for d in splits["train"] for u in d.utterances if u.emotion is not None)
+        labels = self.options.named or by_frequency(train, counted)
+        remarks = (*naming_remarks(of_files), *notes, *spelled, *order_remarks(every), *findings.remarks())
         return Corpus(
-            tuple(labels),
+            tuple(labels) if counted else (),
             {split: tuple(dialogues) for split, dialogues in splits.items()},
             files,
             tuple(dropped),
-            dict(repaired),
-            self.remarks(files),
+            dict(findings.repaired),
+            remarks if counted or not utterances else (*remarks, self._without_labels()),
         )
+
+    def _without_labels(self) -> str:
+        return (
+            "no row has an emotion: the dataset is unlabelled; you can tag it and predict on it, not train or measure"
+        )
+
+    def _row(self, found: Utterance | DataError, path: Path, of_files: Mapping[Path, str], findings: Findings) -> _Row:
+        if isinstance(found, DataError):
+            raise found
+        findings.labelled |= found.row.get("emotion") is not None
+        # A word that the labels list is a label.
+        missing = {word.casefold() for word in self.options.missing_words} - {w.casefold() for w in self.options.named}
+        label, is_word = read_label(found.emotion, missing, found.where)
+        if is_word:
+            findings.add(
+                "the emotion is a word for a missing value, so no label; --option missing=[] keeps it", found.where
+            )
+        utterance = found if label == found.emotion else replace(found, emotion=label)
+        self._check_label(utterance)
+        stated = stated_split(utterance, of_files.get(path), path.name)
+        if of_files and stated is None:
+            named = next(iter(of_files))
+            problem = f"neither the file's name nor the row says a split, but the name of {named.name} does"
+            hint = f"rename the file, write the split into each row, or pass {IGNORE}"
+            raise DataError(problem, where=utterance.where, hint=hint)
+        return _Row(utterance, path, stated)
+
+    def _scope(
+        self, rows: list[_Row], files: Sequence[Path], of_files: Mapping[Path, str]
+    ) -> tuple[list[_Row], tuple[str, ...]]:
+        """Return the rows with ids of dialogues that are unique over the files or splits, and a line about new ids."""
+        mode, notes = self.options.ids, ()
+        if mode is None and len(of_files) == len(files) and restart((row.utterance, row.path) for row in rows):
+            mode = "file"
+        if mode is None:
+            return rows, notes
+        labels = file_labels(files)
+        label_of = {"file": lambda row: labels[row.path], "split": lambda row: row.stated and row.stated.split}[mode]
+        changed = [replace(row, utterance=scoped(row.utterance, label_of(row))) for row in rows]
+        pairs = zip(rows, changed, strict=True)
+        example = next((f"{a.utterance.dialogue!r} is now {b.utterance.dialogue!r}" for a, b in pairs if a != b), None)
+        line = f"ids of dialogues start again in each {mode}, so they carry its name: {example}"
+        return changed, (line,) if example else ()
+
+    def _spelled(self, utterances: list[Utterance], where: str) -> tuple[list[Utterance], tuple[str, ...]]:
+        """Return utterances with united labels and speakers, and lines about them.
+
+        Raises:
+            DataError: labels may be the same, or are not among those that the options name.
+        """
+        labels = Counter(u.emotion for u in utterances if u.emotion is not None)
+        speakers = Counter(u.speaker for u in utterances)
+        if not self.options.labels:
+            check_distinct(labels, where)
+        of_label = folded(labels, self.options.named) if self.options.folds else {}
+        of_speaker = folded(speakers, alike=alike_names) if self.options.speakers else {}
+        remarks = [*fold_remarks("label", of_label), *fold_remarks("speaker", of_speaker)]
+        if not self.options.speakers:
+            remarks += [
+                f"speakers that look alike, but count as different: {', '.join(map(repr, names))}; "
+                "pass --option speakers=fold if they are the same"
+                for names in alike_names(speakers)
+            ]
+        if of_label or of_speaker:
+            utterances = [
+                replace(
+                    u,
+                    emotion=None if u.emotion is None else of_label.get(u.emotion, u.emotion),
+                    speaker=of_speaker.get(u.speaker, u.speaker),
+                )
+                for u in utterances
+            ]
+        return utterances, tuple(remarks)
 
     def _files(self, sources: Sequence[Path]) -> Iterator[Path]:
         seen = set()
@@ -155,7 +191,8 @@ class OwnDialogues(Dataset):
 
     def _readable(self, path: Path) -> bool:
         # A leading dot means hidden, or macOS metadata.
-        return path.suffix.casefold() in self.suffixes and not path.name.startswith(".") and path.is_file()
+        suffix = plain_name(path).suffix.casefold()
+        return suffix in self.suffixes and not path.name.startswith(".") and path.is_file()
 
     def _distribute(self, dialogue: str) -> str:
         share = share_of(dialogue, self.options.seed)
@@ -164,15 +201,15 @@ class OwnDialogues(Dataset):
         return "dev" if share < self.options.test + self.options.dev else "train"
 
     def _check_label(self, utterance: Utterance) -> None:
-        label, labels = utterance.emotion, self.options.labels
-        if label is None:
+        label, labels = utterance.emotion, self.options.named
+        if label is None or not labels or label in labels:
             return
-        if not label.strip():
-            raise DataError(
-                "'emotion' is empty", where=utterance.where, hint="write null for an utterance without a label"
-            )
-        if labels is not None and label not in labels:
-            raise DataError(f"unknown emotion {label!r}", where=utterance.where, hint=did_you_mean(label, labels))
+        alike = fold_label(label) in map(fold_label, labels)
+        if not (alike and self.options.folds):
+            hint = did_you_mean(label, labels)
+            if alike:
+                hint = f"pass --option labels=fold,{','.join(labels)} to unite spellings"
+            raise DataError(f"unknown emotion {label!r}", where=utterance.where, hint=hint)
 
 
 def share_of(dialogue: str, seed: int) -> float:
@@ -181,64 +218,65 @@ def share_of(dialogue: str, seed: int) -> float:
     return int.from_bytes(digest[:8]) / 2**64
 
 
-def _unlabelled(path: Path, dropped: Sequence[Dropped]) -> DataError:
-    broken = next((lost.error for lost in dropped if lost.error is not None), None)
-    if broken is None:
-        return DataError("no row has an 'emotion'", where=str(path), hint="training needs gold labels")
-    # The only rows with an emotion may be the invalid ones.
-    hint = "fix it: no valid row has an 'emotion', and training needs gold labels"
-    return DataError(broken.problem, where=broken.where, hint=f"{broken.hint}; {hint}" if broken.hint else hint)
+def _checked(
+    rows: Sequence[_Row], of_files: Mapping[Path, str], dropped: list[Dropped]
+) -> tuple[dict[tuple[str, str], Utterance], dict[str, Stated]]:
+    """Return the utterances by dialogue and id, and the splits that are stated for dialogues.
+
+    Adds duplicate utterances to `dropped`.
+
+    Raises:
+        DataError: a dialogue is in two splits.
+    """
+    kept: dict[tuple[str, str], _Row] = {}
+    stated: dict[str, Stated] = {}
+    for row in rows:
+        key = row.utterance.dialogue, str(row.utterance.utterance)
+        if key in kept:
+            dropped.append(_dropped(_duplicate(row, kept[key]), of_files.get(row.path)))
+            continue
+        if row.stated:
+            _settle(stated, row.utterance.dialogue, row.stated)
+        kept[key] = row
+    return {key: row.utterance for key, row in kept.items()}, stated
 
 
-def _sound(found: Utterance | DataError) -> Utterance:
-    if isinstance(found, DataError):
-        raise found
-    return found
+def _dropped(error: DataError, split: str | None) -> Dropped:
+    where = error.where or ""
+    return Dropped(split or "", line_item(where), error.problem, where, error)
 
 
-def _split_of_file(path: Path) -> str | None:
-    return SPLITS.get(path.stem.casefold())
+def _duplicate(row: _Row, first: _Row) -> DataError:
+    utterance = row.utterance
+    hint = 'give each dialogue its own "dialogue" and each utterance its own "utterance"'
+    if row.path != first.path:
+        hint = f"pass --option ids=file if ids start again in each file; or {hint}"
+    elif row.stated and first.stated and row.stated.split != first.stated.split:
+        hint = f"pass --option ids=split if ids start again in each split; or {hint}"
+    elif utterance.row.get("dialogue") is None:
+        hint = f"name the dialogue of each row, in a table with --option dialogue=COLUMN; or {hint}"
+    problem = (
+        f"duplicate utterance {utterance.utterance!r} of dialogue {utterance.dialogue!r}, first at "
+        f"{first.utterance.where}"
+    )
+    return DataError(problem, where=utterance.where, hint=hint)
 
 
-def _stated_split(path: Path, utterance: Utterance) -> _Stated | None:
-    of_file, where = _split_of_file(path), utterance.where or ""
-    named = utterance.row.get("split")
-    if named is None:
-        return _Stated(of_file, where) if of_file else None
-    of_row = SPLITS.get(named.casefold()) if isinstance(named, str) else None
-    if of_row is None:
-        raise DataError(f"unknown split {named!r}", where=where, hint=did_you_mean(str(named), SPLITS))
-    if of_file not in {None, of_row}:
-        raise DataError(
-            f"the row says {named!r}, but its file is {path.name}", where=where, hint="change one of the two"
-        )
-    return _Stated(of_row, where)
-
-
-def _settle(stated: dict[str, _Stated], dialogue: str, split: _Stated) -> None:
+def _settle(stated: dict[str, Stated], dialogue: str, split: Stated) -> None:
     first = stated.setdefault(dialogue, split)
     if first.split != split.split:
         raise DataError(
             f"dialogue {dialogue!r} is in {split.split} here, but in {first.split} at {first.where}",
             where=split.where,
-            hint="a dialogue belongs to one split: rename one of the two, or move it",
+            hint="a dialogue is in one split: move it, or pass --option ids=split if ids start again in each split",
         )
 
 
-def _check_new(utterance: Utterance, kept: Mapping[tuple[str, str], Utterance]) -> None:
-    first = kept.get((utterance.dialogue, str(utterance.utterance)))
-    if first is not None:
-        raise DataError(
-            f"duplicate utterance {utterance.utterance!r} of dialogue {utterance.dialogue!r}, first at {first.where}",
-            where=utterance.where,
-            hint='give each dialogue its own "dialogue" and each utterance its own "utterance"',
-        )
-
-
-def _labels(splits: Mapping[str, Iterable[Dialogue]]) -> list[str]:
-    def count(dialogues: Iterable[Dialogue]) -> Counter[str]:
-        return Counter(u.emotion for d in dialogues for u in d.utterances if u.emotion is not None)
-
-    train = count(splits["train"])
-    every = set(train).union(*(count(dialogues) for dialogues in splits.values()))
-    return sorted(every, key=lambda label: (-train[label], label))
+def _unlabelled(path: Path, dropped: Sequence[Dropped]) -> DataError:
+    broken = next((lost.error for lost in dropped if lost.error is not None), None)
+    if broken is None:
+        hint = "training needs gold labels; without a column or key for the emotion, the dataset is unlabelled"
+        return DataError("no row has an 'emotion'", where=str(path), hint=hint)
+    # The only rows with an emotion may be the invalid ones.
+    hint = "fix it: no valid row has an 'emotion', and training needs gold labels"
+    return DataError(broken.problem, where=broken.where, hint=f"{broken.hint}; {hint}" if broken.hint else hint)

@@ -64,6 +64,12 @@ def mend(text: str) -> tuple[str, Counter[str]]:
     return mended, repairs
 
 
+def looks_misread(text: str) -> bool:
+    """Return whether a text certainly contains UTF-8 that was decoded as Windows-1252 (`â€™`, `Ã©`)."""
+    # Two characters such as `ß“` may be a letter and a quotation mark.
+    return any(len(m.group()) > 2 or m.group()[0] in "\xc2\xc3" for m in _MISREAD.finditer(text))  # noqa: PLR2004
+
+
 def _reread(match: re.Match[str]) -> str:
     raw = b"".join(bytes([ord(c)]) if ord(c) < _END_OF_LATIN_1 else c.encode("cp1252") for c in match.group())
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -214,3 +215,17 @@ def test_misread_characters_are_mended_and_counted(tmp_path: Path, raw: bytes, t
 )
 def test_sound_text_is_left_alone(text: str) -> None:
     assert mend(text) == (text, Counter())
+
+
+@pytest.mark.parametrize("start", ["", "sep=;\n"])
+def test_tables_saved_by_excel_with_semicolons_are_read_and_told(tmp_path: Path, start: str) -> None:
+    write_meld(tmp_path, train=[row("Hello; you.")], dev=[row("Yes.")], test=[row("No.")])
+    for name in FILES.values():
+        with (tmp_path / name).open(newline="", encoding="utf-8") as stream:
+            found = list(csv.reader(stream))
+        with (tmp_path / name).open("w", newline="", encoding="utf-8-sig") as stream:
+            stream.write(start)
+            csv.writer(stream, delimiter=";").writerows(found)
+    corpus = read_meld(tmp_path)
+    assert [d[0].utterances[0].text for d in corpus.splits.values()] == ["Hello; you.", "Yes.", "No."]
+    assert corpus.remarks[0] == f"{tmp_path / FILES['train']}: read with ';' as the delimiter"
