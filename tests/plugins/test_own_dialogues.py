@@ -226,3 +226,12 @@ def test_dialogue_files_follow_the_same_rules(tmp_path: Path) -> None:
     for encoding, raw in (("cp1252", text.encode("cp1252")), (None, text.encode("utf-16"))):
         write(path, raw)
         assert texts(JsonLines(JsonLinesOptions(encoding=encoding)).read([path])) == ["Où est-il?"]
+
+
+def test_a_recording_in_another_case_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "one.wav", b"RIFF")
+    if (tmp_path / "one.WAV").exists():
+        pytest.skip("this file system ignores case")
+    path = write(tmp_path / "a.csv", lines("d,A,x,joy,one.WAV", header=f"{HEADER},audio"))
+    assert run(["--workspace", str(tmp_path / "work"), "prepare", "csv", "--source", str(path)]) == 3
+    assert "there is no such file (the folder has 'one.wav': write it so;" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from narrow import present
 from recorded import ensure, extraction, recorded
 
 from ecef_cli.api.errors import DataError
+from ecef_cli.corpus.prepare import prepare
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.samples.batches import AudioShape, collate
@@ -148,3 +149,13 @@ def test_encoders_of_a_modality_that_is_not_read_are_not_built(tiny_bert: Path) 
     ]
     plain = build_encoders(check_recipe(toy_recipe(tiny_bert), where="toy"), device="cpu")
     assert plain.audio is None
+
+
+def test_a_dataset_without_labels_cannot_be_trained_on(tmp_path: Path, tiny_bert: Path) -> None:
+    source = tmp_path / "calls.csv"
+    source.write_text("speaker,text\nA,Hello.\nB,Yes?\n", encoding="utf-8")
+    workspace = Workspace(tmp_path / "work")
+    prepare(workspace, "csv", [source], name="calls")
+    recipe = check_recipe(toy_recipe(tiny_bert, dataset="calls"), where="toy")
+    with pytest.raises(DataError, match=r"the dataset 'calls' is unlabelled .training needs gold labels"):
+        load_inputs(workspace, recipe, build_encoders(recipe, device="cpu"), training=True)
