@@ -38,7 +38,7 @@ def recording_path(name: str, folder: Path, where: str) -> Path:
         return path
     for written in (name, name.replace("\\", "/")):
         for form in ("NFC", "NFD"):
-            found = folder / unicodedata.normalize(form, written)  # type: ignore[arg-type]
+            found = folder / unicodedata.normalize(form, written)
             if found.exists():
                 return found
     return path

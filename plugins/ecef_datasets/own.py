@@ -134,8 +134,9 @@ class OwnDialogues(Dataset):
         if mode is None:
             return rows, notes
         labels = file_labels(files)
-        label_of = {"file": lambda row: labels[row.path], "split": lambda row: row.stated and row.stated.split}[mode]
-        changed = [replace(row, utterance=scoped(row.utterance, label_of(row))) for row in rows]
+        by_split = [row.stated.split if row.stated else None for row in rows]
+        names = by_split if mode == "split" else [labels[row.path] for row in rows]
+        changed = [replace(row, utterance=scoped(row.utterance, name)) for row, name in zip(rows, names, strict=True)]
         pairs = zip(rows, changed, strict=True)
         example = next((f"{a.utterance.dialogue!r} is now {b.utterance.dialogue!r}" for a, b in pairs if a != b), None)
         line = f"ids of dialogues start again in each {mode}, so they carry its name: {example}"

@@ -156,7 +156,7 @@ def test_manifests_that_are_missing_stray_or_broken_are_named(prepare: Prepare, 
     manifest(dataset, "dev").rename(manifest(dataset, "valid"))
     (dataset / "manifest" / ".train.jsonl.x.part").write_text("what a killed command had begun")
     with manifest(dataset).open("a") as stream:
-        stream.write('{"text": \n{"text": "x", "speaker": 3}\n')
+        stream.write('{"text": \n{"text": "x", "speaker": 1.5}\n')
     done = prepare("--check", "jsonl")
     assert done.code == 3
     assert problems(done, MANIFESTS) == [
@@ -166,7 +166,7 @@ def test_manifests_that_are_missing_stray_or_broken_are_named(prepare: Prepare, 
     ]
     assert problems(done, READABLE) == [
         f"{manifest(dataset)}:4: not JSON: Expecting value at column 9",
-        f"{manifest(dataset)}:5: 'speaker' must be a string, not 3",
+        f"{manifest(dataset)}:5: 'speaker' must be a string, not 1.5",
     ]
 
 

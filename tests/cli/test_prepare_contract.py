@@ -50,7 +50,7 @@ def prepare_changed(prepare: Prepare, calls: Path, install: Callable[..., None])
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("speaker=3", "'speaker' must be a string, not 3"),
+        ("speaker=3", "'speaker' is 3, but '3' after writing and reading a manifest"),
         ("speaker=' '", "'speaker' is empty"),
         ("text=None", "the key 'text' is missing"),
         ("text=' '", "'text' is empty and 'audio' is missing"),

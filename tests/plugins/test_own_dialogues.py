@@ -150,7 +150,7 @@ def test_words_for_missing_values_are_no_labels(tmp_path: Path) -> None:
     assert (corpus.labels, [u.emotion for u in utterances(corpus)]) == (("joy",), ["joy", *[None] * 6])
     assert any(remark.startswith("5 rows: the emotion is a word for a missing value") for remark in corpus.remarks)
     assert read(path, missing="nan,n/a,NONE").labels == ("joy",)
-    assert set(read(path, missing="nan,n/a", labels="fold").labels) == {"joy", "None"}
+    assert set(read(path, missing="nan,n/a", labels="fold").labels) == {"joy", "none"}
     assert read(path, missing="", labels="joy,nan,NaN,None,N/A,none").dropped == ()
     assert "none" in [u.emotion for u in utterances(read(path, labels="joy,none"))]
 

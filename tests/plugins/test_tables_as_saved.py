@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,10 @@ TEXTS = ["Hello you.", "My parcel is gone!", "I see."]
     ],
 )
 @pytest.mark.parametrize("pack", [lambda raw: raw, gzip.compress], ids=["plain", "gz"])
-def test_the_rows_are_read_however_the_table_was_saved(tmp_path: Path, table: str, pack: type) -> None:
-    path = write(tmp_path / "calls.csv.gz", pack(table.encode()))  # type: ignore[call-arg]
+def test_the_rows_are_read_however_the_table_was_saved(
+    tmp_path: Path, table: str, pack: Callable[[bytes], bytes]
+) -> None:
+    path = write(tmp_path / "calls.csv.gz", pack(table.encode()))
     reader = TableDialogues(TableOptions(dev=0, test=0))
     corpus = check_dataset(reader, [path])
     assert texts(corpus) == TEXTS

@@ -120,7 +120,10 @@ def test_a_comparison_of_counts_passes_and_sees_the_same_of_a_prepared_dataset()
         ([corpus(utterance(dialogue="e"))], "its dialogue is 'e'"),
         ([corpus(utterance(emotion="bliss"))], "the emotion 'bliss' is not among the labels"),
         ([corpus(utterance(text=" "))], "d, utterance 1: 'text' is empty and 'audio' is missing"),
-        ([corpus(utterance(speaker=3))], "d, utterance 1: 'speaker' must be a string, not 3"),
+        (
+            [corpus(utterance(speaker=3))],
+            "d, utterance 1: 'speaker' is 3, but '3' after writing and reading a manifest",
+        ),
         ([corpus(utterance(start=3.0, end=2.0))], "'end' .2 s. is not after 'start' .3 s."),
         ([corpus(repaired={"dash": 0})], "map repairs to their number"),
     ],

@@ -147,7 +147,7 @@ def _lost_in_manifest(utterance: Utterance, label: str) -> Iterator[str]:
     else:
         for key in ("dialogue", "utterance", "speaker", "text", "emotion", "audio", "start", "end"):
             before, now = getattr(utterance, key), getattr(again, key)
-            if key == "speaker":  # reading normalizes names
+            if key == "speaker" and isinstance(before, str):  # reading normalizes names
                 before = clean_name(before)
             if before != now:
                 yield f"{label}: {key!r} is {before!r}, but {now!r} after writing and reading a manifest"
