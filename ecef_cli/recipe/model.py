@@ -165,7 +165,7 @@ class Recipe(Section):
         return self.history or _TURNS
 
     def lacking(self) -> list[tuple[str, str]]:
-        """Return the blocks that the modalities and tasks do not go with, each with what is wrong."""
+        """Return the settings that the modalities and tasks do not go with, each with what is wrong."""
         needed: dict[str, set[str]] = {
             "text_encoder": {"text"},
             "audio_encoder": {"audio"},
@@ -178,6 +178,8 @@ class Recipe(Section):
         ]
         if self.cues is not None and not (self.reads("text") and "erc" in self.tasks):
             found.append(("cues", "needs the modality text and the task erc; set it to none"))
+        if self.decision.forecaster and not {"erc", "epc"} <= set(self.tasks):
+            found.append(("decision.forecaster", "needs the tasks erc and epc; set it to 0"))
         return found
 
     def to_yaml(self) -> str:

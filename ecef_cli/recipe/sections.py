@@ -197,6 +197,11 @@ class Decision(Section):
     cues: Annotated[float, Field(ge=0, le=1)] | Literal["dev"] = Field(
         "dev", description="share of the cues in ERC's score, if the recipe has any; `dev` chooses on the dev split"
     )
+    forecaster: Annotated[float, Field(ge=0, le=1)] | Literal["dev"] = Field(
+        0.0,
+        description="share, in EPC's score, of a forecaster that reads the recognised emotions of the window; `dev` "
+        "chooses on the dev split, 0 fits none",
+    )
     prior_shift: PriorShifts = PriorShifts()
     temperature: Temperatures = Temperatures()
 

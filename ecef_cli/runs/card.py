@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecef_cli.runs.decision import CUES
 from ecef_cli.runs.decision import FILE as DECISION
+from ecef_cli.runs.forecaster import FILE as FORECASTER
 from ecef_cli.runs.metrics import METRICS
 from ecef_cli.workspace import checksum, read_json, write_text
 
@@ -99,9 +100,12 @@ def _decisions(run: Run) -> Iterator[str]:
         yield "How its answers follow from the network, chosen on the dev split unless the recipe says it:\n"
         if run.recipe.cues is not None:
             yield f"- Cues: {_component(run.recipe.cues, 'none')}, fitted on the train split, in `{CUES}`."
+        if run.recipe.decision.forecaster:
+            yield f"- Forecaster: fitted on the emotions recognised in the train split, in `{FORECASTER}`."
         for task, found in read_json(path).items():
+            second = ("cues", found["cues"]) if task == "erc" else ("forecaster", found.get("forecaster", 0.0))
             yield (
-                f"- {task.upper()}: share of the cues {found['cues']:.2f}, prior shift {found['prior_shift']:.2f}, "
+                f"- {task.upper()}: share of the {second[0]} {second[1]:.2f}, prior shift {found['prior_shift']:.2f}, "
                 f"temperature {found['temperature']:.2f}"
             )
 

@@ -1,4 +1,4 @@
-"""Decision step of a prediction: mix in cues, shift the prior, apply a temperature."""
+"""Decision step of a prediction: mix in cues or a forecaster, shift the prior, apply a temperature."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from ecef_cli.api.components import CueState
 from ecef_cli.api.errors import DataError
 from ecef_cli.plugin.boundary import calling
+from ecef_cli.runs.forecaster import Forecaster, Foreseen, Past
 from ecef_cli.workspace import read_json, replacing, write_json
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import CueClassifier, TextWindow
     from ecef_cli.recipe.model import Block
     from ecef_cli.runs.run import Run
+    from ecef_cli.samples.windows import Sample
 
     Array = npt.NDArray[np.float32]
 
@@ -37,33 +39,41 @@ class Decision:
     """Parameters that turn the network's probabilities into those of one task's prediction.
 
     Attributes:
-        cues: share of the cues in the score.
+        cues: share of the cues in the score; 0 for EPC.
         prior_shift: share of each label's log prior to subtract from its score.
         temperature: divisor of the scores.
         prior: (labels,) share of each label in the train targets.
+        forecaster: share of the forecaster in the score; 0 for ERC.
     """
 
     cues: float
     prior_shift: float
     temperature: float
     prior: tuple[float, ...]
+    forecaster: float = 0.0
+
+    @property
+    def share(self) -> float:
+        """Share of the cues or the forecaster."""
+        return self.cues + self.forecaster
 
     def apply(
-        self, probabilities: Array, cues: Array | None = None, worded: npt.NDArray[np.bool_] | None = None
+        self, probabilities: Array, second: Array | None = None, mixed: npt.NDArray[np.bool_] | None = None
     ) -> Array:
         """Return (N, labels) probabilities from the network's.
 
-        A row's score is `(1 - c) log p + c log q - s log prior`, divided by the temperature; c is 0 without text.
+        A row's score is `(1 - c) log p + c log q - s log prior`, divided by the temperature. c is the share of the
+        cues or the forecaster, and 0 in a row that is not mixed.
 
         Args:
             probabilities: (N, labels) of the network, p.
-            cues: (N, labels) of the cue classifier, q; None if there is no classifier.
-            worded: (N,) whether the row's utterance has text.
+            second: (N, labels) of the cue classifier or the forecaster, q; None without one.
+            mixed: (N,) whether to mix the row, for the cues: whether its utterance has text; None for all.
         """
         scores = np.log(np.maximum(probabilities, _LEAST))
-        if cues is not None and worded is not None:
-            share = np.where(worded, np.float32(self.cues), np.float32(0))[:, None]
-            scores = (1 - share) * scores + share * np.log(np.maximum(cues, _LEAST))
+        if second is not None:
+            share = np.where(True if mixed is None else mixed[:, None], self.share, 0).astype(np.float32)
+            scores = (1 - share) * scores + share * np.log(np.maximum(second, _LEAST))
         shift = np.asarray(self.prior_shift * np.log(np.maximum(self.prior, _LEAST)), dtype=np.float32)
         scores = (scores - shift) / np.float32(self.temperature)
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -77,13 +87,16 @@ class Decisions:
     Args:
         by_task: the decision of each task that has one.
         cues: the fitted classifier; None without cues.
+        forecaster: the fitted forecaster; None without one.
     """
 
-    def __init__(self, by_task: Mapping[str, Decision], cues: Cues | None = None) -> None:
-        self.by_task, self.cues = by_task, cues
+    def __init__(
+        self, by_task: Mapping[str, Decision], cues: Cues | None = None, forecaster: Forecaster | None = None
+    ) -> None:
+        self.by_task, self.cues, self.forecaster = by_task, cues, forecaster
 
     def apply(self, task: str, probabilities: Array, windows: Sequence[TextWindow]) -> Array:
-        """Return the run's final probabilities, (N, labels).
+        """Return the run's final probabilities, (N, labels), but the network's own for EPC with a forecaster.
 
         Args:
             task: the task.
@@ -91,12 +104,77 @@ class Decisions:
             windows: the text of each row's window.
         """
         decision = self.by_task.get(task)
-        if decision is None:
+        if decision is None or (task == "epc" and self.forecaster is not None):
             return probabilities
         if self.cues is None or not decision.cues:
             return decision.apply(probabilities)
         worded = np.asarray([bool(window.turns[-1].words) for window in windows])
         return decision.apply(probabilities, self.cues.probabilities(windows), worded)
+
+    def foresee(self, probabilities: Array, pasts: Sequence[Past]) -> Foreseen:
+        """Return the final forecasts of a run with a forecaster.
+
+        Args:
+            probabilities: (N, labels) of the network, for EPC.
+            pasts: the past of each row.
+        """
+        assert self.forecaster is not None  # noqa: S101 - for the type checker
+        found = self.forecaster.foresee(pasts)
+        return Foreseen(self.by_task["epc"].apply(probabilities, found.probabilities), found.change)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decided:
+    """Final probabilities of every sample of a split.
+
+    Attributes:
+        answers: (samples, labels) by task.
+        change: (samples,) probability that EPC's target differs from the last utterance's emotion; None without a
+            forecaster.
+    """
+
+    answers: Mapping[str, Array]
+    change: npt.NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        decisions: Decisions,
+        network: Mapping[str, Array],
+        samples: Sequence[Sample],
+        windows: Sequence[TextWindow],
+    ) -> Decided:
+        """Return the decided answers.
+
+        Args:
+            decisions: the decisions of the run.
+            network: (samples, labels) of the network, by task.
+            samples: all samples of the split.
+            windows: the text of each sample's window; may be empty if there are no decisions.
+        """
+        answers = {task: decisions.apply(task, values, windows) for task, values in network.items()}
+        if decisions.forecaster is None:
+            return cls(answers)
+        foreseen = decisions.foresee(network["epc"], pasts(answers["erc"], samples, windows))
+        return cls(answers | {"epc": foreseen.probabilities}, foreseen.change)
+
+
+def pasts(recognised: Array, samples: Sequence[Sample], windows: Sequence[TextWindow]) -> list[Past]:
+    """Return the past of each sample.
+
+    Args:
+        recognised: (samples, labels) recognised probabilities of each sample's last utterance.
+        samples: all samples of a split.
+        windows: the text of each sample's window.
+    """
+    return [
+        Past(
+            recognised[sample.number - (sample.last - sample.first) : sample.number + 1],
+            [turn.speaker for turn in window.turns],
+            sample.next_speaker,
+        )
+        for sample, window in zip(samples, windows, strict=True)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +224,11 @@ def open_decisions(run: Run) -> Decisions:
     except (KeyError, TypeError, AttributeError):
         raise DataError("is not the decision of a run", where=str(path), hint="train again with --force") from None
     cues = Cues.of(run)
-    return Decisions(by_task, None if cues is None else cues.restore(_load_cues(run.folder / CUES)))
+    return Decisions(
+        by_task,
+        None if cues is None else cues.restore(_load_cues(run.folder / CUES)),
+        Forecaster.load(run.folder) if run.recipe.decision.forecaster else None,
+    )
 
 
 def save_decisions(folder: Path, by_task: Mapping[str, Decision]) -> None:
