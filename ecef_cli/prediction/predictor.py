@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +14,14 @@ from ecef_cli.features.encoders import build_encoders
 from ecef_cli.features.encoding import encoded
 from ecef_cli.prediction.recordings import Recordings
 from ecef_cli.runs.decision import open_decisions
+from ecef_cli.runs.forecaster import Past
 from ecef_cli.samples.batches import WindowInput, collate
 from ecef_cli.samples.shapes import audio_shape, spectrum_shape
 from ecef_cli.samples.windows import next_speaker, text_window, turns_ago
 from ecef_cli.tagging.pairs import tag_utterances
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Hashable, Mapping, MutableSequence, Sequence
 
     import numpy.typing as npt
 
@@ -44,14 +45,16 @@ class Answer:
     Attributes:
         probabilities: by task, the probability of each label, (labels,).
         labels: the labels.
+        change: probability that the forecast emotion differs from this one; None without a forecaster.
     """
 
     probabilities: Mapping[str, npt.NDArray[np.float32]]
     labels: tuple[str, ...]
+    change: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer as fields of an output row."""
-        return {
+        found: dict[str, Any] = {
             KEYS[task]: {
                 "emotion": self.labels[int(values.argmax())],
                 "probabilities": {
@@ -60,6 +63,9 @@ class Answer:
             }
             for task, values in self.probabilities.items()
         }
+        if self.change is not None:
+            found[KEYS["epc"]]["change"] = round(self.change, _DIGITS)
+        return found
 
 
 class Predictor:
@@ -113,12 +119,18 @@ class Predictor:
             if reader is not None:
                 reader.listen(utterance)
 
-    def predict(self, windows: Sequence[Sequence[Utterance]]) -> list[Answer]:
+    def predict(
+        self,
+        windows: Sequence[Sequence[Utterance]],
+        recognised: Sequence[MutableSequence[npt.NDArray[np.float32]]] | None = None,
+    ) -> list[Answer]:
         """Return the answer for each window. Encode each distinct text window and each recording once.
 
         Args:
             windows: each holds at most `history` utterances, oldest first, and ends at the utterance to predict; if
                 `history` is None, all utterances of the dialogue so far.
+            recognised: for each window, the probabilities recognised in its earlier utterances, oldest first; those
+                of its last one are added. Windows of one dialogue share a sequence. None if nothing was recognised.
 
         Raises:
             DataError: a recording cannot be read, or `next_speaker` is not a name.
@@ -134,7 +146,31 @@ class Predictor:
             self._remembered.move_to_end(key)
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
-        return [answers[key] for key in keys]
+        found = [answers[key] for key in keys]
+        if self._decisions.forecaster is None:
+            return found
+        return self._foreseen(found, windows, [[] for _ in windows] if recognised is None else recognised)
+
+    def _foreseen(
+        self,
+        answers: Sequence[Answer],
+        windows: Sequence[Sequence[Utterance]],
+        recognised: Sequence[MutableSequence[npt.NDArray[np.float32]]],
+    ) -> list[Answer]:
+        """Return the answers with the forecasts of the run's forecaster."""
+        pasts = []
+        for answer, window, memory in zip(answers, windows, recognised, strict=True):
+            memory.append(answer.probabilities["erc"])
+            speakers = [utterance.speaker for utterance in window]
+            latest = np.stack(list(memory)[-len(window) :])
+            pasts.append(Past(latest, speakers, next_speaker(speakers, self.told(window[-1]))))
+        if not pasts:
+            return []
+        found = self._decisions.foresee(np.stack([answer.probabilities["epc"] for answer in answers]), pasts)
+        return [
+            replace(answer, probabilities={**answer.probabilities, "epc": values}, change=float(change))
+            for answer, values, change in zip(answers, found.probabilities, found.change, strict=True)
+        ]
 
     def _key(self, window: Sequence[Utterance]) -> tuple[Hashable, ...]:
         """Return the cache key of a window; its first item is None if the window may be cached."""

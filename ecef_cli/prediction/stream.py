@@ -6,7 +6,7 @@ import queue
 import threading
 from collections import OrderedDict, deque
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecef_cli.api.errors import DataError
 from ecef_cli.prediction.memory import give_back
@@ -37,7 +37,7 @@ OPEN_DIALOGUES = 4096
 
 
 class Windows:
-    """The last utterances of each dialogue in a stream.
+    """The last utterances of each dialogue in a stream, and the emotions recognised in them.
 
     Args:
         history: utterances per window; None for the whole dialogue, which is then kept in memory.
@@ -45,16 +45,25 @@ class Windows:
 
     def __init__(self, history: int | None) -> None:
         self._history = history
-        self._open: OrderedDict[str, deque[Utterance]] = OrderedDict()
+        self._open: OrderedDict[str, tuple[deque[Utterance], deque[Array]]] = OrderedDict()
 
     def ending_at(self, utterance: Utterance) -> tuple[Utterance, ...]:
         """Add an utterance and return the window that ends at it."""
-        heard = self._open.setdefault(utterance.dialogue, deque(maxlen=self._history))
+        empty = deque[Any](maxlen=self._history), deque[Any](maxlen=self._history)
+        heard, _ = self._open.setdefault(utterance.dialogue, empty)
         heard.append(utterance)
         self._open.move_to_end(utterance.dialogue)
         if len(self._open) > OPEN_DIALOGUES:
             self._open.popitem(last=False)
         return tuple(heard)
+
+    def recognised(self, utterance: Utterance) -> deque[Array]:
+        """Return the probabilities of the dialogue's latest utterances, oldest first, for the predictor to add to.
+
+        Args:
+            utterance: the utterance added last.
+        """
+        return self._open[utterance.dialogue][1]
 
 
 def predictions(
@@ -76,7 +85,8 @@ def predictions(
             give_back()
         heard = [_heard(predictor, found) for found in arrived]
         whole = [item for item in heard if not isinstance(item, Rejected)]
-        answers = iter(predictor.predict([windows.ending_at(utterance) for utterance, _ in whole]))
+        added = [(windows.ending_at(utterance), windows.recognised(utterance)) for utterance, _ in whole]
+        answers = iter(predictor.predict([window for window, _ in added], [memory for _, memory in added]))
         for item in heard:
             if isinstance(item, Rejected):
                 count.refuse(item.problem, LEFT_OUT)
@@ -170,6 +180,8 @@ def _drain(arrived: queue.Queue[T | _End], limit: int) -> Iterator[list[T]]:
 def window_probabilities(run: Run, said: Sequence[Utterance], *, device: str, together: bool) -> list[Array]:
     """Return the probabilities of the window that ends at each utterance, concatenated over the run's tasks.
 
+    A run with a forecaster adds the probability of a change.
+
     Args:
         run: the run.
         said: a dialogue.
@@ -182,5 +194,13 @@ def window_probabilities(run: Run, said: Sequence[Utterance], *, device: str, to
 
     predictor, windows = Predictor(run, device=device), Windows(run.recipe.history)
     every = [windows.ending_at(utterance) for utterance in said]
-    answers = predictor.predict(every) if together else [predictor.predict([window])[0] for window in every]
-    return [np.concatenate([a.probabilities[task] for task in sorted(a.probabilities)]) for a in answers]
+    memories = [windows.recognised(utterance) for utterance in said]
+    if together:
+        answers = predictor.predict(every, memories)
+    else:
+        answers = [predictor.predict([window], [memory])[0] for window, memory in zip(every, memories, strict=True)]
+    changes = [[] if a.change is None else [np.float32(a.change)] for a in answers]
+    return [
+        np.concatenate([*(a.probabilities[task] for task in sorted(a.probabilities)), change])
+        for a, change in zip(answers, changes, strict=True)
+    ]
