@@ -53,17 +53,19 @@ def forecast(
     recognised: npt.NDArray[np.floating] | None,
     *,
     gold: bool = False,
+    change: npt.NDArray[np.floating] | None = None,
 ) -> Forecast:
     """Return probabilities with the scores of a change derived from them.
 
-    Deployable: 1 - sum over c of p_erc(c) p(c), the probability that the two differ if they are independent.
-    Oracle: 1 - p(y_n).
+    Deployable: `change`, or else 1 - sum over c of p_erc(c) p(c), the probability that the two differ if they are
+    independent. Oracle: 1 - p(y_n).
 
     Args:
         targets: the targets.
         probabilities: (N, labels) of the targets.
         recognised: (N, labels) of utterance n, from a model with recognition; None without one.
         gold: whether `probabilities` use the gold label of utterance n, and so are not deployable.
+        change: (N,) probability of a change by the model, or None.
     """
     found = np.asarray(probabilities, dtype=np.float64)
     if targets.task == "erc":
@@ -73,7 +75,9 @@ def forecast(
         return Forecast(found, None, oracle, "it uses the gold label of the current utterance")
     if recognised is None:
         return Forecast(found, None, oracle, "the run has no recognition (ERC)")
-    return Forecast(found, 1 - (np.asarray(recognised, dtype=np.float64) * found).sum(axis=1), oracle)
+    if change is None:
+        change = 1 - (np.asarray(recognised, dtype=np.float64) * found).sum(axis=1)
+    return Forecast(found, np.asarray(change, dtype=np.float64), oracle)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

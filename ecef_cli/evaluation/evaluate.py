@@ -16,7 +16,7 @@ from ecef_cli.evaluation.targets import find_targets, require_same_targets
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.inference import run_network
 from ecef_cli.runs.card import write_card
-from ecef_cli.runs.decision import open_decisions
+from ecef_cli.runs.decision import Decided, open_decisions
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.protocol import recipe_dataset
 from ecef_cli.samples.windows import windows
@@ -144,7 +144,9 @@ def predictions(
             f"the dataset {prepared.name!r} has no {split} split",
             hint=f"try --split {' or '.join(inputs.samples)}",
         )
-    outcomes = _decided(run, inputs, split, run_network(network, inputs, split, device=device))
+    network_alone = run_network(network, inputs, split, device=device)
+    decided = _decided(run, inputs, split, network_alone)
+    outcomes = {task: replace(o, answers=decided.answers[task]) for task, o in network_alone.items()}
     found = {}
     for task, outcome in outcomes.items():
         targets, train = (_targets(task, inputs, part, labels) for part in (split, "train"))
@@ -160,20 +162,21 @@ def predictions(
         recognised = None
         if task == "epc" and "erc" in outcomes:
             recognised, _ = _folded(outcomes["erc"].answers[outcome.rows], label_mapping)
-        found[task] = Predictions(
-            targets,
-            forecast(targets, folded, recognised),
-            dict(baselines(train, targets, recognised, next_speaker=run.recipe.epc.next_speaker)),
-            outside,
-        )
+        others = dict(baselines(train, targets, recognised, next_speaker=run.recipe.epc.next_speaker))
+        change = None
+        if task == "epc" and decided.change is not None:
+            alone, _ = _folded(network_alone[task].probabilities, label_mapping)
+            others["network alone"] = forecast(targets, alone, recognised)
+            change = decided.change[outcome.rows] if label_mapping is None else None
+        found[task] = Predictions(targets, forecast(targets, folded, recognised, change=change), others, outside)
     return found
 
 
-def _decided(run: Run, inputs: Inputs, split: str, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
+def _decided(run: Run, inputs: Inputs, split: str, outcomes: Mapping[str, Outcome]) -> Decided:
     """Return what a run answers from what its network says."""
     decisions = open_decisions(run)
     heard = list(windows(inputs.prepared.splits[split], run.recipe.history)) if decisions.by_task else []
-    return {task: replace(o, answers=decisions.apply(task, o.answers, heard)) for task, o in outcomes.items()}
+    return Decided.of(decisions, {task: o.answers for task, o in outcomes.items()}, inputs.samples[split], heard)
 
 
 def _require_common(prepared: Prepared, split: str, labels: Sequence[str]) -> None:

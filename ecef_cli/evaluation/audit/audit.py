@@ -12,6 +12,9 @@ from ecef_cli.evaluation.audit.data import check_duplicates, check_selection, ch
 from ecef_cli.evaluation.audit.perturbation import check_future
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.plugin.boundary import identity
+from ecef_cli.recipe.sections import Decision as DecisionSettings
+from ecef_cli.runs.decision import Decision, save_decisions
+from ecef_cli.runs.forecaster import Forecaster
 from ecef_cli.runs.run import build_network, create_run, save_weights
 from ecef_cli.samples.inputs import stored_features
 from ecef_cli.samples.protocol import recipe_dataset, windowed
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from ecef_cli.recipe.model import Recipe
     from ecef_cli.runs.run import Run
     from ecef_cli.workspace import Workspace
+
+_SHARE = 0.5  # of an untrained forecaster
 
 
 def audit_run(workspace: Workspace, run: Run, answers: WindowProbabilities, *, device: str) -> list[Check]:
@@ -63,8 +68,13 @@ def audit_recipe(workspace: Workspace, recipe: Recipe, answers: WindowProbabilit
 
 
 def _untrained(folder: Path, recipe: Recipe, prepared: Prepared) -> Run:
-    """Return a run with random weights, which leak like trained ones."""
-    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"start": None, "freeze": []})})
+    """Return a run with random weights, which leak like trained ones; without cues, which only training makes."""
+    changed = {
+        "training": recipe.training.model_copy(update={"start": None, "freeze": []}),
+        "cues": None,
+        "decision": DecisionSettings(forecaster=_SHARE if recipe.decision.forecaster else 0.0),
+    }
+    recipe = recipe.model_copy(update=changed)
     encoders = build_encoders(recipe, device="cpu")
     identities = dict(encoders.identities)
     if recipe.tagger is not None and recipe.reads("text"):
@@ -78,6 +88,10 @@ def _untrained(folder: Path, recipe: Recipe, prepared: Prepared) -> Run:
         for parameter in network.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))  # zero weights could hide a leak
     save_weights(run.weights, network)
+    if recipe.decision.forecaster:
+        labels = len(prepared.labels)
+        Forecaster.random(labels).save(folder)
+        save_decisions(folder, {"epc": Decision(0.0, 0.0, 1.0, (1 / labels,) * labels, _SHARE)})
     # Mark it as finished, to avoid a warning about unfinished training.
     write_json(folder / "metrics.json", {"finished": True})
     return run

@@ -22,7 +22,9 @@ from ecef_cli.api.dialogue import Dialogue
 from ecef_cli.corpus.checks.check import Check, check_result
 from ecef_cli.corpus.manifest import save_prepared
 from ecef_cli.corpus.scan import scan_recordings
+from ecef_cli.runs.decision import Decided, open_decisions
 from ecef_cli.samples.inputs import load_inputs
+from ecef_cli.samples.windows import windows
 from ecef_cli.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -148,7 +150,7 @@ def _training_path(
     run: Run, prepared: Prepared, encoders: Encoders, folder: Path, device: str
 ) -> Callable[[Sequence[Utterance]], list[Array]]:
     """Return a function that prepares, tags and extracts a dialogue, and predicts each of its windows."""
-    network = run.network(encoders).to(device)
+    network, decisions = run.network(encoders).to(device), open_decisions(run)
 
     def compute(said: Sequence[Utterance]) -> list[Array]:
         workspace = Workspace(folder / str(len(list(folder.iterdir()))))
@@ -159,8 +161,11 @@ def _training_path(
         inputs = load_inputs(workspace, recipe, encoders, labels=run.labels)
         with torch.inference_mode():
             logits = network(inputs.batch(inputs.samples["train"]).to(device))
-        stacked = torch.cat([logits[task].softmax(dim=1) for task in sorted(logits)], dim=1)
-        return list(stacked.float().cpu().numpy())
+        answers = {task: values.softmax(dim=1).float().cpu().numpy() for task, values in logits.items()}
+        texts = list(windows(inputs.prepared.splits["train"], recipe.history))
+        decided = Decided.of(decisions, answers, inputs.samples["train"], texts)
+        changes = [] if decided.change is None else [decided.change[:, None]]
+        return list(np.concatenate([*(decided.answers[task] for task in sorted(answers)), *changes], axis=1))
 
     return compute
 
