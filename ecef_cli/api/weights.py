@@ -17,8 +17,9 @@ from ecef_cli.api.errors import PluginError
 from ecef_cli.api.libraries import hide_torchaudio, import_failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 _LAYERS = ("encoder.layer", "encoder.layers", "transformer.layer", "layers")
 _CONNECT_TIMEOUT = 10.0  # seconds
 
@@ -120,12 +121,13 @@ class Location:
         return model.requires_grad_(requires_grad=False).eval()
 
 
-def locate(model: str, *, setting: str) -> Location:
+def locate(model: str, *, setting: str, weights: Sequence[str] = _WEIGHTS) -> Location:
     """Return where to load `model` from, without loading it.
 
     Args:
         model: a folder, or a name on the hub.
-        setting: the setting of the recipe that names the model, such as `text_encoder.model`.
+        setting: the setting that names the model, such as `text_encoder.model` in a recipe.
+        weights: names of files, one of which a complete model has in the cache.
 
     Raises:
         PluginError: a path does not exist, a package's weights differ from the hub's, or the hub is needed and cannot
@@ -137,7 +139,7 @@ def locate(model: str, *, setting: str) -> Location:
     if folder.is_absolute() or model.startswith((".", "~")):
         raise PluginError(f"{setting}: no folder {model!r}", hint="check the path")
     try:
-        cached = _cached(model)
+        cached = _cached(model, weights)
     except ValueError:  # huggingface_hub's HFValidationError
         raise PluginError(f"{setting}: {model!r} is neither a folder nor a valid model name") from None
     if cached:
@@ -201,12 +203,11 @@ def _unreachable() -> str | None:
     return None
 
 
-def _cached(model: str) -> bool:
+def _cached(model: str, weights: Sequence[str]) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
-    found = [try_to_load_from_cache(model, name) for name in ("config.json", "model.safetensors")]
-    sharded = try_to_load_from_cache(model, "model.safetensors.index.json")
-    return isinstance(found[0], str) and (isinstance(found[1], str) or isinstance(sharded, str))
+    configured, *found = (isinstance(try_to_load_from_cache(model, name), str) for name in ("config.json", *weights))
+    return configured and any(found)
 
 
 def _packaged(package: Package) -> Path | None:

