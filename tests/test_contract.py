@@ -1,4 +1,4 @@
-"""Every tagger, encoder, prosody encoder and fusion that is installed keeps its contract, whoever wrote it."""
+"""Every tagger, encoder, prosody encoder, fusion and transcriber that is installed keeps its contract, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ecef_cli.testing import (
     check_prosody_encoder,
     check_tagger,
     check_text_encoder,
+    check_transcriber,
 )
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ CHECKS: dict[str, Callable[..., None]] = {
     "prosody_encoder": check_prosody_encoder,
     "fusion": check_fusion,
     "cue": check_cue_classifier,
+    "transcriber": check_transcriber,
 }
 
 # Options to try beside the defaults, or instead of them where a model is needed: `{…}` is the folder of a small one.
@@ -62,6 +64,7 @@ OPTIONS: dict[tuple[str, str], list[dict[str, Any]]] = {
         },
         {"second_step": "none"},
     ],
+    ("transcriber", "whisper"): [{"model": "{tiny.en}"}],
     ("cue", "ngrams"): [{}, {"words": 1, "characters": 4, "least": 1}],
     ("fusion", "cross-attention"): [{}, {"layers": 1, "heads": 1, "feedforward": 1, "dropout": 0.5}],
 }
@@ -82,6 +85,8 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Pa
     def find(name: str) -> Path:
         if name in {"bert", "mpnet", "roberta", "vit"}:
             return cast("Path", request.getfixturevalue(f"tiny_{name}"))
+        if name == "tiny.en":
+            return cast("Path", request.getfixturevalue("whisper_model"))
         return save_speech_model(tmp_path / name, name)
 
     return find

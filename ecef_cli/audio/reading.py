@@ -183,9 +183,7 @@ def _frames(recording: Recording, start: float | None, end: float | None, longes
     return first, last
 
 
-def _decoded(
-    sound: Any, recording: Recording, first: int, last: int, channel: int | None
-) -> npt.NDArray[np.float32]:
+def _decoded(sound: Any, recording: Recording, first: int, last: int, channel: int | None) -> npt.NDArray[np.float32]:
     """Return a channel, or the mean of all, from frame `first` up to `last`, at the recording's own rate."""
     return np.concatenate(list(_pieces(sound, recording, first, last, channel)))
 

@@ -33,6 +33,7 @@ COMMANDS = {
     "train": "Train the network that a recipe describes.",
     "eval": "Evaluate trained runs against baselines.",
     "audit": "Check a run or a recipe for leaks into its predictions.",
+    "transcribe": "Turn recordings of conversations into dialogue files.",
     "predict": "Recognise each utterance's emotion, and predict the next one's.",
     "recipes": "List, show, inspect, check and create recipes.",
     "plugins": "List the installed components.",

@@ -8,11 +8,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecef_cli.api.errors import UsageProblem
-from ecef_cli.cli.options import device_option, tolerate_option
+from ecef_cli.cli.options import (
+    channel_per_speaker_option,
+    device_option,
+    tolerate_option,
+    transcriber_option,
+    transcriber_setting_option,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
+    from ecef_cli.api.dialogue import Utterance
+    from ecef_cli.api.errors import DataError
     from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.reports.recorder import Recorded
     from ecef_cli.runs.run import Run
@@ -42,6 +51,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Limit of the audio in that page, in MiB; 0 leaves it out.",
 )
+@channel_per_speaker_option
+@transcriber_option
+@transcriber_setting_option
 @tolerate_option
 @device_option
 @click.pass_obj
@@ -52,16 +64,22 @@ def command(
     form: str | None,
     report: Path | None,
     report_audio: float,
+    channel_per_speaker: bool,
+    transcriber: str | None,
+    transcriber_options: tuple[str, ...],
     tolerate: str,
     device: str,
 ) -> None:
     """Predict on FILE, dialogues in JSON Lines; `-` reads standard input and answers each line as it arrives.
+
+    A recording is transcribed first, as by `ecef transcribe`, and then heard utterance by utterance.
 
     Prints each row with "prediction" (the emotion of this utterance) and "forecast" (the emotion of the next one)
     added, as far as the model was trained for them. No prediction depends on a later row.
     """
     from ecef_cli import console
     from ecef_cli.api.dialogue import open_utterances, to_json
+    from ecef_cli.audio.signatures import is_recording
     from ecef_cli.corpus.tolerance import RowCount, Tolerance
     from ecef_cli.prediction.outcomes import Predicted
     from ecef_cli.prediction.stream import predictions
@@ -72,7 +90,13 @@ def command(
         _check_report(report, file)
     recorded = Recorded()
     count = RowCount(accepted, "stdin" if file == "-" else file)
-    with open_utterances(file) as utterances:
+    if is_recording(Path(file)):
+        source = _transcribed(Path(file), transcriber, transcriber_options, channel_per_speaker, device)
+    elif channel_per_speaker or transcriber or transcriber_options:
+        raise UsageProblem(f"{file} is no recording, so there is nothing to transcribe", hint="leave out the options")
+    else:
+        source = open_utterances(file)
+    with source as utterances:
         predictor = _load(workspace, model, device)
         items = predictions(predictor, utterances, count)
         if report is not None:
@@ -85,6 +109,19 @@ def command(
             console.data(_table(rows))
     if report is not None:
         _write_report(report, recorded, predictor.run, file, report_audio)
+
+
+def _transcribed(
+    file: Path, transcriber: str | None, options: tuple[str, ...], by_channel: bool, device: str
+) -> AbstractContextManager[Iterator[Utterance | DataError]]:
+    """Return the utterances of a recording, transcribed."""
+    from contextlib import nullcontext
+
+    from ecef_cli.network.devices import resolve_device
+    from ecef_cli.transcription.transcribe import Speakers, choose_transcriber, recording_utterances
+
+    chosen = choose_transcriber(transcriber, options, device=resolve_device(device))
+    return nullcontext(recording_utterances(file, chosen, Speakers(by_channel)))
 
 
 def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:

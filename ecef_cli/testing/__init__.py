@@ -15,6 +15,7 @@ from ecef_cli.testing.prosody import check_prosody_encoder
 from ecef_cli.testing.requirements import TOLERANCE
 from ecef_cli.testing.taggers import ODD_LEMMAS, check_tagger
 from ecef_cli.testing.text import PLAIN, check_text_encoder, odd_windows, text_window
+from ecef_cli.testing.transcribers import check_transcriber
 
 __all__ = [
     "AUDIO_TOLERANCE",
@@ -28,6 +29,7 @@ __all__ = [
     "check_prosody_encoder",
     "check_tagger",
     "check_text_encoder",
+    "check_transcriber",
     "odd_waves",
     "odd_windows",
     "text_window",

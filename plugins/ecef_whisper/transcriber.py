@@ -19,18 +19,19 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _SEED = 0  # of the sampling at higher temperatures, which Whisper uses if its first answer repeats itself
-_SILENCE = 500  # ms without speech that voice activity detection removes
-_MARGIN = 200  # ms around speech that it keeps
+_SILENCE = 1000  # ms without speech that divide one stretch of speech from the next
+_MARGIN = 300  # ms that belong to a stretch before and after its speech
 _NO_SPEECH = 0.6  # probability of silence above which an improbable text is left out
 _IMPROBABLE = -1.0  # mean log probability of a text
-_INVENTED = 2.0  # seconds of silence around a text that is then taken for an invention
 
 
 class WhisperOptions(Options):
     """Options of the transcriber."""
 
     model: str = Field(
-        "small", min_length=1, description="a size (tiny, base, small, medium, large-v3), a folder, or a name on the hub"
+        "small",
+        min_length=1,
+        description="a size (tiny, base, small, medium, large-v3), a folder, or a name on the hub",
     )
     language: str | None = Field(None, description="code of the language, such as en; detected if left out")
     prompt: str | None = Field(None, description="names and terms as they should be spelled")
@@ -41,7 +42,9 @@ class WhisperOptions(Options):
 class Whisper(Transcriber):
     """Whisper (Radford et al., 2023), run by CTranslate2.
 
-    Silero's voice activity detection removes stretches without speech first, because Whisper invents text there.
+    Silero's voice activity detection finds the stretches with speech first, because Whisper invents text elsewhere.
+    Each stretch is recognised by itself: faster-whisper's own filter joins them, and words at a joint then land in the
+    wrong one.
     """
 
     Options = WhisperOptions
@@ -64,7 +67,9 @@ class Whisper(Transcriber):
         """Yield the segments of a waveform."""
         import ctranslate2
 
-        model = self._loaded()
+        model, stretches = self._loaded(), _stretches(wave)
+        if not stretches:
+            return
         ctranslate2.set_random_seed(_SEED)
         segments, information = model.transcribe(
             wave,
@@ -72,12 +77,10 @@ class Whisper(Transcriber):
             initial_prompt=self.options.prompt,
             beam_size=self.options.beam,
             word_timestamps=True,
-            vad_filter=True,
-            vad_parameters={"min_silence_duration_ms": _SILENCE, "speech_pad_ms": _MARGIN},
+            clip_timestamps=stretches,
             condition_on_previous_text=False,  # else it repeats itself over and over
             no_speech_threshold=_NO_SPEECH,
             log_prob_threshold=_IMPROBABLE,
-            hallucination_silence_threshold=_INVENTED,
         )
         length = len(wave) / TRANSCRIBER_RATE
         for segment in segments:
@@ -102,6 +105,14 @@ class Whisper(Transcriber):
                 raise UsageProblem(problem, hint="leave the language out, or choose another model")
             self._model = model
         return self._model
+
+
+def _stretches(wave: npt.NDArray[np.float32]) -> list[float]:
+    """Return the seconds at which each stretch of speech begins and ends, in one list."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps
+
+    found = get_speech_timestamps(wave, VadOptions(min_silence_duration_ms=_SILENCE, speech_pad_ms=_MARGIN))
+    return [sample / TRANSCRIBER_RATE for stretch in found for sample in (stretch["start"], stretch["end"])]
 
 
 def _word(word: Any, length: float) -> SpokenWord:

@@ -1,0 +1,25 @@
+"""Tell recordings from text by their first bytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_STARTS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"#!AMR", b"caff", b"\x1aE\xdf\xa3")
+_UTF16 = b"\xff\xfe"  # the mark of a text, whose bits are also those of an MPEG frame
+
+
+def is_recording(path: Path) -> bool:
+    """Return whether a file begins like a recording or a video: WAV, FLAC, Ogg, MP3, AAC, AIFF, AMR, MP4, WebM, ….
+
+    Its name does not matter. A file that cannot be read is not a recording.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(12)
+    except (OSError, ValueError):
+        return False
+    mpeg = len(start) > 1 and start[0] == 0xFF and start[1] >= 0xE0 and not start.startswith(_UTF16)
+    return start.startswith(_STARTS) or start[4:8] == b"ftyp" or mpeg
