@@ -1,4 +1,4 @@
-"""Every tagger, encoder, prosody encoder, fusion and transcriber that is installed keeps its contract, whoever wrote it."""
+"""Every installed component but a dataset reader keeps its contract, whoever wrote it."""
 
 from __future__ import annotations
 

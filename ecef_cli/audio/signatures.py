@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STARTS = (b"RIFF", b"RF64", b"fLaC", b"OggS", b"ID3", b"FORM", b".snd", b"#!AMR", b"caff", b"\x1aE\xdf\xa3")
-_UTF16 = b"\xff\xfe"  # the mark of a text, whose bits are also those of an MPEG frame
+_FRAMES = tuple(bytes([0xFF, second]) for second in (*range(0xE0, 0xFE), 0xFF))
+"""First bytes of an MPEG frame, except for those that are also the mark of UTF-16."""
 
 
 def is_recording(path: Path) -> bool:
@@ -21,5 +22,4 @@ def is_recording(path: Path) -> bool:
             start = file.read(12)
     except (OSError, ValueError):
         return False
-    mpeg = len(start) > 1 and start[0] == 0xFF and start[1] >= 0xE0 and not start.startswith(_UTF16)
-    return start.startswith(_STARTS) or start[4:8] == b"ftyp" or mpeg
+    return start.startswith((*_STARTS, *_FRAMES)) or start[4:8] == b"ftyp"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 UNKNOWN = "?"
 """Speaker of a row if nothing tells speakers apart."""
 
-_DOUBTFUL = 0.4  # mean probability of the text below which the recogniser rather guesses
+_DOUBTFUL = 0.5  # mean probability of the text below which the recogniser rather guesses
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ecef_cli.api.components import SpokenWord
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ecef_cli.api.components import SpokenSegment
+    from ecef_cli.api.components import SpokenSegment, SpokenWord
 
 PAUSE = 0.8
 """Seconds of silence that end an utterance."""
@@ -23,9 +21,9 @@ _SHORT = 1.0  # seconds; a shorter sentence, such as "Yes.", stays with the next
 _BREATH = 0.3  # seconds of silence after which it does not
 _COMMA = 0.3  # seconds that a comma is worth where a long utterance is divided
 _LEAST = 0.02  # seconds; a recogniser may give a word no length
-_END = re.compile(r"[.?!…。？！؟।][\"'»”’)\]]*$")
-_CLAUSE = re.compile(r"[,;:，、；：،][\"'»”’)\]]*$")
-_ABBREVIATION = re.compile(r"(?:^|[\s.(\"'])(?:mr|mrs|ms|dr|prof|st|jr|sr|vs|[^\W\d_])\.$", re.IGNORECASE)
+_END = re.compile(r"[.?!\u2026\u3002\uff1f\uff01\u061f\u0964][\"'\u00bb\u201d\u2019)\]]*$")
+_CLAUSE = re.compile(r"[,;:\uff0c\u3001\uff1b\uff1a\u060c][\"'\u00bb\u201d\u2019)\]]*$")
+_ABBREVIATION = re.compile(r"(?:^|[\s.(\"'])(?:mr|mrs|ms|dr|prof|st|jr|sr|vs|(?!i)[^\W\d_])\.$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ def _ends(words: Sequence[SpokenWord], following: SpokenWord) -> bool:
 
 
 def _sentence_ends(word: str, following: str) -> bool:
-    word, following = word.rstrip(), following.lstrip("\"'«“‘([ ")
+    word, following = word.rstrip(), following.lstrip("\"'\u00ab\u201c\u2018([ ")
     return bool(_END.search(word)) and not _ABBREVIATION.search(word) and not following[:1].islower()
 
 

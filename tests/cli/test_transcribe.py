@@ -141,7 +141,7 @@ def test_an_interrupted_transcription_resumes(
         (lambda path: soundfile.write(path, np.zeros(32_000), 16_000), "no speech was found in 2.0 s"),
         (lambda path: path.write_bytes(b""), "the file is empty"),
         (lambda path: path.write_bytes(b"RIFF but no more"), "is not a readable audio file"),
-        (lambda path: None, "there is no such file"),
+        (lambda _: None, "there is no such file"),
     ],
     ids=["silence", "empty", "corrupt", "missing"],
 )
