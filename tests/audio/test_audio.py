@@ -79,7 +79,7 @@ def hertz_and_loudness(samples: np.ndarray, rate: int) -> tuple[float, float]:
     return float(spectrum.argmax() * rate / padded), float(np.sqrt(2 * np.mean(middle.astype(float) ** 2)))
 
 
-def problem_of(path: Path, **segment: float | None) -> DataError:
+def problem_of(path: Path, **segment: Any) -> DataError:
     with pytest.raises(DataError) as caught:
         read_wave(path, rate=16_000, **segment)
     assert caught.value.where == str(path)
