@@ -121,7 +121,7 @@ def _transcribed(
     from ecef_cli.transcription.transcribe import Speakers, choose_transcriber, recording_utterances
 
     chosen = choose_transcriber(transcriber, options, device=resolve_device(device))
-    return nullcontext(recording_utterances(file, chosen, Speakers(by_channel)))
+    return nullcontext(iter(recording_utterances(file, chosen, Speakers(by_channel))))
 
 
 def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import console
@@ -18,7 +19,7 @@ from ecef_cli.transcription.utterances import split
 from ecef_cli.workspace import checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ecef_cli.api.components import SpokenSegment, Transcriber
@@ -94,16 +95,8 @@ def transcribe(
     total = round(recording.seconds * len(channels))
     with console.Progress(total, path.name, "s") as progress:
         for number, channel in enumerate(channels):
-            before = number * recording.seconds
-            segments = list(
-                recognise(
-                    recording,
-                    transcriber,
-                    kept,
-                    channel=channel,
-                    progress=lambda seconds, before=before: progress.reach(round(before + seconds)),
-                )
-            )
+            tell = partial(_reach, progress, number * recording.seconds)
+            segments = [*recognise(recording, transcriber, kept, channel=channel, progress=tell)]
             heard += segments
             found.append([*split(segments, channel=channel)])
     if not any(found):
@@ -114,6 +107,10 @@ def transcribe(
         raise DataError(problem, where=str(path), hint="leave out --channel-per-speaker")
     _tell_doubts(path, heard)
     return sorted((u for one in found for u in one), key=lambda u: (u.start, u.end)), kept
+
+
+def _reach(progress: console.Progress, before: float, seconds: float) -> None:
+    progress.reach(round(before + seconds))
 
 
 def _facts(path: Path, transcriber: Transcriber) -> dict[str, Any]:
@@ -180,8 +177,8 @@ def rows(
     return found
 
 
-def recording_utterances(path: Path, transcriber: Transcriber, speakers: Speakers) -> Iterator[Utterance]:
-    """Yield the utterances of a recording as `ecef predict` reads them from a dialogue file.
+def recording_utterances(path: Path, transcriber: Transcriber, speakers: Speakers) -> list[Utterance]:
+    """Return the utterances of a recording as `ecef predict` reads them from a dialogue file.
 
     Raises:
         DataError: as in `transcribe`.
@@ -189,8 +186,11 @@ def recording_utterances(path: Path, transcriber: Transcriber, speakers: Speaker
     """
     spoken, _ = transcribe(path, transcriber, speakers)
     tell_unknown(speakers)
-    for number, row in enumerate(rows(spoken, audio=str(path), dialogue=path.stem, speakers=speakers), start=1):
-        yield parse_row(to_json(row), where=str(path), dialogue=path.stem, number=number)
+    found = rows(spoken, audio=str(path), dialogue=path.stem, speakers=speakers)
+    return [
+        parse_row(to_json(row), where=str(path), dialogue=path.stem, number=number)
+        for number, row in enumerate(found, start=1)
+    ]
 
 
 def tell_unknown(speakers: Speakers) -> None:

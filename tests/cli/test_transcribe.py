@@ -17,8 +17,8 @@ from ecef_cli.cli.main import run
 from ecef_cli.runs.run import Run
 from ecef_cli.transcription import parts
 
-CALLER = ["I", "see", "you.", 2.0, "Help!"]
-AGENT = [2.0, "Nobody", "heard", "me,", "and", "I", "see", "you."]
+CALLER: list[str | float] = ["I", "see", "you.", 2.0, "Help!"]
+AGENT: list[str | float] = [2.0, "Nobody", "heard", "me,", "and", "I", "see", "you."]
 
 
 @pytest.fixture(autouse=True)

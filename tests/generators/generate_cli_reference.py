@@ -27,7 +27,8 @@ recipe, 3 data worse than the tolerance, 4 plugin, 130 interrupted (143 by
 SIGTERM, 129 by SIGHUP). `ecef -v …` adds the traceback to an error.
 
 On a terminal, work over a second shows a bar; in a pipe or a log, a line a minute says how far it is. `prepare`,
-`extract`, `train` and `transcribe` keep what is done when they are stopped, and go on there when the same command is given again.
+`extract`, `train` and `transcribe` keep what is done when they are stopped, and go on there when the same command is
+given again.
 
 | Variable | Meaning |
 |---|---|

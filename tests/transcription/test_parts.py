@@ -12,7 +12,7 @@ from ecef_cli.audio.reading import inspect
 from ecef_cli.transcription import parts
 from ecef_cli.transcription.parts import Kept, recognise
 
-SAID = ["I", "see", "you.", 0.9] * 8
+SAID: list[str | float] = ["I", "see", "you.", 0.9] * 8
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_parts_end_where_it_is_quiet_and_times_count_from_the_start(tmp_path: Pa
     assert max(Tones.heard) <= 1.2 * 6
     assert [word for word, _, _ in divided] == [item for item in SAID if isinstance(item, str)]
     at = 0.0
-    expected = []
+    expected: list[float] = []
     for item in SAID:
         if isinstance(item, str):
             expected.append(at)
