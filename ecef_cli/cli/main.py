@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _REPORT_TIME = 10.0  # seconds for the main process to report
 
 COMMANDS = {
-    "prepare": "Turn a corpus, or your own dialogue files, into a prepared dataset.",
+    "prepare": "Turn a corpus or your dialogue files into a prepared dataset.",
     "tag": "Tag word pairs with relations: the cues of KWRT.",
     "extract": "Run the frozen encoders over a prepared dataset.",
     "train": "Train the network that a recipe describes.",

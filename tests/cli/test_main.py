@@ -91,7 +91,7 @@ def complete(words: str) -> tuple[list[str], list[str]]:
     [
         ("ecef pre", ["prepare", "predict"]),
         ("ecef ", list(COMMANDS)),
-        ("ecef plugins --kind t", ["tagger", "text_encoder"]),
+        ("ecef plugins --kind t", ["tagger", "text_encoder", "transcriber"]),
         ("ecef recipes s", ["schema", "show"]),
         ("ecef --work", ["--workspace"]),
     ],
