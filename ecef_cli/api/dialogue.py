@@ -147,12 +147,21 @@ def _object(line: str, where: str) -> dict[str, Any]:
     # Writing nests calls more deeply than reading does, so a row must stay well below Python's limit.
     if line.count("[") + line.count("{") > _DEEP and _depth(row) > _DEEP:
         raise too_deep
-    for key, value in row.items():
-        _check_writable(key, value, where)
+    check_writable(row, where)
     return row
 
 
-def _check_writable(key: str, value: object, where: str) -> None:
+def check_writable(row: Mapping[str, Any], where: str) -> None:
+    """Check that a row can be written as a line of JSON in UTF-8.
+
+    Raises:
+        DataError: a value holds half a surrogate pair, or a number that is not finite.
+    """
+    for key, value in row.items():
+        _check_value(key, value, where)
+
+
+def _check_value(key: str, value: object, where: str) -> None:
     try:
         json.dumps([key, value], ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeEncodeError:
@@ -189,12 +198,21 @@ def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path
     Raises:
         DataError: the line is not a JSON object, lacks a key, or a value has the wrong type.
     """
-    row = _object(line, where)
-    text = _typed(row, "text", str, where, required=True)
+    return to_utterance(_object(line, where), where=where, dialogue=dialogue, number=number, folder=folder)
+
+
+def to_utterance(
+    row: Mapping[str, Any], *, where: str, dialogue: str, number: int, folder: Path | None = None
+) -> Utterance:
+    """Return the utterance of a row; the arguments and errors are those of `parse_row`.
+
+    A row with `audio` needs no `text`.
+    """
+    audio = _typed(row, "audio", str, where)
+    text = _typed(row, "text", str, where, required=not audio) or ""
     speaker = clean_name(_speaker(row, where))
     if not speaker:
         raise DataError("'speaker' is empty", where=where, hint='name the speaker, or write "?"')
-    audio = _typed(row, "audio", str, where)
     start, end = _typed(row, "start", float, where), _typed(row, "end", float, where)
     if any(t is not None and not (math.isfinite(t) and t >= 0) for t in (start, end)):
         raise DataError("'start' and 'end' must be finite and not negative", where=where)

@@ -34,18 +34,6 @@ tolerate_recordings_option = click.option(
     help="Skip recordings that cannot be read, up to a share (1%) or a number (5) of them.",
 )
 
-channel_per_speaker_option = click.option(
-    "--channel-per-speaker", is_flag=True, help="Each channel of the recording has one speaker."
-)
-
 transcriber_option = click.option(
     "--transcriber", metavar="NAME", help="Speech recogniser; `ecef plugins` lists them. [default: the built-in one]"
-)
-
-transcriber_setting_option = click.option(
-    "--transcriber-option",
-    "transcriber_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Option of the transcriber; may be repeated.",
 )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ecef_cli.api.errors import UsageProblem
-from ecef_cli.cli.options import (
+from ecef_cli.cli.options import device_option, tolerate_option, transcriber_option
+from ecef_cli.cli.transcript_options import (
+    audio_option,
     channel_per_speaker_option,
-    device_option,
-    tolerate_option,
-    transcriber_option,
-    transcriber_setting_option,
+    channels_option,
+    from_option,
+    reader_option,
+    transcript_choice,
 )
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.api.dialogue import Utterance
     from ecef_cli.api.errors import DataError
+    from ecef_cli.api.transcripts import TranscriptChoice
     from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.reports.recorder import Recorded
     from ecef_cli.runs.run import Run
@@ -51,9 +54,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Limit of the audio in that page, in MiB; 0 leaves it out.",
 )
+@from_option
+@reader_option
+@audio_option
 @channel_per_speaker_option
+@channels_option
 @transcriber_option
-@transcriber_setting_option
 @tolerate_option
 @device_option
 @click.pass_obj
@@ -64,13 +70,19 @@ def command(
     form: str | None,
     report: Path | None,
     report_audio: float,
+    source_format: str | None,
+    reader_options: tuple[str, ...],
+    audio: Path | None,
     channel_per_speaker: bool,
+    channels: str | None,
     transcriber: str | None,
-    transcriber_options: tuple[str, ...],
     tolerate: str,
     device: str,
 ) -> None:
-    """Predict on FILE, dialogues in JSON Lines; `-` reads standard input and answers each line as it arrives.
+    """Predict on FILE: a dialogue file, subtitles, a chat, the output of a recogniser, and more.
+
+    `-` reads JSON Lines from standard input and answers each line as it arrives; with --from it reads another format
+    to the end first.
 
     A recording is transcribed first, as by `ecef transcribe`, and then heard utterance by utterance.
 
@@ -78,24 +90,26 @@ def command(
     added, as far as the model was trained for them. No prediction depends on a later row.
     """
     from ecef_cli import console
-    from ecef_cli.api.dialogue import open_utterances, to_json
+    from ecef_cli.api.dialogue import to_json
     from ecef_cli.audio.signatures import is_recording
     from ecef_cli.corpus.tolerance import RowCount, Tolerance
     from ecef_cli.prediction.outcomes import Predicted
     from ecef_cli.prediction.stream import predictions
     from ecef_cli.reports.recorder import Recorded
+    from ecef_cli.transcripts.opening import open_transcript
 
+    choice = transcript_choice(source_format, reader_options, audio, channels, channel_per_speaker=channel_per_speaker)
     accepted = Tolerance.parse(tolerate)
     if report is not None:
         _check_report(report, file)
     recorded = Recorded()
     count = RowCount(accepted, "stdin" if file == "-" else file)
     if is_recording(Path(file)):
-        source = _transcribed(Path(file), transcriber, transcriber_options, channel_per_speaker, device)
-    elif channel_per_speaker or transcriber or transcriber_options:
-        raise UsageProblem(f"{file} is no recording, so there is nothing to transcribe", hint="leave out the options")
+        source = _transcribed(Path(file), choice, transcriber, device)
+    elif transcriber:
+        raise UsageProblem(f"{file} is no recording, so there is nothing to transcribe", hint="leave out --transcriber")
     else:
-        source = open_utterances(file)
+        source = open_transcript(file, choice)
     with source as utterances:
         predictor = _load(workspace, model, device)
         items = predictions(predictor, utterances, count)
@@ -112,7 +126,7 @@ def command(
 
 
 def _transcribed(
-    file: Path, transcriber: str | None, options: tuple[str, ...], by_channel: bool, device: str
+    file: Path, choice: TranscriptChoice, transcriber: str | None, device: str
 ) -> AbstractContextManager[Iterator[Utterance | DataError]]:
     """Return the utterances of a recording, transcribed."""
     from contextlib import nullcontext
@@ -120,8 +134,12 @@ def _transcribed(
     from ecef_cli.network.devices import resolve_device
     from ecef_cli.transcription.transcribe import Speakers, choose_transcriber, recording_utterances
 
-    chosen = choose_transcriber(transcriber, options, device=resolve_device(device))
-    return nullcontext(iter(recording_utterances(file, chosen, Speakers(by_channel))))
+    if choice.form or choice.audio:
+        hint = "leave out --from and --audio, or give the transcript instead of its recording"
+        raise UsageProblem(f"{file} is a recording, not a transcript", hint=hint)
+    speakers = Speakers.of(choice.channels, by_channel=choice.channel_per_speaker)
+    chosen = choose_transcriber(transcriber, choice.options, device=resolve_device(device))
+    return nullcontext(iter(recording_utterances(file, chosen, speakers)))
 
 
 def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:
@@ -167,6 +185,7 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> str:
         return f"{answer['emotion']} {answer['probabilities'][answer['emotion']]:.2f}" if answer else ""
 
     lines = [
-        [row["speaker"], shortened(row["text"]), cell(row.get("prediction")), cell(row.get("forecast"))] for row in rows
+        [row["speaker"], shortened(row.get("text", "")), cell(row.get("prediction")), cell(row.get("forecast"))]
+        for row in rows
     ]
     return table(lines, ["speaker", "text", "feels", "next will feel"], widths=[16, 60, None, None])

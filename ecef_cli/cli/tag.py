@@ -9,6 +9,7 @@ import click
 
 from ecef_cli import console
 from ecef_cli.api.errors import UsageProblem
+from ecef_cli.cli.transcript_options import from_option, transcript_choice
 
 if TYPE_CHECKING:
     from ecef_cli.workspace import Workspace
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
     metavar="KEY=VALUE",
     help="An option of the tagger; may be given several times.",
 )
+@from_option
+@click.option(
+    "--from-option",
+    "reader_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of the reader of FILE, such as text=COLUMN or encoding=cp1251; may be repeated.",
+)
 @click.option(
     "--history",
     type=click.IntRange(min=1),
@@ -51,6 +60,8 @@ def command(
     relations: str | None,
     tagger: str | None,
     options: tuple[str, ...],
+    source_format: str | None,
+    reader_options: tuple[str, ...],
     history: int | None,
     fetch: bool,
     listing: bool,
@@ -64,18 +75,19 @@ def command(
     """Tag word pairs: which content words recur, and which are related.
 
     Without FILE, tags every prepared dataset of the workspace (or those of --dataset), stores the tags there,
-    and counts them. With FILE, dialogues in JSON Lines or - for stdin, prints the tags of each dialogue: as a
-    table, one cell a pair of content words; otherwise one row a tagged pair.
+    and counts them. With FILE, a transcript of any format or - for JSON Lines on stdin, prints the tags of each
+    dialogue: as a table, one cell a pair of content words; otherwise one row a tagged pair.
 
     A tagger may index a large source when it is first used, which takes minutes; the index stays in the user's cache
     (ECEF_CACHE).
     """
-    from ecef_cli.api.dialogue import read_dialogues
     from ecef_cli.tagging.choice import choose_tagger, dataset_stats, download, list_relations, tag_datasets
     from ecef_cli.tagging.explain import explain_dialogue, show_reasons
     from ecef_cli.tagging.report import show, tag_dialogue
+    from ecef_cli.transcripts.opening import read_transcript
 
     _check_modes(file, datasets=datasets, force=force, listing=listing, explain=explain, stats=stats)
+    transcript = transcript_choice(source_format, reader_options)
     choice = choose_tagger(name=tagger, relations=relations, history=history, recipe=recipe, settings=options)
     if fetch:
         download(choice)
@@ -87,10 +99,12 @@ def command(
         if not (fetch and not workspace.datasets()):  # the download was what was asked for
             console.records(tag_datasets(workspace, choice, datasets, force=force), wanted=form)
     elif explain:
-        reasons = [r for d in read_dialogues(file) for r in explain_dialogue(d, choice.tagger, choice.reach(d))]
+        reasons = [
+            r for d in read_transcript(file, transcript) for r in explain_dialogue(d, choice.tagger, choice.reach(d))
+        ]
         show_reasons(reasons, wanted=form)
     else:
-        show([tag_dialogue(d, choice.tagger, choice.reach(d)) for d in read_dialogues(file)], wanted=form)
+        show([tag_dialogue(d, choice.tagger, choice.reach(d)) for d in read_transcript(file, transcript)], wanted=form)
 
 
 def _check_modes(

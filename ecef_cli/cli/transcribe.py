@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from ecef_cli.api.errors import UsageProblem
-from ecef_cli.cli.options import channel_per_speaker_option, device_option, transcriber_option
+from ecef_cli.cli.options import device_option, transcriber_option
+from ecef_cli.cli.transcript_options import channel_per_speaker_option, channels_option
 
 
 @click.command("transcribe")
@@ -21,7 +22,7 @@ from ecef_cli.cli.options import channel_per_speaker_option, device_option, tran
     help="Write one file per recording to this folder, named like the recording.",
 )
 @channel_per_speaker_option
-@click.option("--names", metavar="A,B,…", help="Names of the speakers by channel; implies --channel-per-speaker.")
+@channels_option
 @click.option("--words", is_flag=True, help="Add each word with its times to the rows.")
 @transcriber_option
 @click.option(
@@ -40,7 +41,7 @@ def command(
     output: Path | None,
     folder: Path | None,
     channel_per_speaker: bool,
-    names: str | None,
+    channels: str | None,
     words: bool,
     transcriber: str | None,
     options: tuple[str, ...],
@@ -58,8 +59,9 @@ def command(
     from ecef_cli.network.devices import resolve_device
     from ecef_cli.transcription.files import plan, recordings, transcribe_files
     from ecef_cli.transcription.transcribe import Speakers, choose_transcriber
+    from ecef_cli.transcripts.sound import parse_channels
 
-    speakers = Speakers(channel_per_speaker or names is not None, _split(names))
+    speakers = Speakers.of(parse_channels(channels) if channels else None, by_channel=channel_per_speaker)
     found = recordings(paths)
     if output is not None and folder is not None:
         raise UsageProblem("-o and --to exclude each other", hint="use -o FILE for one recording, --to DIR for several")
@@ -74,10 +76,3 @@ def command(
         show(found[0], chosen, speakers, words=words, form=form)
     else:
         transcribe_files(jobs, chosen, speakers, words=words, force=force)
-
-
-def _split(names: str | None) -> tuple[str, ...]:
-    found = tuple(name.strip() for name in names.split(",")) if names is not None else ()
-    if not all(found):
-        raise UsageProblem(f"--names {names!r}: a name is empty", hint="write --names Agent,Caller")
-    return found

@@ -22,6 +22,7 @@ from ecef_cli.plugin.boundary import calling, identity, of_the_machine, origin
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.model import build_component
 from ecef_cli.recipe.options import parse_options
+from ecef_cli.transcripts.opening import AllTranscripts
 from ecef_cli.workspace import checksum, locked, refusals, refused
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def prepare(
     if not sources and not download:
         raise UsageProblem("no source given", hint="pass --source, or --download if the reader supports it")
     give_way = _give_way(folder, name, force=force)
-    context = PrepareContext(folder, workers or os.cpu_count() or 1, console.Progress, console.note, give_way)
+    context = PrepareContext(
+        folder, workers or os.cpu_count() or 1, console.Progress, console.note, give_way, AllTranscripts()
+    )
     with locked(folder, f"the dataset {name!r}"), refusals(EcefError, "cannot be read or written", folder):
         if download:
             with calling(component, "download"):

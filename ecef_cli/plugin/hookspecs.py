@@ -18,6 +18,15 @@ hookspec = pluggy.HookspecMarker("ecef")
 
 
 @hookspec
+def ecef_register_transcripts(register: Register) -> None:
+    """Register readers of transcripts, subclasses of `ecef_cli.api.components.TranscriptReader`.
+
+    Args:
+        register: call it once for each reader.
+    """
+
+
+@hookspec
 def ecef_register_datasets(register: Register) -> None:
     """Register readers of corpora, subclasses of `ecef_cli.api.components.Dataset`.
 

@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 
 GROUP = "ecef"
 HOST = "ecef-cli"
-KINDS = ("dataset", "tagger", "text_encoder", "audio_encoder", "prosody_encoder", "fusion", "cue", "transcriber")
+KINDS = (
+    "transcript",
+    "transcriber",
+    "dataset",
+    "tagger",
+    "text_encoder",
+    "audio_encoder",
+    "prosody_encoder",
+    "fusion",
+    "cue",
+)
 HOOKS = tuple(f"ecef_register_{kind}s" for kind in KINDS)
 EVENTS = "ecef_training_event"
 """The hook for training events."""

@@ -16,9 +16,11 @@ from ecef_cli.testing.requirements import TOLERANCE
 from ecef_cli.testing.taggers import ODD_LEMMAS, check_tagger
 from ecef_cli.testing.text import PLAIN, check_text_encoder, odd_windows, text_window
 from ecef_cli.testing.transcribers import check_transcriber
+from ecef_cli.testing.transcripts import ODD_HEADS, check_transcript
 
 __all__ = [
     "AUDIO_TOLERANCE",
+    "ODD_HEADS",
     "ODD_LEMMAS",
     "PLAIN",
     "TOLERANCE",
@@ -30,6 +32,7 @@ __all__ = [
     "check_tagger",
     "check_text_encoder",
     "check_transcriber",
+    "check_transcript",
     "odd_waves",
     "odd_windows",
     "text_window",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +19,7 @@ from ecef_cli.transcription.utterances import split
 from ecef_cli.workspace import checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ecef_cli.api.components import SpokenSegment, Transcriber
@@ -38,17 +38,23 @@ class Speakers:
 
     Attributes:
         by_channel: whether each channel of a recording has one speaker.
-        names: names of the speakers by channel; empty for `channel 1` and so on.
+        names: names of the speakers by channel, from 1; another channel's is `channel 1` and so on.
     """
 
     by_channel: bool = False
-    names: tuple[str, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, channels: Mapping[str, int] | None, *, by_channel: bool) -> Speakers:
+        """Return the speakers with these channels; channels that are given tell speakers apart."""
+        names = {channel: name for name, channel in (channels or {}).items()}
+        return cls(by_channel or bool(names), names)
 
     def name(self, channel: int | None) -> str:
         """Return the speaker of a channel."""
         if channel is None:
             return UNKNOWN
-        return self.names[channel - 1] if self.names else f"channel {channel}"
+        return self.names.get(channel, f"channel {channel}")
 
 
 def choose_transcriber(name: str | None, settings: Sequence[str], *, device: str) -> Transcriber:
@@ -129,9 +135,10 @@ def _check_channels(path: Path, channels: Sequence[int | None], speakers: Speake
     if speakers.by_channel and len(channels) == 1:
         problem, hint = "the recording has one channel, so it cannot tell speakers apart", "leave out "
         raise DataError(problem, where=str(path), hint=f"{hint}--channel-per-speaker")
-    if speakers.names and len(speakers.names) != len(channels):
-        problem = f"the recording has {len(channels)} channels, but --names has {len(speakers.names)}"
-        raise DataError(problem, where=str(path), hint="give one name per channel")
+    beyond = [channel for channel in speakers.names if channel > len(channels)]
+    if beyond:
+        problem = f"the recording has {len(channels)} channels, but {speakers.names[beyond[0]]} has channel {beyond[0]}"
+        raise DataError(problem, where=str(path), hint="give --channels for the channels that there are")
 
 
 def _tell_doubts(path: Path, heard: Sequence[SpokenSegment]) -> None:

@@ -20,4 +20,9 @@ def ecef_register_datasets(register: "Register") -> None:
         "dailydialog", "ecef_datasets.dailydialog:DailyDialog", summary="the DailyDialog corpus, from its text files"
     )
     register("csv", "ecef_datasets.columns:TableDialogues", summary="your own dialogues in a table, CSV or TSV")
+    register(
+        "transcripts",
+        "ecef_datasets.transcripts:TranscriptDialogues",
+        summary="your own transcripts in any format of `ecef plugins --kind transcript`",
+    )
     register("jsonl", "ecef_datasets.jsonl:JsonLines", summary="your own dialogue files, JSON Lines")

@@ -71,7 +71,7 @@ def test_each_channel_is_a_speaker_and_rows_are_in_order_of_time(capsys: pytest.
 
 def test_names_are_those_of_the_channels() -> None:
     record(Path("call.wav"), CALLER, AGENT)
-    assert transcribe("call.wav", "-o", "call.jsonl", "--names", "Ann, Bob") == 0
+    assert transcribe("call.wav", "-o", "call.jsonl", "--channels", "Ann=left,Bob=right") == 0
     assert [row["speaker"] for row in rows("call.jsonl")] == ["Ann", "Bob", "Ann"]
 
 
@@ -175,13 +175,13 @@ def test_one_bad_recording_does_not_stop_the_others(capsys: pytest.CaptureFixtur
         (["one.wav", "-o", "x.csv"], 2, "-o x.csv: the output is JSON Lines (name it x.jsonl)"),
         (["one.wav", "-o", "x.jsonl", "--to", "texts"], 2, "-o and --to exclude each other"),
         (["one.wav", "a/one.flac", "--to", "t"], 2, "one.wav and a/one.flac would both be written to t/one.jsonl"),
-        (["one.wav", "--names", "Ann,,Bob"], 2, "--names 'Ann,,Bob': a name is empty"),
+        (["one.wav", "--channels", "Ann,Bob"], 2, "--channels 'Ann,Bob': 'Ann' is not SPEAKER=left or SPEAKER=right"),
         (["empty", "--to", "t"], 3, "empty: the folder has no recordings"),
         (["one.wav", "-o", "x.jsonl", "--channel-per-speaker"], 3, "one.wav: the recording has one channel"),
         (
-            ["two.wav", "-o", "x.jsonl", "--names", "A,B,C"],
+            ["two.wav", "-o", "x.jsonl", "--channels", "A=left,C=3"],
             3,
-            "two.wav: the recording has 2 channels, but --names has 3",
+            "two.wav: the recording has 2 channels, but C has channel 3",
         ),
         (["same.wav", "-o", "x.jsonl", "--channel-per-speaker"], 3, "same.wav: all 2 channels hold the same speech"),
         (["one.wav", "--option", "langage=de"], 2, "langage"),

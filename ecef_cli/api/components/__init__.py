@@ -19,6 +19,7 @@ from ecef_cli.api.components.speech import AudioEncoder, AudioFeatures, ProsodyE
 from ecef_cli.api.components.taggers import Edge, Tagger
 from ecef_cli.api.components.text import TextEncoder, TextFeatures, TextWindow, Turn
 from ecef_cli.api.components.transcribers import TRANSCRIBER_RATE, SpokenSegment, SpokenWord, Transcriber
+from ecef_cli.api.components.transcripts import TranscriptOptions, TranscriptReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,10 +54,13 @@ __all__ = [
     "TextWindow",
     "TrainingEvent",
     "Transcriber",
+    "TranscriptOptions",
+    "TranscriptReader",
     "Turn",
 ]
 
 KINDS: Mapping[str, type[Component]] = {
+    "transcript": TranscriptReader,
     "dataset": Dataset,
     "tagger": Tagger,
     "text_encoder": TextEncoder,

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from ecef_cli.api.transcripts import Transcripts
+
 
 class ProgressBar(Protocol):
     """Show the progress of a task."""
@@ -44,6 +46,7 @@ class PrepareContext:
         say: shows the user a message that is not an error.
         give_way: call it before replacing a file that was made from another source and may belong to a prepared
             dataset. It raises an EcefError if that dataset must stay.
+        transcripts: reads transcripts through all installed readers; None outside `prepare`.
     """
 
     folder: Path
@@ -51,3 +54,4 @@ class PrepareContext:
     progress: Callable[[int | None, str, str], AbstractContextManager[ProgressBar]] = field(default=_no_progress)
     say: Callable[[str], None] = field(default=_ignore)
     give_way: Callable[[], None] = field(default=_ignore)
+    transcripts: Transcripts | None = None

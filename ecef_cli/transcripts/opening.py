@@ -1,0 +1,120 @@
+"""Open a transcript of any format as utterances."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ecef_cli import console
+from ecef_cli.api.dialogue import group, open_utterances
+from ecef_cli.api.errors import DataError, RecipeError, UsageProblem
+from ecef_cli.api.transcripts import TranscriptChoice, TranscriptSource, read_head
+from ecef_cli.plugin.boundary import calling
+from ecef_cli.plugin.manager import get_registry
+from ecef_cli.recipe.options import check_options, create, parse_options
+from ecef_cli.transcripts.choice import NATIVE_EXTENSIONS, find, named, reader_class
+from ecef_cli.transcripts.rows import utterances_of
+from ecef_cli.transcripts.sound import Sound, heard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ecef_cli.api.components import TranscriptReader
+    from ecef_cli.api.dialogue import Dialogue, Utterance
+    from ecef_cli.plugin.manager import Entry
+
+_DEFAULT = TranscriptChoice()
+
+
+@contextmanager
+def open_transcript(file: str | Path, choice: TranscriptChoice = _DEFAULT) -> Iterator[Iterator[Utterance | DataError]]:
+    """Yield the utterances of a transcript, or the errors of its rows; `-` is stdin.
+
+    A dialogue file is read as it arrives, any other format as a whole. Prints on stderr what a reader left out.
+
+    Raises:
+        DataError: the file cannot be read, or its format is unknown.
+        RecipeError: an option of the reader is invalid.
+        UsageProblem: the format has no reader, or no options.
+    """
+    entry = _entry(file, choice)
+    if entry is not None:
+        yield iter(_read(entry, _source(file), choice))
+        return
+    if choice.options:
+        raise UsageProblem("a dialogue file, JSON Lines, takes no --option", hint="name another format with --from")
+    sound = Sound(choice)
+    with open_utterances(file) as utterances:
+        yield heard(utterances, sound) if sound.active else utterances
+    for line in sound.remarks():
+        console.note(f"{file}: {line}")
+
+
+def read_transcript(file: str | Path, choice: TranscriptChoice = _DEFAULT) -> tuple[Dialogue, ...]:
+    """Return the dialogues of a transcript; `-` is stdin.
+
+    Raises:
+        DataError: as in `open_transcript`; or a row is invalid, or there is none.
+    """
+    rows = []
+    with open_transcript(file, choice) as utterances:
+        for found in utterances:
+            if isinstance(found, DataError):
+                raise found
+            rows.append(found)
+    if not rows:
+        raise DataError("the file contains no utterance", where=str(file), hint="write one JSON object per line")
+    return group(rows)
+
+
+class AllTranscripts:
+    """Transcripts through all installed readers, for a dataset reader."""
+
+    def extensions(self, form: str | None) -> tuple[str, ...]:
+        """Return the extensions that a reader reads, or all readers if `form` is None."""
+        if form is None:
+            entries = get_registry().entries("transcript")
+            return (*NATIVE_EXTENSIONS, *(e for entry in entries for e in reader_class(entry).extensions))
+        entry = named(form)
+        return NATIVE_EXTENSIONS if entry is None else reader_class(entry).extensions
+
+    def read(self, path: Path, choice: TranscriptChoice) -> list[Utterance | DataError]:
+        """Return the utterances of a file, or the errors of its rows.
+
+        Raises:
+            DataError: the file cannot be read, or its format is unknown.
+        """
+        with open_transcript(path, choice) as utterances:
+            return list(utterances)
+
+
+def _entry(file: str | Path, choice: TranscriptChoice) -> Entry | None:
+    if choice.form is not None:
+        return named(choice.form)
+    return None if str(file) == "-" else find(read_head(Path(file)), str(file))
+
+
+def _source(file: str | Path) -> TranscriptSource:
+    if str(file) == "-":
+        return TranscriptSource("stdin", sys.stdin.buffer.read())
+    return TranscriptSource.open(Path(file))
+
+
+def _reader(entry: Entry, choice: TranscriptChoice) -> TranscriptReader:
+    given = choice.options
+    values = given if not isinstance(given, list | tuple) else parse_options(given, entry.load().Options)
+    options, problems = check_options(entry, cast("dict[str, Any]", values))
+    if options is None:
+        lines = tuple(f"{path}: {problem}" if path else problem for path, problem in problems)
+        raise RecipeError(f"invalid option of the {entry.name} reader", problems=lines)
+    return cast("TranscriptReader", create(entry, options))
+
+
+def _read(entry: Entry, source: TranscriptSource, choice: TranscriptChoice) -> list[Utterance | DataError]:
+    """Return the utterances of a whole transcript, or the errors of its rows, and report what was left out."""
+    reader = _reader(entry, choice)
+    with calling(reader, "read", source.name):
+        rows = list(reader.read(source))
+    return utterances_of(rows, source, Sound(choice))

@@ -1,0 +1,141 @@
+"""Readers of chats, plain text and rows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from transcript_examples import DISCORD, EXAMPLES, SLACK, read, read_text, reader
+
+from ecef_cli.api.errors import DataError
+from ecef_transcripts.names import Names
+from ecef_transcripts.whatsapp import WhatsApp
+
+
+def test_a_chat_of_ios_is_read_without_what_nobody_typed(tmp_path: Path) -> None:
+    rows, source = read_text(tmp_path, "whatsapp", EXAMPLES["whatsapp"][1])
+    assert rows == [
+        {"speaker": "Ann", "text": "hello", "time": "2021-10-14T15:34:09"},
+        {"speaker": "Bob", "text": "not now\nand: not later", "time": "2021-10-14T15:35:09"},
+    ]
+    assert source.left_out == {"attachments and calls": 2}
+
+
+def test_a_chat_of_android_is_read_without_what_nobody_typed(tmp_path: Path) -> None:
+    content = (
+        "31/12/20, 23:58 - Messages and calls are end-to-end encrypted. Tap to learn more.\n"
+        "31/12/20, 23:59 - Ann: at 10:30: come\n01/01/21, 00:00 - Bob: <Media omitted>\n"
+        "01/01/21, 00:01 - +44 7700 900123: happy new year\n01/01/21, 00:02 - Bob left\n"
+    )
+    rows, source = read_text(tmp_path, "whatsapp", content)
+    assert rows == [
+        {"speaker": "Ann", "text": "at 10:30: come", "time": "2020-12-31T23:59:00"},
+        {"speaker": "+44 7700 900123", "text": "happy new year", "time": "2021-01-01T00:01:00"},
+    ]
+    assert source.left_out == {"system messages": 2, "attachments and calls": 1}
+
+
+@pytest.mark.parametrize(
+    ("stamp", "time"),
+    [
+        ("[14/10/2021, 3:34:09 PM] ", "2021-10-14T15:34:09"),
+        ("[10/14/21, 12:05:00 AM] ", "2021-10-14T00:05:00"),
+        ("[14.10.21, 15:34:09] ", "2021-10-14T15:34:09"),
+        ("[2021-10-14, 15:34:09] ", "2021-10-14T15:34:09"),
+        ("[14.10.2021 klo 15.34.09] ", "2021-10-14T15:34:09"),
+        ("10/14/21, 3:34 PM - ", "2021-10-14T15:34:00"),
+        ("14.10.21, 15:34 - ", "2021-10-14T15:34:00"),
+        ("2021/10/14, 15:34 - ", "2021-10-14T15:34:00"),
+        ("14/10/2021, 3:34 p. m. - ", "2021-10-14T15:34:00"),
+        ("14-10-2021 15:34 - ", "2021-10-14T15:34:00"),
+    ],
+)
+def test_dates_of_many_countries_are_read(stamp: str, time: str, tmp_path: Path) -> None:
+    content = f"{stamp}Ann: hello\n"
+    assert WhatsApp.recognises(content.encode(), "chat.txt")
+    assert read_text(tmp_path, "whatsapp", content)[0] == [{"speaker": "Ann", "text": "hello", "time": time}]
+
+
+def test_a_date_of_two_readings_is_left_out_unless_the_order_is_named(tmp_path: Path) -> None:
+    content = "[04/05/21, 10:00:00] Ann: hello\n"
+    rows, source = read_text(tmp_path, "whatsapp", content)
+    assert rows == [{"speaker": "Ann", "text": "hello"}]
+    assert "dates=dmy" in source.remarks[0]
+    assert read_text(tmp_path, "whatsapp", content, dates="mdy")[0][0]["time"] == "2021-04-05T10:00:00"
+    with pytest.raises(DataError, match=r"_chat.txt:1: the date is not in the order mdy"):
+        read_text(tmp_path, "whatsapp", content.replace("04/05", "14/05"), dates="mdy")
+
+
+def test_a_message_of_slack_has_its_name_and_its_words_written_out(tmp_path: Path) -> None:
+    rows, source = read_text(tmp_path, "slack", json.dumps(SLACK))
+    assert rows == [
+        {"speaker": "Ann Lee", "text": "Morning & hello @Bob, see the plan", "time": "2021-01-07T06:14:20+00:00"},
+        {"speaker": "Bob", "text": "thanks!", "time": "2021-01-07T06:15:20+00:00", "thread": "1610000060.000200"},
+    ]
+    assert source.left_out == {"messages of bots and of Slack": 1}
+
+
+def test_names_of_slack_come_from_the_list_of_users_above_the_channel(tmp_path: Path) -> None:
+    users = [{"id": "U1", "name": "ann", "profile": {"display_name": "Annie"}}, {"id": "U2", "name": "bob"}]
+    (tmp_path / "users.json").write_text(json.dumps(users), encoding="utf-8")
+    path = tmp_path / "general" / "2021-01-07.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(SLACK), encoding="utf-8")
+    assert [row["speaker"] for row in read(path, "slack")[0]] == ["Annie", "bob"]
+
+
+def test_messages_of_discord_are_read_without_those_of_the_program(tmp_path: Path) -> None:
+    rows, source = read_text(tmp_path, "discord", json.dumps(DISCORD))
+    assert [(row["speaker"], row["text"]) for row in rows] == [("Ann", "hello all"), ("bob", "not you again")]
+    assert source.left_out == {"messages of bots and of Discord": 1, "messages with attachments alone": 1}
+
+
+def test_plain_text_has_turns_of_several_lines_and_times(tmp_path: Path) -> None:
+    rows, _ = read_text(tmp_path, "text", EXAMPLES["text"][1])
+    assert rows == [
+        {"speaker": "Ann", "text": "Well, hello."},
+        {"speaker": "Bob Ray", "text": "I said: go away. Now!"},
+        {"speaker": "Ann", "text": "[00:01:02] no"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "start"),
+    [
+        ("[00:01:02] Ann: hi", 62.0),
+        ("01:02 Ann: hi", 62.0),
+        ("(1:02:03.5) - Ann: hi", 3723.5),
+        ("Ann (01:02): hi", 62.0),
+        ("**Ann:** hi", None),
+        ("Ann:\thi", None),
+    ],
+)
+def test_times_and_marks_around_a_name_are_not_part_of_it(line: str, start: float | None, tmp_path: Path) -> None:
+    expected = {"speaker": "Ann", "text": "hi"} | ({} if start is None else {"start": start})
+    assert read_text(tmp_path, "text", line + "\n")[0] == [expected]
+
+
+def test_lines_before_the_first_name_are_counted(tmp_path: Path) -> None:
+    rows, source = read_text(tmp_path, "text", "A talk of 5 May\n\nAnn: hi\nBob: go\n")
+    assert len(rows) == 2
+    assert source.left_out == {"lines before the first name": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It was late. They went home.\nNobody spoke.\n",
+        "See: https://example.org\nand then nothing\nmore of it\n",
+        "A long sentence of many words that ends like this: yes\n",
+        "http://example.org/a\n",
+    ],
+)
+def test_prose_is_not_taken_for_turns(text: str) -> None:
+    assert not Names.recognises(text.encode(), "a.txt")
+
+
+def test_rows_keep_their_own_keys(tmp_path: Path) -> None:
+    content = json.dumps({"id": 3, "utterances": [{"speaker": "A", "text": "hi", "mood": 4}]})
+    assert reader("json").recognises(content.encode(), "a.json")
+    assert read_text(tmp_path, "json", content)[0] == [{"speaker": "A", "text": "hi", "mood": 4}]
