@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ecef_cli.api.audio_paths import recording_path
+from ecef_cli.api.emojis import name_emoji
 from ecef_cli.api.errors import DataError
 from ecef_cli.api.text_files import encoding_error, open_bytes, plain_name
 from ecef_cli.api.values import clean_name
@@ -28,6 +29,7 @@ _WORD = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]+")
 _DEEP = 100  # levels of nesting in a row
 _LARGE = 10**300  # below the largest float
 _QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+_CHANNELS = {"left": 1, "right": 2}
 _SHOWN = 40  # characters of a wrong value in an error
 
 
@@ -51,7 +53,7 @@ class Utterance:
     """One turn of speech.
 
     Attributes:
-        text: the words; empty only if there is audio.
+        text: the words; may be empty, in general only if there is audio.
         speaker: the speaker's name, as `clean_name` returns it if it was read from a file.
         dialogue: the dialogue it belongs to.
         utterance: its id within the dialogue.
@@ -59,6 +61,7 @@ class Utterance:
         start: seconds into `audio` at which the utterance starts.
         end: seconds into `audio` at which the utterance ends.
         emotion: the gold label, if there is one.
+        channel: number of the speaker's channel of `audio`, from 1; None for the mean of all.
         row: the row as it was read, for writing it out again.
         where: `file:line` of the row.
     """
@@ -71,8 +74,14 @@ class Utterance:
     start: float | None = None
     end: float | None = None
     emotion: str | None = None
+    channel: int | None = None
     row: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     where: str | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def spoken(self) -> str:
+        """The text with names in place of emoji, as taggers and text encoders read it."""
+        return name_emoji(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +129,17 @@ def _speaker(row: Mapping[str, Any], where: str) -> str:
         return str(value)
     speaker: str = _typed(row, "speaker", str, where, required=True)
     return speaker
+
+
+def _channel(row: Mapping[str, Any], where: str) -> int | None:
+    value = row.get("channel")
+    if value is None:
+        return None
+    number = _CHANNELS.get(value, int(value) if value.isdecimal() else value) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        hint = "number the channels of the recording from 1"
+        raise DataError(f"'channel' must be 1, 2, … or left or right, not {_shown(value)}", where=where, hint=hint)
+    return number
 
 
 def _shown(value: object) -> str:
@@ -183,7 +203,9 @@ def _depth(value: object) -> int:
     return depth
 
 
-def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path | None = None) -> Utterance:
+def parse_row(
+    line: str, *, where: str, dialogue: str, number: int, folder: Path | None = None, allow_empty: bool = False
+) -> Utterance:
     """Return the utterance on one line of a dialogue file.
 
     A key whose value is null counts as absent.
@@ -194,22 +216,32 @@ def parse_row(line: str, *, where: str, dialogue: str, number: int, folder: Path
         dialogue: id of the dialogue if the row names none.
         number: id of the utterance if the row names none.
         folder: base folder of a relative `audio` path.
+        allow_empty: whether a row may have neither words nor a recording.
 
     Raises:
         DataError: the line is not a JSON object, lacks a key, or a value has the wrong type.
     """
-    return to_utterance(_object(line, where), where=where, dialogue=dialogue, number=number, folder=folder)
+    return to_utterance(
+        _object(line, where), where=where, dialogue=dialogue, number=number, folder=folder, allow_empty=allow_empty
+    )
 
 
 def to_utterance(
-    row: Mapping[str, Any], *, where: str, dialogue: str, number: int, folder: Path | None = None
+    row: Mapping[str, Any],
+    *,
+    where: str,
+    dialogue: str,
+    number: int,
+    folder: Path | None = None,
+    allow_empty: bool = False,
 ) -> Utterance:
     """Return the utterance of a row; the arguments and errors are those of `parse_row`.
 
     A row with `audio` needs no `text`.
     """
     audio = _typed(row, "audio", str, where)
-    text = _typed(row, "text", str, where, required=not audio) or ""
+    needed = not audio and not (allow_empty and "text" in row)
+    text = _typed(row, "text", str, where, required=needed) or ""
     speaker = clean_name(_speaker(row, where))
     if not speaker:
         raise DataError("'speaker' is empty", where=where, hint='name the speaker, or write "?"')
@@ -218,7 +250,7 @@ def to_utterance(
         raise DataError("'start' and 'end' must be finite and not negative", where=where)
     if start is not None and end is not None and end <= start:
         raise DataError(f"'end' ({end:g} s) is not after 'start' ({start:g} s)", where=where)
-    if not text.strip() and not audio:
+    if not (text.strip() or audio or allow_empty):
         raise DataError("'text' is empty and 'audio' is missing", where=where, hint="give one of the two")
     return Utterance(
         text=text,
@@ -229,13 +261,20 @@ def to_utterance(
         start=start,
         end=end,
         emotion=_typed(row, "emotion", str, where),
+        channel=_channel(row, where) if audio else None,
         row=row,
         where=where,
     )
 
 
 def read_utterances(
-    lines: Iterable[bytes], *, name: str, dialogue: str, folder: Path | None = None, option: str | None = None
+    lines: Iterable[bytes],
+    *,
+    name: str,
+    dialogue: str,
+    folder: Path | None = None,
+    option: str | None = None,
+    allow_empty: bool = False,
 ) -> Iterator[Utterance | DataError]:
     """Yield the utterance of each line, or the error of an invalid line; skip blank lines.
 
@@ -247,6 +286,7 @@ def read_utterances(
         dialogue: id of the dialogue if rows name none.
         folder: base folder of relative `audio` paths.
         option: the option that states an encoding, to name it in the first error of a line that is not UTF-8.
+        allow_empty: whether a row may have neither words nor a recording.
     """
     counts: dict[str, int] = {}
     for number, raw in enumerate(lines, start=1):
@@ -265,7 +305,7 @@ def read_utterances(
         if not line:
             continue
         try:
-            found = parse_row(line, where=where, dialogue=dialogue, number=0, folder=folder)
+            found = parse_row(line, where=where, dialogue=dialogue, number=0, folder=folder, allow_empty=allow_empty)
         except DataError as error:
             yield error
             continue
@@ -282,8 +322,12 @@ def group(utterances: Iterable[Utterance]) -> tuple[Dialogue, ...]:
 
 
 @contextmanager
-def open_utterances(file: str | Path) -> Iterator[Iterator[Utterance | DataError]]:
+def open_utterances(file: str | Path, *, allow_empty: bool = False) -> Iterator[Iterator[Utterance | DataError]]:
     """Yield the utterances of a file, also a gzip file, or the errors of its rows, as they are read; `-` is stdin.
+
+    Args:
+        file: the file.
+        allow_empty: whether a row may have neither words nor a recording.
 
     Raises:
         DataError: the file cannot be opened.
@@ -291,7 +335,8 @@ def open_utterances(file: str | Path) -> Iterator[Iterator[Utterance | DataError
     standard = str(file) == "-"
     name, path = ("stdin" if standard else str(file)), Path(file)
     with nullcontext(_standard_input()) if standard else open_bytes(path) as stream:
-        yield read_utterances(stream, name=name, dialogue=plain_name(Path(name)).stem, folder=path.parent)
+        dialogue = plain_name(Path(name)).stem
+        yield read_utterances(stream, name=name, dialogue=dialogue, folder=path.parent, allow_empty=allow_empty)
 
 
 def _standard_input() -> BinaryIO:
@@ -339,7 +384,8 @@ def to_row(utterance: Utterance) -> dict[str, Any]:
         "audio": None if utterance.audio is None else str(utterance.audio),
         "start": utterance.start,
         "end": utterance.end,
+        "channel": utterance.channel,
     }
     return {k: v for k, v in known.items() if v is not None} | {
-        k: v for k, v in utterance.row.items() if k not in known
+        k: v for k, v in utterance.row.items() if k not in known or (k == "channel" and utterance.audio is None)
     }

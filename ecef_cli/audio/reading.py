@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecef_cli.api.errors import DataError
-from ecef_cli.audio.files import COPY, opened, promised_frames
+from ecef_cli.audio.files import COPY, opened, promised_frames, unfinished
+from ecef_cli.audio.packets import DECODER, PacketSound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,7 @@ _UNKNOWN = 2**63 - 1  # frames, if libsndfile does not know the number
 _BLOCK = 2**16  # samples to decode at once, of all channels together
 _PIECE = 2**20  # samples to resample at once
 _TERM = 2_000  # largest number in a ratio of rates
+_LOUDEST = 100.0  # samples above it, 40 dB above full scale, are damaged, or integers that were never scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +41,21 @@ class Recording:
         seconds: its length.
         rate: sampling rate (Hz).
         channels: number of channels.
+        decoder: version of the decoder, if not libsndfile; a change alters the samples of this recording.
     """
 
     path: Path
     seconds: float
     rate: int
     channels: int
+    decoder: str = ""
 
 
 def inspect(path: Path) -> Recording:
     """Return the header of a recording without decoding it.
 
-    The length of an Ogg file, and of an MP3 file without a Xing header, follows from its size alone: a truncated file
-    looks like a shorter recording. The bit rate of such an MP3 file is assumed to be constant.
+    If a header does not state the length, as in MP3 and AAC, the packets are counted, never estimated. A truncated
+    file of these formats, or Ogg, looks like a shorter recording; `decode` reports it.
 
     Raises:
         DataError: the file is missing, not a readable sound file, or has no samples.
@@ -64,7 +68,7 @@ def decode(path: Path) -> Recording:
     """Decode all of a recording, one block at a time, and return its header.
 
     Raises:
-        DataError: as in `inspect`; or the file is truncated or damaged, has samples that are not finite, or is silent.
+        DataError: as in `inspect`; or the file is truncated or damaged, has invalid samples, or is silent.
     """
     with opened(path) as sound:
         recording = _recording(path, sound)
@@ -78,17 +82,24 @@ def decode(path: Path) -> Recording:
     return recording
 
 
-def check_segment(recording: Recording, start: float | None, end: float | None) -> None:
-    """Check that a segment is inside a recording, except for `SLACK` seconds at its end.
+def check_segment(recording: Recording, start: float | None, end: float | None, channel: int | None = None) -> None:
+    """Check that a segment is inside a recording, except for `SLACK` seconds at its end, and that its channel exists.
 
     Args:
         recording: the recording.
         start: seconds at which it starts; None is the start of the recording.
         end: seconds at which it ends; None is the end of the recording.
+        channel: number of its channel, from 1; None for all.
 
     Raises:
-        DataError: it starts or ends outside of the recording, or is empty.
+        DataError: it starts or ends outside of the recording, or is empty, or has no such channel.
     """
+    if channel is not None and channel > recording.channels:
+        found = "1 channel" if recording.channels == 1 else f"{recording.channels} channels"
+        hint = "remove 'channel' from the row, or name one that the recording has"
+        raise DataError(
+            f"there is no channel {channel}: the recording has {found}", where=str(recording.path), hint=hint
+        )
     start = 0.0 if start is None else start
     length, problem = recording.seconds, None
     # Numbers that are not finite fail these conditions, too.
@@ -117,7 +128,7 @@ def read_wave(
     longest: float | None = None,
     channel: int | None = None,
 ) -> npt.NDArray[np.float32]:
-    """Return a segment of a recording as a mono waveform: one channel or the mean of all, resampled.
+    """Return a segment of a recording as a mono waveform: the mean of its channels, or one of them, resampled.
 
     Only the segment is decoded, so memory grows with the segment and not with the recording.
 
@@ -127,24 +138,21 @@ def read_wave(
         start: seconds at which the segment starts; None is the start of the recording.
         end: seconds at which it ends; None is the end of the recording.
         longest: maximum seconds; of a longer segment, only the last ones are read.
-        channel: the channel to read, from 1; None is the mean of all.
+        channel: number of the channel to read, from 1; None for the mean of all.
 
     Returns:
         Samples `(S,)`, at least one, finite, within [-1, 1] except for overshoot.
 
     Raises:
         SilenceError: the segment is silent.
-        DataError: the file cannot be read; or the segment is outside of it, empty, truncated or damaged, or has samples
-            that are not finite; or there is no such channel.
+        DataError: the file cannot be read or lacks the channel; or the segment is outside of it, empty, truncated,
+            damaged, or has invalid samples.
     """
     with opened(path) as sound:
         recording = _recording(path, sound)
-        if channel is not None and not 1 <= channel <= recording.channels:
-            problem = f"there is no channel {channel}: the recording has {recording.channels}"
-            raise DataError(problem, where=str(path), hint="count channels from 1")
-        check_segment(recording, start, end)
+        check_segment(recording, start, end, channel)
         first, last = _frames(recording, start, end, longest)
-        wave = _decoded(sound, recording, first, last, channel)
+        wave = np.concatenate(list(_pieces(sound, recording, first, last, channel)))
     if len(wave) > 1 and (wave == wave[0]).all():  # a single sample always equals itself
         raise _silence(recording, first, last)
     return _resampled(wave, recording.rate, rate)
@@ -169,7 +177,8 @@ def _recording(path: Path, sound: Any) -> Recording:
         hint = f"resample it to a rate from {_RATES[0]} Hz to {_RATES[-1]} Hz"
     if problem:
         raise DataError(problem, where=str(path), hint=hint)
-    return Recording(path, promised_frames(path, sound) / sound.samplerate, sound.samplerate, sound.channels)
+    decoder = DECODER if isinstance(sound, PacketSound) else ""
+    return Recording(path, promised_frames(path, sound) / sound.samplerate, sound.samplerate, sound.channels, decoder)
 
 
 def _frames(recording: Recording, start: float | None, end: float | None, longest: float | None) -> tuple[int, int]:
@@ -183,37 +192,43 @@ def _frames(recording: Recording, start: float | None, end: float | None, longes
     return first, last
 
 
-def _decoded(sound: Any, recording: Recording, first: int, last: int, channel: int | None) -> npt.NDArray[np.float32]:
-    """Return a channel, or the mean of all, from frame `first` up to `last`, at the recording's own rate."""
-    return np.concatenate(list(_pieces(sound, recording, first, last, channel)))
-
-
 def _pieces(
     sound: Any, recording: Recording, first: int, last: int, channel: int | None = None
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Yield a channel, or the mean of all, piece by piece, and raise a problem at the latest after the last piece."""
-    done, wrong = first, 0
+    """Yield the mean of the channels piece by piece, and raise a problem at the latest after the last piece."""
+    done, infinite, loud, peak = first, 0, 0, 0.0
     try:
-        for block in _blocks(sound, first, last):
+        for found in _blocks(sound, first, last):
+            block = found if channel is None else found[:, channel - 1 : channel]
             done += len(block)
-            wrong += block.size - int(np.count_nonzero(np.isfinite(block)))
-            if not wrong:
+            infinite += block.size - int(np.count_nonzero(np.isfinite(block)))
+            highest = float(np.abs(block).max(initial=0.0))
+            if highest > _LOUDEST:
+                loud, peak = loud + int(np.count_nonzero(np.abs(block) > _LOUDEST)), max(peak, highest)
+            if not infinite:
                 # The sum of two large samples need not fit into 32 bits.
                 chosen = block.mean(axis=1, dtype=np.float64) if channel is None else block[:, channel - 1]
                 yield chosen.astype(np.float32)
         failed = done == first or done < last - SLACK * recording.rate
     except RuntimeError:
         failed = True
+    problem, hint = None, COPY
+    after = min(done, sound.frames) / recording.rate
     if failed:
-        after = min(done, sound.frames) / recording.rate
         problem = (
             f"the file is cut off or damaged: its header promises {recording.seconds:.2f} s, "
             f"but decoding fails after {after:.2f} s"
         )
-        raise DataError(problem, where=str(recording.path), hint=COPY)
-    if wrong:
-        problem = "1 sample is not finite" if wrong == 1 else f"{wrong:,} samples are not finite"
-        raise DataError(problem, where=str(recording.path), hint=COPY)
+    elif infinite:
+        problem = "1 sample is not finite" if infinite == 1 else f"{infinite:,} samples are not finite"
+    elif loud:
+        found_loud = "1 sample is" if loud == 1 else f"{loud:,} samples are"
+        problem = f"{found_loud} far beyond full scale: the largest is {peak:g} times as large"
+        hint = "divide the samples by their full scale, or convert the recording anew from its source"
+    elif last >= sound.frames and (part := unfinished(recording.path, sound)):
+        problem = f"the file is cut off within a {part}, after {after:.2f} s"
+    if problem:
+        raise DataError(problem, where=str(recording.path), hint=hint)
 
 
 def _blocks(sound: Any, first: int, last: int) -> Iterator[npt.NDArray[np.float32]]:

@@ -109,7 +109,7 @@ def command(
     elif transcriber:
         raise UsageProblem(f"{file} is no recording, so there is nothing to transcribe", hint="leave out --transcriber")
     else:
-        source = open_transcript(file, choice)
+        source = open_transcript(file, choice, allow_empty=True)
     with source as utterances:
         predictor = _load(workspace, model, device)
         items = predictions(predictor, utterances, count)
@@ -138,7 +138,7 @@ def _transcribed(
         hint = "leave out --from and --audio, or give the transcript instead of its recording"
         raise UsageProblem(f"{file} is a recording, not a transcript", hint=hint)
     speakers = Speakers.of(choice.channels, by_channel=choice.channel_per_speaker)
-    chosen = choose_transcriber(transcriber, choice.options, device=resolve_device(device))
+    chosen = choose_transcriber(transcriber, tuple(choice.options), device=resolve_device(device))
     return nullcontext(iter(recording_utterances(file, chosen, speakers)))
 
 
@@ -184,8 +184,12 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> str:
     def cell(answer: dict[str, Any] | None) -> str:
         return f"{answer['emotion']} {answer['probabilities'][answer['emotion']]:.2f}" if answer else ""
 
+    rows, head, widths = list(rows), ["speaker", "text", "feels", "next will feel"], [16, 60, None, None]
     lines = [
-        [row["speaker"], shortened(row.get("text", "")), cell(row.get("prediction")), cell(row.get("forecast"))]
+        [row["speaker"], shortened(row.get("text") or ""), cell(row.get("prediction")), cell(row.get("forecast"))]
         for row in rows
     ]
-    return table(lines, ["speaker", "text", "feels", "next will feel"], widths=[16, 60, None, None])
+    if any("note" in row for row in rows):
+        head, widths = [*head, "note"], [*widths, 40]
+        lines = [[*line, str(row.get("note") or "")] for line, row in zip(lines, rows, strict=True)]
+    return table(lines, head, widths=widths)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.dialogue import Dialogue, read_dialogues, to_json, to_row
+from ecef_cli.api.emojis import emoji_rules
 from ecef_cli.api.errors import DataError, EcefError
 from ecef_cli.workspace import SPLITS, Workspace, checksum, content_key, read_json, refusals, write_json, write_text
 
@@ -28,8 +29,8 @@ class Prepared:
         name: the folder's name.
         labels: the emotions in order.
         splits: dialogues by split.
-        key: hash of the manifests' bytes, and of the selection of utterances.
-        recordings: hash of the paths and bytes of all recordings; empty without recordings.
+        key: hash of the manifests' bytes, of the names of emoji if any occur, and of the selection of utterances.
+        recordings: hash of the paths and bytes of all recordings, and their decoders; empty without recordings.
         rows: by split, the index of each utterance in the manifest, from 0; None if all are selected.
     """
 
@@ -89,8 +90,11 @@ def load_prepared(workspace: Workspace, name: str) -> Prepared:
             hint = "prepare it again with --force"
             raise DataError("the manifest has changed since it was prepared", where=str(path), hint=hint)
         splits[split] = read_dialogues(path)
-    recordings = facts.get("recordings", {}).get("digest", "")
-    return Prepared(name, tuple(facts["labels"]), splits, content_key(facts["manifests"]), recordings)
+    heard = facts.get("recordings", {})
+    recordings = " ".join([heard.get("digest", ""), *heard.get("decoders", ())]).strip()
+    # Names of emoji change the words of a dataset that has any, and so its tags and features.
+    rules = emoji_rules(u.text for dialogues in splits.values() for d in dialogues for u in d.utterances)
+    return Prepared(name, tuple(facts["labels"]), splits, content_key({**facts["manifests"], **rules}), recordings)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:

@@ -62,9 +62,9 @@ def segment_seconds(recording: Recording, utterance: Utterance) -> float:
     """Return the duration of an utterance within its recording, seconds.
 
     Raises:
-        DataError: it starts or ends outside the recording.
+        DataError: it starts or ends outside the recording, or names a channel that the recording lacks.
     """
-    reading.check_segment(recording, utterance.start, utterance.end)
+    reading.check_segment(recording, utterance.start, utterance.end, utterance.channel)
     end = recording.seconds if utterance.end is None else min(utterance.end, recording.seconds)
     return end - (utterance.start or 0.0)
 
@@ -89,7 +89,7 @@ class Scan:
     Attributes:
         corpus: the corpus; all its recordings can be opened and are long enough.
         muted: utterances that keep only their text, with the problem of the recording.
-        facts: `files`, `utterances`, `seconds` and `digest` of the recordings; None without recordings.
+        facts: `files`, `utterances`, `seconds`, `digest` and `decoders` of the recordings; None without recordings.
         files: the inspected recordings, by absolute path.
     """
 
@@ -169,14 +169,19 @@ class _Scanner:
                 yield replace(dialogue, utterances=kept)
 
     def facts(self) -> dict[str, Any] | None:
-        """Return the fields of `dataset.json` about the remaining recordings."""
+        """Return the fields of `dataset.json` about the remaining recordings.
+
+        `decoders` are those other than libsndfile.
+        """
         if not self.files:
             return None
+        decoders = sorted({file.recording.decoder for file in self.files.values()} - {""})
         return {
             "files": len(self.files),
             "utterances": len(self._seconds),
             "seconds": round(sum(self._seconds), 3),
             "digest": digest(self.files, self._folder),
+            **({"decoders": decoders} if decoders else {}),
         }
 
     def _usable(self, split: str, utterance: Utterance) -> Utterance | None:
@@ -210,4 +215,4 @@ class _Scanner:
         # The row's bytes must not depend on the location of the workspace.
         named = recording_name(path, self._folder)
         row = {**utterance.row, "audio_fault": f"recording {named}: {error.problem}"}
-        return replace(utterance, audio=None, start=None, end=None, row=row)
+        return replace(utterance, audio=None, start=None, end=None, channel=None, row=row)

@@ -46,7 +46,7 @@ def recordings() -> Iterator[Row]:
 
 
 def videos() -> Iterator[Row]:
-    """Examine PyAV, which `ecef prepare` takes the sound of videos with."""
+    """Examine PyAV, which decodes videos, and the recordings that libsndfile does not read."""
     import av
 
     containers = [name for name, code in _CONTAINERS.items() if _known(av.ContainerFormat, code)]

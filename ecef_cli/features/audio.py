@@ -143,7 +143,9 @@ class _Recordings(Units):
     def read(self, place: Place) -> npt.NDArray[np.float32]:
         said, what = self.utterances.at(place), self.extraction
         assert said.audio is not None  # noqa: S101 - for the type checker
-        return reading.read_wave(said.audio, rate=what.rate, start=said.start, end=said.end, longest=what.longest)
+        return reading.read_wave(
+            said.audio, rate=what.rate, start=said.start, end=said.end, longest=what.longest, channel=said.channel
+        )
 
     def arrays(self, features: AudioFeatures, asked: str) -> Arrays:
         name, rate = origin(self.extraction.encoder), float(features.rate)

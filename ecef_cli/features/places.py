@@ -50,11 +50,11 @@ class Utterances:
 
     def repeats(self) -> dict[Place, Place]:
         """Return the places that repeat the recording segment of an earlier place, each with the first such place."""
-        first: dict[tuple[Path | None, float | None, float | None], Place] = {}
+        first: dict[tuple[Path | None, float | None, float | None, int | None], Place] = {}
         found: dict[Place, Place] = {}
         for place in self.heard():
             said = self.at(place)
-            original = first.setdefault((said.audio, said.start, said.end), place)
+            original = first.setdefault((said.audio, said.start, said.end, said.channel), place)
             if original is not place:
                 found[place] = original
         return found

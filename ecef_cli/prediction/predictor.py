@@ -12,6 +12,7 @@ import torch
 from ecef_cli.api.errors import DataError
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.features.encoding import encoded
+from ecef_cli.prediction.notes import Reader
 from ecef_cli.prediction.recordings import Recordings
 from ecef_cli.runs.decision import open_decisions
 from ecef_cli.runs.forecaster import Past
@@ -46,11 +47,13 @@ class Answer:
         probabilities: by task, the probability of each label, (labels,).
         labels: the labels.
         change: probability that the forecast emotion differs from this one; None without a forecaster.
+        unread: words at the start of the last utterance that the text encoder left out.
     """
 
     probabilities: Mapping[str, npt.NDArray[np.float32]]
     labels: tuple[str, ...]
     change: float | None = None
+    unread: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return the answer as fields of an output row."""
@@ -68,12 +71,24 @@ class Answer:
         return found
 
 
+def _unread(shape: TextWindow, features: TextFeatures | None) -> int:
+    """Return the number of words at the start of the last utterance that no state covers."""
+    if features is None or not shape.turns[-1].words:
+        return 0
+    first = shape.positions - len(shape.turns[-1].words)  # position of its first word
+    covered = features.first[features.first >= first]
+    return int(covered.min()) - first if len(covered) else len(shape.turns[-1].words)
+
+
 class Predictor:
     """A trained run, loaded.
 
     Args:
         run: the run.
         device: where to compute.
+
+    Attributes:
+        reader: its limits as a reader.
 
     Raises:
         PluginError: a component of the run is not installed, or its weights are missing.
@@ -90,6 +105,12 @@ class Predictor:
         self._recordings = None if encoders.audio is None else Recordings(encoders.audio, longest)
         self._spectra = None if encoders.spectrum is None else Recordings(encoders.spectrum, longest)
         self._shape, self._spectrum_shape = audio_shape(run.recipe, encoders), spectrum_shape(encoders)
+        tagger = run.recipe.tagger
+        self.reader = Reader(
+            language=None if tagger is None else tagger.options.get("language"),
+            longest=None if encoders.text is None else encoders.text.longest,
+            hears=encoders.audio is not None,
+        )
         self._network = run.network(encoders).to(device)
         self._tagger = run.tagger()
         self._decisions = open_decisions(run)
@@ -201,8 +222,8 @@ class Predictor:
             for task, values in logits.items()
         }
         return [
-            Answer({task: values[row] for task, values in found.items()}, self.run.labels)
-            for row in range(len(windows))
+            Answer({task: values[row] for task, values in found.items()}, self.run.labels, _unread(*read))
+            for row, read in enumerate(zip(shapes, features, strict=True))
         ]
 
     def _input(self, window: Sequence[Utterance], shape: TextWindow, features: TextFeatures | None) -> WindowInput:

@@ -55,6 +55,7 @@ class Recordings:
                 start=utterance.start,
                 end=utterance.end,
                 longest=self._longest,
+                channel=utterance.channel,
             )
         except DataError as error:
             problem = f"recording {utterance.audio}: {error.problem}"

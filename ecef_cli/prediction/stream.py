@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ecef_cli.api.errors import DataError
 from ecef_cli.prediction.memory import give_back
+from ecef_cli.prediction.notes import NoteCount
 from ecef_cli.prediction.outcomes import LEFT_OUT, WITHOUT_RECORDING, Predicted, Rejected
 
 if TYPE_CHECKING:
@@ -79,14 +80,18 @@ def predictions(
     Raises:
         DataError: there are no rows, or more invalid ones than tolerated; all earlier rows have been yielded.
     """
-    windows = Windows(predictor.history)
+    windows, notes = Windows(predictor.history), NoteCount()
     for number, arrived in enumerate(as_it_comes(utterances, BATCH), start=1):
         if not number % _TIDY:
             give_back()
         heard = [_heard(predictor, found) for found in arrived]
         whole = [item for item in heard if not isinstance(item, Rejected)]
-        added = [(windows.ending_at(utterance), windows.recognised(utterance)) for utterance, _ in whole]
-        answers = iter(predictor.predict([window for window, _ in added], [memory for _, memory in added]))
+        added = [
+            (windows.ending_at(predictor.reader.shortened(utterance)), windows.recognised(utterance))
+            for utterance, _ in whole
+        ]
+        read = [window for window, _ in added]
+        answers = iter(zip(read, predictor.predict(read, [memory for _, memory in added]), strict=True))
         for item in heard:
             if isinstance(item, Rejected):
                 count.refuse(item.problem, LEFT_OUT)
@@ -97,7 +102,14 @@ def predictions(
                 count.accept()
             else:
                 count.refuse(problem, WITHOUT_RECORDING)
-            yield Predicted(utterance, {**utterance.row, **next(answers).as_dict()}, problem)
+            window, answer = next(answers)
+            found = predictor.reader.notes(window, utterance.text, answer.unread)
+            notes.add(found)
+            row = {**utterance.row, **answer.as_dict()}
+            if found:
+                row["note"] = "; ".join(note.text for note in found)
+            yield Predicted(utterance, row, problem)
+    notes.report()
     count.close()
 
 

@@ -122,10 +122,10 @@ def _term(term: str) -> str:
 
 
 def _spans(utterances: Sequence[Utterance]) -> list[tuple[int, int]]:
-    """Return the span of each content word of a dialogue in its utterance's text, in the order of the tags."""
+    """Return the span of each content word of a dialogue in its utterance's spoken text, in the order of the tags."""
     spans = []
     for utterance in utterances:
-        found = words(utterance.text)
+        found = words(utterance.spoken)
         contents = analyse(found)
         spans += [(w.start, w.end) for w, content in zip(found, contents, strict=True) if content is not None]
     return spans

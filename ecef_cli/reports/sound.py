@@ -99,7 +99,9 @@ class SoundReader:
         if seconds > LONGEST:
             self.left_out += 1
             raise DataError(f"lasts {seconds:.0f} s; the maximum is {LONGEST:.0f} s")
-        wave = read_wave(utterance.audio, rate=RATE, start=utterance.start, end=utterance.end)
+        wave = read_wave(
+            utterance.audio, rate=RATE, start=utterance.start, end=utterance.end, channel=utterance.channel
+        )
         encoded = base64.b64encode(_encoded(wave)).decode()
         fits = len(encoded) <= self._left
         if fits:

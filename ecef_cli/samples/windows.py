@@ -73,7 +73,7 @@ def text_window(utterances: Sequence[Utterance]) -> TextWindow:
     """Return utterances as an encoder's input, with speakers numbered in the order of first appearance."""
     speakers: dict[str, int] = {}
     return TextWindow(
-        tuple(Turn(speakers.setdefault(u.speaker, len(speakers)), u.text, words(u.text)) for u in utterances)
+        tuple(Turn(speakers.setdefault(u.speaker, len(speakers)), u.spoken, words(u.spoken)) for u in utterances)
     )
 
 
@@ -168,7 +168,7 @@ def samples(
         emotions = [NO_TARGET if u.emotion is None else numbers.get(u.emotion, NO_TARGET) for u in dialogue.utterances]
         speakers = [u.speaker for u in dialogue.utterances]
         targets = asked(speakers, protocol)
-        sizes = tuple(1 + len(words(u.text)) for u in dialogue.utterances)
+        sizes = tuple(1 + len(words(u.spoken)) for u in dialogue.utterances)
         for last in range(len(dialogue.utterances)):
             first, place, target = _first(last, history), len(found), targets[last]
             known = {"erc": emotions[last], "epc": NO_TARGET if target is None else emotions[target]}

@@ -114,7 +114,7 @@ def read_sequence(utterances: Sequence[Utterance], longest_term: int = 1) -> Con
     bounds, texts, found_phrases = [0], list[str](), list[Phrase]()
     rows: list[tuple[int, ...]] = []
     for number, utterance in enumerate(utterances):
-        found = words(utterance.text)
+        found = words(utterance.spoken)
         contents = analyse(found)
         if longest_term > 1:
             found_phrases += phrases(found, contents, len(rows), longest_term)

@@ -29,10 +29,17 @@ _DEFAULT = TranscriptChoice()
 
 
 @contextmanager
-def open_transcript(file: str | Path, choice: TranscriptChoice = _DEFAULT) -> Iterator[Iterator[Utterance | DataError]]:
+def open_transcript(
+    file: str | Path, choice: TranscriptChoice = _DEFAULT, *, allow_empty: bool = False
+) -> Iterator[Iterator[Utterance | DataError]]:
     """Yield the utterances of a transcript, or the errors of its rows; `-` is stdin.
 
     A dialogue file is read as it arrives, any other format as a whole. Prints on stderr what a reader left out.
+
+    Args:
+        file: the transcript.
+        choice: how to read it.
+        allow_empty: whether a row of a dialogue file may have neither words nor a recording.
 
     Raises:
         DataError: the file cannot be read, or its format is unknown.
@@ -46,7 +53,7 @@ def open_transcript(file: str | Path, choice: TranscriptChoice = _DEFAULT) -> It
     if choice.options:
         raise UsageProblem("a dialogue file, JSON Lines, takes no --option", hint="name another format with --from")
     sound = Sound(choice)
-    with open_utterances(file) as utterances:
+    with open_utterances(file, allow_empty=allow_empty) as utterances:
         yield heard(utterances, sound) if sound.active else utterances
     for line in sound.remarks():
         console.note(f"{file}: {line}")

@@ -77,6 +77,11 @@ class HuggingFaceEncoder(TextEncoder):
         """The width of the model's hidden states."""
         return int(self._model.config.hidden_size)
 
+    @property
+    def longest(self) -> int:
+        """The maximum tokens of the model's input."""
+        return self._limit
+
     def identity(self) -> str:
         """Return a checksum of the model's weights and tokenizer."""
         return self._identity

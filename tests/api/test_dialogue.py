@@ -54,6 +54,41 @@ def test_text_may_be_empty_where_there_is_audio() -> None:
     assert (found.start, found.end) == (1.0, 2.5)
 
 
+def test_a_row_with_audio_needs_no_text() -> None:
+    found = parse('{"speaker": "Ana", "audio": "1.flac"}')
+    assert (found.text, found.audio) == ("", Path("1.flac"))
+
+
+@pytest.mark.parametrize(
+    ("channel", "number"), [("1", 1), ("7", 7), ('"left"', 1), ('"right"', 2), ('"2"', 2), ("null", None)]
+)
+def test_a_channel_is_a_number_or_a_side(channel: str, number: int | None) -> None:
+    found = parse('{"speaker": "Ana", "audio": "1.flac", "channel": %s}' % channel)  # noqa: UP031 - braces
+    assert found.channel == number
+    assert to_row(found).get("channel") == number
+
+
+@pytest.mark.parametrize("channel", ["0", "-1", "true", "1.5", '"caller"', '"0"', "[1]"])
+def test_another_channel_is_an_error(channel: str) -> None:
+    with pytest.raises(DataError, match="'channel' must be 1, 2, … or left or right, not "):
+        parse('{"speaker": "Ana", "audio": "1.flac", "channel": %s}' % channel)  # noqa: UP031 - braces
+
+
+def test_without_a_recording_a_channel_is_a_key_like_any_other() -> None:
+    found = parse('{"speaker": "Ana", "text": "Hi.", "channel": "general"}')
+    assert found.channel is None
+    assert to_row(found)["channel"] == "general"
+
+
+def test_words_and_recording_may_both_be_missing_if_that_is_allowed() -> None:
+    for text in ('""', '" "', "null"):
+        line = '{"speaker": "Ana", "text": %s}' % text  # noqa: UP031 - braces
+        found = parse_row(line, where="f.jsonl:1", dialogue="f", number=1, allow_empty=True)
+        assert not found.text.strip()
+    with pytest.raises(DataError, match="'text' is missing"):
+        parse_row('{"speaker": "Ana"}', where="f.jsonl:1", dialogue="f", number=1, allow_empty=True)
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [

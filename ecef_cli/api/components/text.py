@@ -73,6 +73,11 @@ class TextEncoder(Component):
     def width(self) -> int:
         """The width d of a state."""
 
+    @property
+    def longest(self) -> int:
+        """The maximum tokens of a window that `encode` reads. `predict` cuts longer utterances to as many words."""
+        return 2048
+
     @abstractmethod
     def encode(self, windows: Sequence[TextWindow]) -> list[TextFeatures]:
         """Return the frozen states of each window, computed as one batch.
