@@ -241,14 +241,14 @@ def toy_dialogue(name: str, seed: int) -> Dialogue:
     return Dialogue(name, tuple(said))
 
 
-def save_toy_dataset(workspace: Workspace, name: str = "toy") -> None:
+def save_toy_dataset(workspace: Workspace, name: str = "toy", *, train: int = 24) -> None:
     """Write a prepared dataset of toy dialogues."""
     from ecef_cli.api.components import Corpus
     from ecef_cli.corpus.manifest import save_prepared
 
     splits = {
         split: tuple(toy_dialogue(f"{split}{n}", hash_seed + n) for n in range(count))
-        for split, count, hash_seed in (("train", 24, 0), ("dev", 6, 1000), ("test", 6, 2000))
+        for split, count, hash_seed in (("train", train, 0), ("dev", 6, 1000), ("test", 6, 2000))
     }
     save_prepared(workspace, name, Corpus(tuple(FEELINGS), splits, ()), {})
 

@@ -15,11 +15,10 @@ from ecef_cli.evaluation.results import Report, Resampling
 from ecef_cli.evaluation.targets import find_targets, require_same_targets
 from ecef_cli.features.encoders import build_encoders
 from ecef_cli.network.inference import run_network
+from ecef_cli.runs.answers import decide
 from ecef_cli.runs.card import write_card
-from ecef_cli.runs.decision import Decided, open_decisions
 from ecef_cli.samples.inputs import load_inputs
 from ecef_cli.samples.protocol import recipe_dataset
-from ecef_cli.samples.windows import windows
 from ecef_cli.workspace import checksum, write_json
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.evaluation.baselines import Forecast
     from ecef_cli.evaluation.targets import Targets
-    from ecef_cli.network.inference import Outcome
     from ecef_cli.recipe.labels import LabelSet
     from ecef_cli.runs.run import Run
     from ecef_cli.samples.inputs import Inputs
@@ -145,7 +143,7 @@ def predictions(
             hint=f"try --split {' or '.join(inputs.samples)}",
         )
     network_alone = run_network(network, inputs, split, device=device)
-    decided = _decided(run, inputs, split, network_alone)
+    decided = decide(run, inputs, split, network_alone)
     outcomes = {task: replace(o, answers=decided.answers[task]) for task, o in network_alone.items()}
     found = {}
     for task, outcome in outcomes.items():
@@ -170,13 +168,6 @@ def predictions(
             change = decided.change[outcome.rows] if label_mapping is None else None
         found[task] = Predictions(targets, forecast(targets, folded, recognised, change=change), others, outside)
     return found
-
-
-def _decided(run: Run, inputs: Inputs, split: str, outcomes: Mapping[str, Outcome]) -> Decided:
-    """Return what a run answers from what its network says."""
-    decisions = open_decisions(run)
-    heard = list(windows(inputs.prepared.splits[split], run.recipe.history)) if decisions.by_task else []
-    return Decided.of(decisions, {task: o.answers for task, o in outcomes.items()}, inputs.samples[split], heard)
 
 
 def _require_common(prepared: Prepared, split: str, labels: Sequence[str]) -> None:

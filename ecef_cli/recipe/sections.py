@@ -206,6 +206,16 @@ class Decision(Section):
     temperature: Temperatures = Temperatures()
 
 
+class Distillation(Section):
+    """Learning from the answers of trained runs, beside the labels (Hinton et al., 2015)."""
+
+    teachers: Annotated[list[str], BeforeValidator(distinct)] = Field(
+        [], description="runs, by name or folder, whose mean answer to each training window is a soft target"
+    )
+    weight: float = Field(0.5, ge=0, le=1, description="share of the soft targets in the loss of each task")
+    temperature: float = Field(2.0, gt=0, description="divisor of the scores of teachers and network in this loss")
+
+
 class Selection(Section):
     """Validation metric that chooses the epoch; with two tasks, the mean of the two."""
 
@@ -271,6 +281,7 @@ class Training(Section):
     freeze: Annotated[list[Modality], BeforeValidator(distinct)] = Field(
         [], description="modalities whose layers keep the weights of `start`"
     )
+    distillation: Distillation = Distillation()
     select: Selection = Selection()
     patience: int = Field(3, ge=1, le=1_000_000, description="epochs without a better validation score before stopping")
 

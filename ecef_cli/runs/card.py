@@ -92,6 +92,14 @@ def _modalities(run: Run) -> Iterator[str]:
     if training.start is not None:
         frozen = f"; its {' and '.join(training.freeze)} layers stay as they were" if training.freeze else ""
         yield f"- Started from the run `{training.start}` (weights {run.identities['start'][:16]}…){frozen}."
+    taught = training.distillation
+    if taught.teachers:
+        sums = run.identities["teachers"].split(",")
+        named = (f"`{t}` (weights {s[:16]}…)" for t, s in zip(taught.teachers, sums, strict=True))
+        yield (
+            f"- Distilled from {', '.join(named)}: {taught.weight:.0%} of the loss, at temperature "
+            f"{taught.temperature:g}."
+        )
 
 
 def _decisions(run: Run) -> Iterator[str]:

@@ -40,9 +40,9 @@ class Taught(nn.Module):
         self.loss = loss
         self._trained = [p for p in network.parameters() if p.requires_grad] if shared else []
 
-    def forward(self, batch: Batch, totals: Mapping[str, float]) -> Tensor:
+    def forward(self, batch: Batch, totals: Mapping[str, float], soft: Mapping[str, Tensor]) -> Tensor:
         """Return a batch's share of the loss; see `JointLoss`."""
-        share: Tensor = self.loss(self.network(batch), batch.labels, totals)
+        share: Tensor = self.loss(self.network(batch), batch.labels, totals, soft)
         return share + 0.0 * sum(weight.sum() for weight in self._trained)
 
 

@@ -115,6 +115,7 @@ class Trainer:
         self.settings = self.run.recipe.training
         self.network = ready.network.to(processes.device)
         self.average = running_average(self.network, self.settings)
+        self.soft = {task: values.to(processes.device) for task, values in ready.soft.items()}
         self.loss = JointLoss(self.settings, self.chosen, self.run.recipe.classes(len(self.run.labels)))
         self.model, self.optimizer = processes.accelerator.prepare(
             Taught(self.network, self.loss, self.settings, shared=processes.count > 1),
@@ -207,8 +208,9 @@ class Trainer:
             seed_part(settings.seed, step, self.processes.rank, part)
             with self.processes.apart():
                 batch = self.inputs.varied(self._windows(own, members)).to(self.processes.device)
+            soft = {task: values[list(own or members[:1])] for task, values in self.soft.items()}
             with self.processes.syncing(self.model, last=part == settings.accumulate - 1), compiling(settings):
-                loss = self.model(batch, totals)
+                loss = self.model(batch, totals, soft)
                 accelerator.backward(loss * self.processes.count)  # gradients are averaged over processes
             losses += loss.detach()
         total = self.processes.total(losses)

@@ -107,6 +107,9 @@ class JointLoss(nn.Module):
 
     Sentiment counts as a task with equal class weights.
 
+    With soft targets, a task's loss is `(1 - w) * cross entropy + w * T^2 * KL(teachers || network)`, both
+    distributions at the temperature T (Hinton et al., 2015). The divergence has the class weight of the window's label.
+
     The loss of a task is PyTorch's `cross_entropy` with `reduction="mean"` over the whole batch: the sum over windows,
     divided by the sum of their class weights. That divisor is known beforehand, so the shares of a batch add up.
 
@@ -119,6 +122,7 @@ class JointLoss(nn.Module):
     def __init__(self, settings: Training, samples: Sequence[Sample], classes: Mapping[str, int]) -> None:
         super().__init__()
         self._smoothing = settings.label_smoothing
+        self._distillation = settings.distillation
         self._task_weights = {task: getattr(settings.task_weights, task) for task in classes}
         self._class_weights: dict[str, list[float]] = {}
         for task, count in classes.items():
@@ -140,7 +144,11 @@ class JointLoss(nn.Module):
         return found
 
     def forward(
-        self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor], totals: Mapping[str, float]
+        self,
+        logits: Mapping[str, Tensor],
+        targets: Mapping[str, Tensor],
+        totals: Mapping[str, float],
+        soft: Mapping[str, Tensor],
     ) -> Tensor:
         """Return a share of a batch's loss; a task without a target in the share adds zero.
 
@@ -148,6 +156,7 @@ class JointLoss(nn.Module):
             logits: by task, (B, labels) of the share.
             targets: by task, (B,) of the share.
             totals: divisors of the whole batch, from `totals`.
+            soft: by task, (B, labels) of the share, the teachers' log-probabilities; a task may be missing.
         """
         total = torch.zeros((), device=next(iter(logits.values())).device)
         for task, weight in self._task_weights.items():
@@ -159,5 +168,15 @@ class JointLoss(nn.Module):
                 label_smoothing=self._smoothing,
                 reduction="sum",
             )
+            if task in soft:
+                share = self._distillation.weight
+                summed = (1 - share) * summed + share * self._divergence(task, logits[task], targets[task], soft[task])
             total = total + weight * summed / (totals[task] or 1.0)
         return total
+
+    def _divergence(self, task: str, logits: Tensor, targets: Tensor, soft: Tensor) -> Tensor:
+        """Return T^2 times the sum over windows with a target of the weighted divergence from the soft targets."""
+        temperature, asked = self._distillation.temperature, targets != NO_TARGET
+        own = (logits[asked] / temperature).log_softmax(dim=1)
+        apart = nn.functional.kl_div(own, soft[asked], reduction="none", log_target=True).sum(dim=1)
+        return temperature**2 * (self.get_buffer(task)[targets[asked]] * apart).sum()

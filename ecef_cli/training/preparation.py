@@ -16,11 +16,15 @@ from ecef_cli.recipe.strict_yaml import differences
 from ecef_cli.runs.run import Run, build_network, create_run, open_run
 from ecef_cli.samples.inputs import load_inputs, load_variants
 from ecef_cli.samples.windows import NO_TARGET
+from ecef_cli.training.distillation import find_teachers, soft_targets, teacher_checksums
 from ecef_cli.training.start import find_start, take_over
 from ecef_cli.workspace import checksum
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from torch import Tensor
 
     from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.features.encoders import Encoders
@@ -40,12 +44,14 @@ class Ready:
         inputs: tags and features.
         chosen: the training samples.
         network: the network, with its initial weights.
+        soft: by task, (chosen, labels) log-probabilities to learn from; empty without distillation.
     """
 
     run: Run
     inputs: Inputs
     chosen: list[Sample]
     network: EcefNetwork
+    soft: Mapping[str, Tensor]
 
 
 def prepare_training(
@@ -64,12 +70,14 @@ def prepare_training(
         force: delete an existing run of this name first.
 
     Raises:
-        UsageProblem: a run of this name follows another recipe or was started with other data.
+        UsageProblem: a run of this name follows another recipe or was started with other data, or a teacher does not
+            fit.
         DataError: the train or dev split is missing or has no target.
         RecipeError: the run named by `training.start` does not fit.
     """
     folder = workspace.run(name)
     start = find_start(workspace, recipe, folder)
+    teachers = find_teachers(workspace, recipe, folder)
     begun = not force and (folder / "run.json").is_file() and (folder / "recipe.yaml").is_file()
     if begun:
         _check_recipe(folder, recipe)
@@ -78,9 +86,10 @@ def prepare_training(
     chosen = _with_targets(inputs, recipe)
     warn_of_silence(inputs, recipe, chosen)
     inputs = load_variants(workspace, recipe, inputs, encoders, tolerance=tolerance)
-    run = _planned(folder, recipe, inputs, encoders, start)
+    run = _planned(folder, recipe, inputs, encoders, start, teachers)
     if begun:
         _check_origin(run)
+    soft = soft_targets(workspace, recipe, teachers, chosen, device=device)
     torch.manual_seed(recipe.training.seed)
     network = build_network(recipe, encoders, len(run.labels))
     if start is not None:
@@ -89,7 +98,7 @@ def prepare_training(
         shutil.rmtree(folder, ignore_errors=True)
     if not begun:
         create_run(folder, recipe, labels=run.labels, identities=run.identities, dataset=run.dataset)
-    return Ready(run, inputs, chosen, network)
+    return Ready(run, inputs, chosen, network, soft)
 
 
 def _check_recipe(folder: Path, recipe: Recipe) -> None:
@@ -124,10 +133,14 @@ def warn_of_silence(inputs: Inputs, recipe: Recipe, chosen: list[Sample]) -> Non
         )
 
 
-def _planned(folder: Path, recipe: Recipe, inputs: Inputs, encoders: Encoders, start: Run | None) -> Run:
+def _planned(
+    folder: Path, recipe: Recipe, inputs: Inputs, encoders: Encoders, start: Run | None, teachers: Sequence[Run]
+) -> Run:
     identities = encoders.identities
     if start is not None:
         identities["start"] = checksum(start.weights)
+    if teachers:
+        identities["teachers"] = teacher_checksums(teachers)
     if recipe.tagger is not None and recipe.reads("text"):
         identities["tagger"] = identity(recipe.component("tagger"))
     dataset = {"name": inputs.prepared.name, "key": inputs.prepared.key}

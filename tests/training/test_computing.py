@@ -57,41 +57,51 @@ class Asked:
     targets: Mapping[str, int]
 
 
-@pytest.mark.parametrize(("balance", "smoothing"), [(0.0, 0.0), (0.7, 0.0), (0.7, 0.1)])
+@pytest.mark.parametrize(
+    ("balance", "smoothing", "taught"),
+    [(0.0, 0.0, 0.0), (0.7, 0.0, 0.0), (0.7, 0.1, 0.0), (0.0, 0.1, 0.4), (0.7, 0.0, 1)],
+)
 @pytest.mark.parametrize("shares", [1, 3, 12])
 def test_the_shares_of_a_batch_add_up_to_pytorch_s_mean_over_the_whole(
-    balance: float, smoothing: float, shares: int
+    balance: float, smoothing: float, taught: float, shares: int
 ) -> None:
     torch.manual_seed(0)
     settings = Training(
         class_balance={"erc": balance, "epc": balance},
         task_weights={"erc": 1.0, "epc": 0.5},
         label_smoothing=smoothing,
+        distillation={"weight": taught, "temperature": 3.0},
     )
     targets = {"erc": torch.randint(0, 4, (10,)), "epc": torch.randint(0, 4, (10,))}
     targets["epc"][[0, 3, 4, 6]] = NO_TARGET
     samples = [Asked({task: int(numbers[n]) for task, numbers in targets.items()}) for n in range(10)]
     loss = JointLoss(settings, cast("list[Sample]", samples), {"erc": 4, "epc": 4})
     logits = {task: torch.randn(10, 4, requires_grad=True) for task in targets}
-    expected = sum(
-        (
-            weight
-            * nn.functional.cross_entropy(
-                logits[task],
-                targets[task],
-                weight=loss.get_buffer(task),
-                label_smoothing=smoothing,
-                ignore_index=NO_TARGET,
-            )
-            for task, weight in (("erc", 1.0), ("epc", 0.5))
-        ),
-        start=torch.zeros(()),
-    )
+    soft = {task: torch.randn(10, 4).log_softmax(dim=1) for task in (targets if taught else ())}
+
+    def whole(task: str) -> torch.Tensor:
+        hard = nn.functional.cross_entropy(
+            logits[task],
+            targets[task],
+            weight=loss.get_buffer(task),
+            label_smoothing=smoothing,
+            ignore_index=NO_TARGET,
+        )
+        if not taught:
+            return hard
+        asked = targets[task] != NO_TARGET
+        weights = loss.get_buffer(task)[targets[task][asked]]
+        teachers, own = soft[task][asked], (logits[task][asked] / 3.0).log_softmax(dim=1)
+        apart = (teachers.exp() * (teachers - own)).sum(dim=1)
+        return (1 - taught) * hard + taught * 9.0 * (weights * apart).sum() / weights.sum()
+
+    expected = whole("erc") + 0.5 * whole("epc")
     totals = loss.totals(sample.targets for sample in samples)
     found = sum(
         (
-            loss({t: v[n::shares] for t, v in logits.items()}, {t: v[n::shares] for t, v in targets.items()}, totals)
+            loss(*({t: v[n::shares] for t, v in every.items()} for every in (logits, targets)), totals, part)
             for n in range(shares)
+            for part in [{t: v[n::shares] for t, v in soft.items()}]
         ),
         start=torch.zeros(()),
     )
@@ -104,7 +114,7 @@ def test_the_shares_of_a_batch_add_up_to_pytorch_s_mean_over_the_whole(
 def test_a_share_of_which_nothing_is_asked_has_a_gradient_of_zero() -> None:
     loss = JointLoss(Training(), [], {"erc": 3})
     logits = torch.randn(1, 3, requires_grad=True)
-    loss({"erc": logits}, {"erc": torch.tensor([NO_TARGET])}, {"erc": 4.0}).backward()
+    loss({"erc": logits}, {"erc": torch.tensor([NO_TARGET])}, {"erc": 4.0}, {}).backward()
     assert torch.equal(present(logits.grad), torch.zeros(1, 3))
 
 
@@ -231,7 +241,7 @@ def test_a_compiled_network_has_the_same_loss_and_gradients() -> None:
         for model in (plain, compiled):
             network.zero_grad()
             with compiling(Training(compile=model is compiled)):
-                loss = model(small_batch(length), {"erc": 2.0})
+                loss = model(small_batch(length), {"erc": 2.0}, {})
                 loss.backward()
             found.append([loss.detach(), *(present(p.grad).clone() for p in network.parameters())])
         for one, other in zip(*found, strict=True):
@@ -249,7 +259,7 @@ def test_a_missing_compiler_is_one_line_that_says_what_to_do(monkeypatch: pytest
     model = taught(Small(), compile=True)
     expected = r"cannot be compiled: .*\(set training\.compile=false\)"
     with pytest.raises(EcefError, match=expected) as caught, compiling(Training(compile=True)):
-        model(small_batch(6), {"erc": 2.0}).backward()
+        model(small_batch(6), {"erc": 2.0}, {}).backward()
     assert caught.value.exit_code == 1
     assert "\n" not in str(caught.value)
     torch.compiler.reset()

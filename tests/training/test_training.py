@@ -265,7 +265,7 @@ def test_the_loss_is_the_sum_over_tasks_and_leaves_out_what_has_no_target(tiny_b
     erc = torch.nn.functional.cross_entropy(logits["erc"], torch.tensor([1, 2]))
     epc = torch.nn.functional.cross_entropy(logits["epc"][:1], torch.tensor([0]))
     totals = loss.totals([{"erc": 1, "epc": 0}, {"erc": 2, "epc": NO_TARGET}])
-    found = loss(logits, {"erc": torch.tensor([1, 2]), "epc": torch.tensor([0, NO_TARGET])}, totals)
+    found = loss(logits, {"erc": torch.tensor([1, 2]), "epc": torch.tensor([0, NO_TARGET])}, totals, {})
     assert found.item() == pytest.approx((erc + epc).item())
     none = torch.tensor([NO_TARGET, NO_TARGET])
-    assert loss(logits, {"erc": none, "epc": none}, {"erc": 0.0, "epc": 0.0}).item() == 0
+    assert loss(logits, {"erc": none, "epc": none}, {"erc": 0.0, "epc": 0.0}, {}).item() == 0
