@@ -182,6 +182,12 @@ class PriorShifts(Section):
 
     erc: Annotated[float, Field(ge=0, le=2)] | Literal["dev"] = 0.0
     epc: Annotated[float, Field(ge=0, le=2)] | Literal["dev"] = 0.0
+    cost: float = Field(
+        0.0,
+        ge=0,
+        description="points of the metric on dev that `dev` may give up for a larger shift, so that rare labels are "
+        "predicted more often",
+    )
 
 
 class Temperatures(Section):

@@ -106,6 +106,8 @@ def _decisions(run: Run) -> Iterator[str]:
     path = run.folder / DECISION
     if path.is_file():
         yield "How its answers follow from the network, chosen on the dev split unless the recipe says it:\n"
+        if cost := run.recipe.decision.prior_shift.cost:
+            yield f"- A prior shift is the largest that costs at most {cost:g} points of the metric on dev."
         if run.recipe.cues is not None:
             yield f"- Cues: {_component(run.recipe.cues, 'none')}, fitted on the train split, in `{CUES}`."
         if run.recipe.decision.forecaster:

@@ -141,15 +141,20 @@ class _Choice:
     def made(self) -> Decision:
         """Return the decision and report it.
 
-        Shares and shifts maximise the metric that also chooses the epoch; ties go to the smallest. The temperature
-        then minimises the negative log-likelihood.
+        Shares and shifts maximise the metric that also chooses the epoch; ties go to the smallest. If a larger shift
+        may cost something, the largest one within that cost of the maximum replaces it, with its best share. The
+        temperature then minimises the negative log-likelihood.
         """
         settings = self._run.recipe.decision
         share = 0.0 if self._second is None else settings.cues if self._task == "erc" else settings.forecaster
         shift, warmth = getattr(settings.prior_shift, self._task), getattr(settings.temperature, self._task)
         shares = _GRID if share == "dev" else (share,)
         shifts = _GRID if shift == "dev" else (shift,)
-        made = max((self._decision(*pair) for pair in product(shares, shifts)), key=self._score)
+        scored = {made: self._score(made) for made in (self._decision(*pair) for pair in product(shares, shifts))}
+        made = max(scored, key=lambda decision: scored[decision])
+        if cost := settings.prior_shift.cost:
+            within = [decision for decision in scored if scored[decision] >= scored[made] - cost]
+            made = max(within, key=lambda decision: (decision.prior_shift, scored[decision]))
         made = replace(made, temperature=self._warmth(made) if warmth == "dev" else warmth)
         before, after = (getattr(self._scores(p), self._metric) for p in (self._network, self._apply(made)))
         second = "cues" if self._task == "erc" else "forecaster"

@@ -16,12 +16,16 @@ from ecef_cli.api.errors import DataError, RecipeError
 from ecef_cli.corpus.manifest import load_prepared
 from ecef_cli.corpus.tolerance import RowCount, Tolerance
 from ecef_cli.evaluation.evaluate import predictions as evaluated
+from ecef_cli.network.inference import Outcome
 from ecef_cli.prediction.outcomes import Predicted
 from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.prediction.stream import predictions
 from ecef_cli.recipe.model import Recipe, check_recipe
+from ecef_cli.recipe.sections import Decision as DecisionSettings
+from ecef_cli.recipe.sections import Selection, Training
 from ecef_cli.runs.decision import CUES, FILE, Decision, open_decisions
 from ecef_cli.runs.run import open_run
+from ecef_cli.training.decisions import _Choice
 from ecef_cli.training.loop import train
 
 if TYPE_CHECKING:
@@ -155,3 +159,27 @@ def test_cues_are_of_text_and_recognition(tiny_bert: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         recipe(tiny_bert, tasks=["epc"])
     assert "cues: needs the modality text and the task erc" in str(caught.value.problems)
+
+
+def chosen(run: Run, cost: float) -> tuple[Decision, list[float]]:
+    """Return the decision on one rare label among frequent ones, and the accuracy at each shift of the grid."""
+    draw = np.random.default_rng(0)
+    gold = np.repeat([0, 1], [180, 20])
+    rare = np.where(gold == 0, draw.uniform(0, 0.35, 200), draw.uniform(0.1, 0.6, 200)).astype(np.float32)
+    answers = np.stack([1 - rare, rare, np.full_like(rare, 1e-6)], axis=1)
+    values = run.recipe.model_copy(update={"decision": DecisionSettings(prior_shift={"erc": "dev", "cost": cost})})
+    judged = replace(run, recipe=values.model_copy(update={"training": Training(select=Selection(erc="accuracy"))}))
+    prior = np.asarray([0.85, 0.1, 0.05])
+    outcome = Outcome(np.arange(200), gold, answers)
+    made = _Choice(judged, "erc", outcome, prior, None, None).made()
+    shifted = [Decision(0.0, n / 10, 1.0, tuple(prior)).apply(answers).argmax(axis=1) for n in range(11)]
+    return made, [100 * float((numbers == gold).mean()) for numbers in shifted]
+
+
+def test_a_larger_shift_is_taken_up_to_what_it_may_cost_on_dev(run: Run) -> None:
+    best, scores = chosen(run, 0.0)
+    assert scores[round(10 * best.prior_shift)] == max(scores)
+    larger, _ = chosen(run, 5.0)
+    place = round(10 * larger.prior_shift)
+    assert larger.prior_shift > best.prior_shift
+    assert scores[place] >= max(scores) - 5 > max(scores[place + 1 :])
