@@ -185,6 +185,7 @@ class PriorShifts(Section):
     cost: float = Field(
         0.0,
         ge=0,
+        le=100,
         description="points of the metric on dev that `dev` may give up for a larger shift, so that rare labels are "
         "predicted more often",
     )
@@ -219,7 +220,9 @@ class Distillation(Section):
         [], description="runs, by name or folder, whose mean answer to each training window is a soft target"
     )
     weight: float = Field(0.5, ge=0, le=1, description="share of the soft targets in the loss of each task")
-    temperature: float = Field(2.0, gt=0, description="divisor of the scores of teachers and network in this loss")
+    temperature: float = Field(
+        2.0, gt=0, le=1000, description="divisor of the scores of teachers and network in this loss"
+    )
 
 
 class Selection(Section):
