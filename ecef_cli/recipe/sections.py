@@ -182,13 +182,13 @@ class PriorShifts(Section):
 
     erc: Annotated[float, Field(ge=0, le=2)] | Literal["dev"] = 0.0
     epc: Annotated[float, Field(ge=0, le=2)] | Literal["dev"] = 0.0
-    cost: float = Field(
-        0.0,
-        ge=0,
-        le=100,
-        description="points of the metric on dev that `dev` may give up for a larger shift, so that rare labels are "
-        "predicted more often",
-    )
+
+
+class PriorShiftCosts(Section):
+    """Points of the metric on dev that `dev` may give up for a larger shift, which favours rare labels."""
+
+    erc: float = Field(0.0, ge=0, le=100)
+    epc: float = Field(0.0, ge=0, le=100)
 
 
 class Temperatures(Section):
@@ -210,6 +210,7 @@ class Decision(Section):
         "chooses on the dev split, 0 fits none",
     )
     prior_shift: PriorShifts = PriorShifts()
+    prior_shift_cost: PriorShiftCosts = PriorShiftCosts()
     temperature: Temperatures = Temperatures()
 
 

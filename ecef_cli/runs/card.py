@@ -106,17 +106,17 @@ def _decisions(run: Run) -> Iterator[str]:
     path = run.folder / DECISION
     if path.is_file():
         yield "How its answers follow from the network, chosen on the dev split unless the recipe says it:\n"
-        if cost := run.recipe.decision.prior_shift.cost:
-            yield f"- A prior shift is the largest that costs at most {cost:g} points of the metric on dev."
         if run.recipe.cues is not None:
             yield f"- Cues: {_component(run.recipe.cues, 'none')}, fitted on the train split, in `{CUES}`."
         if run.recipe.decision.forecaster:
             yield f"- Forecaster: fitted on the emotions recognised in the train split, in `{FORECASTER}`."
         for task, found in read_json(path).items():
             second = ("cues", found["cues"]) if task == "erc" else ("forecaster", found.get("forecaster", 0.0))
+            cost = getattr(run.recipe.decision.prior_shift_cost, task)
+            largest = f" (the largest that costs at most {cost:g} points on dev)" if cost else ""
             yield (
-                f"- {task.upper()}: share of the {second[0]} {second[1]:.2f}, prior shift {found['prior_shift']:.2f}, "
-                f"temperature {found['temperature']:.2f}"
+                f"- {task.upper()}: share of the {second[0]} {second[1]:.2f}, prior shift {found['prior_shift']:.2f}"
+                f"{largest}, temperature {found['temperature']:.2f}"
             )
 
 

@@ -152,7 +152,7 @@ class _Choice:
         shifts = _GRID if shift == "dev" else (shift,)
         scored = {made: self._score(made) for made in (self._decision(*pair) for pair in product(shares, shifts))}
         made = max(scored, key=lambda decision: scored[decision])
-        if cost := settings.prior_shift.cost:
+        if cost := getattr(settings.prior_shift_cost, self._task):
             within = [decision for decision in scored if scored[decision] >= scored[made] - cost]
             made = max(within, key=lambda decision: (decision.prior_shift, scored[decision]))
         made = replace(made, temperature=self._warmth(made) if warmth == "dev" else warmth)

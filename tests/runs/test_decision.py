@@ -167,7 +167,9 @@ def chosen(run: Run, cost: float) -> tuple[Decision, list[float]]:
     gold = np.repeat([0, 1], [180, 20])
     rare = np.where(gold == 0, draw.uniform(0, 0.35, 200), draw.uniform(0.1, 0.6, 200)).astype(np.float32)
     answers = np.stack([1 - rare, rare, np.full_like(rare, 1e-6)], axis=1)
-    values = run.recipe.model_copy(update={"decision": DecisionSettings(prior_shift={"erc": "dev", "cost": cost})})
+    values = run.recipe.model_copy(
+        update={"decision": DecisionSettings(prior_shift={"erc": "dev"}, prior_shift_cost={"erc": cost})}
+    )
     judged = replace(run, recipe=values.model_copy(update={"training": Training(select=Selection(erc="accuracy"))}))
     prior = np.asarray([0.85, 0.1, 0.05])
     outcome = Outcome(np.arange(200), gold, answers)
