@@ -34,8 +34,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _RUNS = "runs"
 _PART = ".part"
-_RESERVED = {"dataset": _RUNS, "run": "bundled"}
-"""Reserved names: the folder of the runs, and the bundled run."""
+_RESERVED = {"dataset": (_RUNS,), "run": ("bundled", "bundled-speech")}
+"""Reserved names: the folder of the runs, and the bundled runs."""
 
 
 def check_name(name: str, what: str) -> str:
@@ -44,7 +44,7 @@ def check_name(name: str, what: str) -> str:
     Raises:
         UsageProblem: it is not valid, or reserved.
     """
-    if name == _RESERVED.get(what):
+    if name in _RESERVED.get(what, ()):
         raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="ecef reserves it; choose another name")
     if not _NAME.fullmatch(name):
         raise UsageProblem(f"{name!r} cannot be the name of a {what}", hint="use letters, digits, '.', '_' and '-'")

@@ -73,7 +73,7 @@ def command(
     tolerate: str,
     device: str,
 ) -> None:
-    """Evaluate each RUN (a name in the workspace, a folder, or `bundled`) on a split of its dataset.
+    """Evaluate each RUN (a name in the workspace, a folder, `bundled` or `bundled-speech`) on a split of its dataset.
 
     Prints accuracy, weighted F1, UAR, macro F1 and calibration error of each task, and for EPC how well the run detects
     a change of emotion. Figures are per cent, with confidence intervals over dialogues, next to those of baselines.
@@ -96,7 +96,7 @@ def command(
     from ecef_cli.network.devices import resolve_device
     from ecef_cli.recipe.labels import read_label_set
     from ecef_cli.reports.paper_tables import paper_table
-    from ecef_cli.runs.run import BUNDLED
+    from ecef_cli.runs.run import BUNDLED, BUNDLED_SPEECH
 
     if paper is not None and label_map is not None:
         raise click.UsageError("--paper uses the paper's labels; leave out --label-map")
@@ -120,7 +120,7 @@ def command(
             tolerance=Tolerance.parse(tolerate),
             draws=draws,
             seed=seed,
-            keep=name != BUNDLED,  # the bundled run is part of the installation
+            keep=name not in (BUNDLED, BUNDLED_SPEECH),  # the bundled runs are part of the installation
         )
         for name, named in zip(runs, every, strict=True)
     ]

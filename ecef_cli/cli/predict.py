@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 
 @click.command("predict")
 @click.argument("file", type=click.Path(dir_okay=False))
-@click.option("--model", metavar="RUN", help="Run to use, by name or folder. [default: the bundled model]")
+@click.option(
+    "--model",
+    metavar="RUN",
+    help="Run to use, by name or folder. [default: bundled; from the first recording on, bundled-speech]",
+)
 @click.option(
     "--format",
     "form",
@@ -149,10 +153,14 @@ def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:
 
     with waiting("loading the model …"), loading():
         from ecef_cli.network.devices import resolve_device
+        from ecef_cli.prediction.bundled import BundledPredictor, state_terms
         from ecef_cli.prediction.predictor import Predictor
-        from ecef_cli.runs.run import bundled_run, find_run
+        from ecef_cli.runs.run import find_run
 
-        run = find_run(workspace, model) if model else bundled_run()
+        if model is None:
+            return BundledPredictor(device=resolve_device(device))
+        run = find_run(workspace, model)
+        state_terms(run)
         return Predictor(run, device=resolve_device(device))
 
 

@@ -32,6 +32,7 @@ class Prepared:
         key: hash of the manifests' bytes, of the names of emoji if any occur, and of the selection of utterances.
         recordings: hash of the paths and bytes of all recordings, and their decoders; empty without recordings.
         rows: by split, the index of each utterance in the manifest, from 0; None if all are selected.
+        licence: terms of the corpus, as its reader states them; empty if it states none.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Prepared:
     key: str
     recordings: str = ""
     rows: Mapping[str, Sequence[int]] | None = None
+    licence: str = ""
 
     def labelled(self, labels: Iterable[str]) -> Prepared:
         """Return the dataset with only the utterances whose emotion is in `labels`; itself if all are.
@@ -94,7 +96,8 @@ def load_prepared(workspace: Workspace, name: str) -> Prepared:
     recordings = " ".join([heard.get("digest", ""), *heard.get("decoders", ())]).strip()
     # Names of emoji change the words of a dataset that has any, and so its tags and features.
     rules = emoji_rules(u.text for dialogues in splits.values() for d in dialogues for u in d.utterances)
-    return Prepared(name, tuple(facts["labels"]), splits, content_key({**facts["manifests"], **rules}), recordings)
+    key, licence = content_key({**facts["manifests"], **rules}), facts.get("licence", "")
+    return Prepared(name, tuple(facts["labels"]), splits, key, recordings, licence=licence)
 
 
 def read_facts(folder: Path) -> dict[str, Any]:
@@ -127,6 +130,7 @@ def _is_whole(facts: Mapping[str, Any]) -> bool:
 _KINDS: Mapping[str, type] = {
     "name": str,
     "reader": str,
+    "licence": str,
     "options": dict,
     "sources": dict,
     "dropped": list,

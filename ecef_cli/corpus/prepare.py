@@ -141,7 +141,7 @@ def _collect(component: Dataset, sources: Sequence[Path], context: PrepareContex
 
 
 def _made_by(component: Dataset, reader: str, names: Mapping[Path, str]) -> dict[str, Any]:
-    """Return the reader and sources of a dataset, as recorded in its `dataset.json`."""
+    """Return the reader, licence and sources of a dataset, as recorded in its `dataset.json`."""
     known = identity(component)
     with calling(component, "decisive"):
         options = component.options.decisive()
@@ -149,6 +149,7 @@ def _made_by(component: Dataset, reader: str, names: Mapping[Path, str]) -> dict
         "reader": reader,
         "reader_version": component.version,
         **({"reader_identity": known} if known else {}),
+        **({"licence": component.licence} if component.licence else {}),
         "options": options,
         "sources": _checksums(names),
     }
@@ -175,8 +176,9 @@ def _kept(folder: Path, name: str, origin: Mapping[str, Any], heard: Scan) -> di
     differences = (*origin_differences(stated, origin),) or (*row_differences(folder, stated, heard),)
     if differences:
         raise _differs(folder, name, "; ".join(differences))
-    # Earlier versions did not inspect recordings, or estimated the length of some.
+    # Earlier versions did not inspect recordings, or estimated the length of some, or did not record the licence.
     told = heard.facts is None or heard.facts == stated.get("recordings")
+    told = told and stated.get("licence", "") == origin.get("licence", "")
     whole = told and all(manifest_path(folder, *of).exists() for of in stated["manifests"].items())
     return stated if whole else None
 

@@ -1,4 +1,4 @@
-"""The bundled model, the weights that it needs, and the plugins."""
+"""The bundled models, the weights that it needs, and the plugins."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ _SENTENCE = "I am so happy that you are here!"
 
 
 def bundled() -> Iterator[Row]:
-    """Examine whether the model that comes with ecef is there and can be read."""
-    from ecef_cli.runs.run import bundled_run
+    """Examine whether the models that come with ecef are there and can be read."""
+    from ecef_cli.runs.run import BUNDLED, BUNDLED_SPEECH, bundled_run
 
-    run = bundled_run()
-    count = sum(tensor.numel() for tensor in run.stored().values())
-    yield Row("bundled model", "ok", f"{count / 1e6:.1f} million trained parameters, {run.folder}")
+    for check, name in (("bundled model", BUNDLED), ("bundled speech model", BUNDLED_SPEECH)):
+        run = bundled_run(name)
+        count = sum(tensor.numel() for tensor in run.stored().values())
+        where = f"{count / 1e6:.1f} million trained parameters, {run.folder}"
+        yield Row(check, "ok", f"{where}; trained on {run.terms or 'data of unstated terms'}")
 
 
 def prediction() -> Iterator[Row]:

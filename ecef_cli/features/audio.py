@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ecef_cli import console
 from ecef_cli.api.errors import DataError, PluginError
 from ecef_cli.audio import reading
+from ecef_cli.audio.distortion import distorted
+from ecef_cli.audio.level import levelled
 from ecef_cli.audio.spectrum import NAME
 from ecef_cli.corpus.scan import each_file, segment_seconds
 from ecef_cli.features import batches
@@ -41,12 +43,16 @@ class AudioExtraction(Extraction):
 
     Attributes:
         longest: maximum seconds per utterance, keeping the last ones; None for all.
+        level: level of each utterance's speech, dBFS; None to read recordings as they are.
         speed: playback speed of utterances; above 1, they are faster and higher.
+        distortion: distortion of utterances, or None.
     """
 
     encoder: AudioEncoder
     longest: float | None
+    level: float | None = None
     speed: float = 1.0
+    distortion: str | None = None
 
     @property
     def rate(self) -> int:
@@ -55,7 +61,10 @@ class AudioExtraction(Extraction):
 
     def key(self, prepared: Prepared) -> str:
         """Return the hash of everything that changes the stored bytes."""
-        return self._key(prepared, longest=self.longest, speed=self.speed, recordings=prepared.recordings)
+        # Settings that are not used are left out, so that features from before they existed keep their keys.
+        optional = {"level": self.level, "distortion": self.distortion}
+        used = {name: value for name, value in optional.items() if value is not None}
+        return self._key(prepared, longest=self.longest, speed=self.speed, recordings=prepared.recordings, **used)
 
 
 def ensure_audio_features(
@@ -110,6 +119,8 @@ class _Recordings(Units):
         distinct = [NAME] if extraction.name == NAME else []
         if extraction.speed != 1.0:
             distinct.append(f"{extraction.speed:g} times as fast")
+        if extraction.distortion is not None:
+            distinct.append(f"with {extraction.distortion}")
         self.label += f" ({', '.join(distinct)})" if distinct else ""
         self.heard = self.utterances.heard()
         self._repeats = self.utterances.repeats()
@@ -143,9 +154,11 @@ class _Recordings(Units):
     def read(self, place: Place) -> npt.NDArray[np.float32]:
         said, what = self.utterances.at(place), self.extraction
         assert said.audio is not None  # noqa: S101 - for the type checker
-        return reading.read_wave(
+        wave = reading.read_wave(
             said.audio, rate=what.rate, start=said.start, end=said.end, longest=what.longest, channel=said.channel
         )
+        rate = what.encoder.sample_rate
+        return levelled(distorted(wave, rate, what.distortion, seed=place.row), rate, what.level)
 
     def arrays(self, features: AudioFeatures, asked: str) -> Arrays:
         name, rate = origin(self.extraction.encoder), float(features.rate)

@@ -147,7 +147,8 @@ class EcefNetwork(nn.Module):
 
     The first step fuses text and audio to F_ta; with audio alone, F_a replaces it. The second step adds the spectrum
     and returns two streams, whose classifiers' logits are averaged; without a second step, F_ta is classified.
-    Windows without any recording have classifiers of their own on F_t, so that one model serves both.
+    Windows without any recording have classifiers of their own on F_t, so that one model serves both. With
+    `settings.correction`, the logits on F_ta are added to those on F_t: a stream that has nothing to say gives zero.
 
     Args:
         settings: the recipe's network.
@@ -191,7 +192,7 @@ class EcefNetwork(nn.Module):
             return Heads(settings, tasks, labels, next_speaker=next_speaker, sentiments=sentiments)
 
         self.text_heads, self.audio_heads, self.spectrum_heads = heads(text), heads(audio), heads(second)
-        self._told = next_speaker
+        self._corrects, self._told = settings.correction, next_speaker
         self._dropout = dropout
         self._frozen = [
             part
@@ -227,6 +228,9 @@ class EcefNetwork(nn.Module):
         fused = forward(self.fusion, FusionInput(words, batch.text.mask, heard, batch.audio.mask))
         fused = torch.where(mute[:, None, None], heard, fused)
         from_audio = self._answer(fused, batch, self.audio_heads, told)
+        if self._corrects:
+            unread = mute[:, None]
+            from_audio = {t: s + from_text[t].masked_fill(unread, 0.0) for t, s in from_audio.items()}
         return {task: torch.where(silent[:, None], from_text[task], from_audio[task]) for task in from_audio}
 
     def _answer(self, fused: Tensor, batch: Batch, heads: Heads, told: Tensor | None) -> Mapping[str, Tensor]:

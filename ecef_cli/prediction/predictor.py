@@ -101,9 +101,8 @@ class Predictor:
         self._device = device
         encoders = build_encoders(run.recipe, device=device)
         self._encoder = encoders.text
-        longest = run.recipe.audio.longest
-        self._recordings = None if encoders.audio is None else Recordings(encoders.audio, longest)
-        self._spectra = None if encoders.spectrum is None else Recordings(encoders.spectrum, longest)
+        self._recordings = None if encoders.audio is None else Recordings(encoders.audio, run.recipe.audio)
+        self._spectra = None if encoders.spectrum is None else Recordings(encoders.spectrum, run.recipe.audio)
         self._shape, self._spectrum_shape = audio_shape(run.recipe, encoders), spectrum_shape(encoders)
         tagger = run.recipe.tagger
         self.reader = Reader(

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from ecef_cli.api.errors import DataError
+from ecef_cli.audio.level import levelled
 from ecef_cli.audio.reading import read_wave
 from ecef_cli.features.batches import BATCH_SECONDS, batches
 from ecef_cli.features.encoding import encoded
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from ecef_cli.api.components import AudioEncoder
     from ecef_cli.api.dialogue import Utterance
+    from ecef_cli.recipe.sections import Audio
 
     Array = npt.NDArray[np.float32]
 
@@ -31,11 +33,11 @@ class Recordings:
 
     Args:
         encoder: the audio encoder.
-        longest: maximum seconds per utterance; keeps the last ones.
+        settings: how recordings are read.
     """
 
-    def __init__(self, encoder: AudioEncoder, longest: float) -> None:
-        self._encoder, self._longest = encoder, longest
+    def __init__(self, encoder: AudioEncoder, settings: Audio) -> None:
+        self._encoder, self._settings = encoder, settings
         self._waves: dict[int, tuple[Utterance, Array]] = {}
         self._frames: OrderedDict[int, tuple[Utterance, Array]] = OrderedDict()
         self._size = 0
@@ -54,13 +56,13 @@ class Recordings:
                 rate=self._encoder.sample_rate,
                 start=utterance.start,
                 end=utterance.end,
-                longest=self._longest,
+                longest=self._settings.longest,
                 channel=utterance.channel,
             )
         except DataError as error:
             problem = f"recording {utterance.audio}: {error.problem}"
             raise DataError(problem, where=utterance.where, hint=error.hint) from None
-        self._waves[id(utterance)] = (utterance, wave)
+        self._waves[id(utterance)] = (utterance, levelled(wave, self._encoder.sample_rate, self._settings.level))
 
     def frames(self, utterances: Iterable[Utterance]) -> list[Array | None]:
         """Return the frames (T, d) of each utterance; None if it has no recording.

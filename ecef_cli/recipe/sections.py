@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+Distortion = Literal["noise", "telephone", "pitch"]
 Modality = Literal["text", "audio"]
 SENTIMENT = "sentiment"
 """Name of the auxiliary training target."""
@@ -98,6 +99,10 @@ class Network(Section):
     feedforward: int = Field(4, ge=1, le=1024, description="width of the feed-forward part, as a multiple of `width`")
     dropout: float = Field(0.1, ge=0, lt=1)
     pooling: Literal["mean", "attention"] = Field("mean", description="how positions become one vector per task")
+    correction: bool = Field(
+        default=False,
+        description="whether text and audio together correct the scores of the text alone, instead of giving their own",
+    )
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Network:
@@ -116,6 +121,13 @@ class Audio(Section):
     """Reading of recordings, and the path of their frames to the network."""
 
     longest: float = Field(60.0, gt=0, description="maximum seconds per utterance; keeps the last ones")
+    level: float | None = Field(
+        None,
+        ge=-60,
+        le=0,
+        description="level of the speech of each utterance (dBFS, RMS without pauses), reached by a gain of at most "
+        "40 dB; null reads recordings as they are",
+    )
     group: int = Field(1, ge=1, description="consecutive frames of an utterance joined into one position")
     front: Literal["mean", "convolution"] = Field(
         "mean", description="how to join the frames of a position: their mean, or convolutions of stride 2"
@@ -283,6 +295,9 @@ class Training(Section):
     masking: Masking = Masking()
     speeds: Annotated[list[Speed], BeforeValidator(distinct)] = Field(
         [1.0], min_length=1, description="playback speeds of training windows; each pass over a window samples one"
+    )
+    distortions: Annotated[list[Distortion], BeforeValidator(distinct)] = Field(
+        [], description="distortions of recordings in training; each pass over a window samples a speed or one of them"
     )
     start: str | None = Field(
         None,

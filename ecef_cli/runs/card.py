@@ -43,6 +43,7 @@ def _card(run: Run) -> str:
         "\n".join(
             [
                 f"- Data: the train split of `{run.dataset['name']}` (manifest {run.dataset['key']}).",
+                f"- Terms of the data that its weights come from: {run.terms or 'not stated'}.",
                 *_modalities(run),
                 f"- Window: {_window(recipe)}.",
                 f"- Seed: {recipe.training.seed}. The full recipe is in `recipe.yaml`.",
@@ -103,7 +104,7 @@ def _modalities(run: Run) -> Iterator[str]:
 
 
 def _decisions(run: Run) -> Iterator[str]:
-    path = run.folder / DECISION
+    path = run.part(DECISION)
     if path.is_file():
         yield "How its answers follow from the network, chosen on the dev split unless the recipe says it:\n"
         if run.recipe.cues is not None:

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from ecef_cli.api.components import CueState
 from ecef_cli.api.errors import DataError
 from ecef_cli.plugin.boundary import calling
+from ecef_cli.runs.forecaster import FILE as FORECASTER
 from ecef_cli.runs.forecaster import Forecaster, Foreseen, Past
 from ecef_cli.workspace import read_json, replacing, write_json
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 FILE = "decision.json"
 CUES = "cues.safetensors"
+PARTS = (FILE, CUES, FORECASTER)
+"""Files in a run's folder that hold what is decided after its network."""
 _LEAST = 1e-7  # smallest probability to take the logarithm of
 
 
@@ -212,7 +215,7 @@ def open_decisions(run: Run) -> Decisions:
     Raises:
         DataError: they are missing or corrupt.
     """
-    path = run.folder / FILE
+    path = run.part(FILE)
     if not run.recipe.decides or not (path.is_file() or run.finished):
         return Decisions({})
     if not path.is_file():
@@ -226,8 +229,8 @@ def open_decisions(run: Run) -> Decisions:
     cues = Cues.of(run)
     return Decisions(
         by_task,
-        None if cues is None else cues.restore(_load_cues(run.folder / CUES)),
-        Forecaster.load(run.folder) if run.recipe.decision.forecaster else None,
+        None if cues is None else cues.restore(_load_cues(run.part(CUES))),
+        Forecaster.load(run.part(FORECASTER).parent) if run.recipe.decision.forecaster else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from ecef_cli.plugin.boundary import identity
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.recipe.sections import SENTIMENT
 from ecef_cli.recipe.strict_yaml import parse_yaml
-from ecef_cli.workspace import read_json, replacing, write_json, write_text
+from ecef_cli.workspace import checksum, read_json, replacing, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from ecef_cli.recipe.model import Block, Recipe
     from ecef_cli.workspace import Workspace
 
-BUNDLED = "bundled"
-"""Name of the run that comes with ecef."""
+BUNDLED, BUNDLED_SPEECH = "bundled", "bundled-speech"
+"""Names of the runs that come with ecef: one reads text, the other adds recordings to the same text layers."""
 _PACKAGES = (
     "ecef-cli",
     "accelerate",
@@ -61,6 +61,9 @@ class Run:
         labels: the emotions by number.
         identities: checksums of the frozen components, which affect the output besides recipe and weights.
         dataset: name and key of the dataset it was trained on.
+        licences: the terms of each dataset that its weights come from, as far as they are stated.
+        base: the folder of a run that holds the weights and decisions that this one has in common with it, relative to
+            its own; None if it holds them all.
     """
 
     folder: Path
@@ -68,6 +71,14 @@ class Run:
     labels: tuple[str, ...]
     identities: Mapping[str, str]
     dataset: Mapping[str, str]
+    licences: Mapping[str, str] = field(default_factory=dict)
+    base: str | None = None
+
+    @property
+    def terms(self) -> str:
+        """The terms of the data that the weights come from, in words; empty if no dataset states any."""
+        stated = (f"{name} ({terms})" for name, terms in self.licences.items())
+        return " and ".join(stated)
 
     @property
     def weights(self) -> Path:
@@ -123,14 +134,29 @@ class Run:
         """Return the trained weights as float32, by name.
 
         Raises:
-            DataError: the weights are missing or corrupt.
+            DataError: the weights are missing or corrupt, or the base has other weights than it had.
         """
+        shared = {} if self.base is None else self._based().stored()
         try:
             stored = load_file(self.weights)
         except (OSError, SafetensorError) as error:
             hint = "train the run first: `ecef train RECIPE`"
             raise DataError(f"no trained weights: {error}", where=str(self.weights), hint=hint) from None
-        return {key: value.float() for key, value in stored.items()}
+        return {**shared, **{key: value.float() for key, value in stored.items()}}
+
+    def part(self, name: str) -> Path:
+        """Return the path of a file of the run, which may not exist; the base's if only that has it."""
+        own = self.folder / name
+        if self.base is None or own.is_file():
+            return own
+        return self._based().part(name)
+
+    def _based(self) -> Run:
+        base = open_run(self.folder / str(self.base))
+        if checksum(base.weights) != self.identities.get("base"):
+            hint = "install ecef again, or bundle the speech model again"
+            raise DataError("the weights that this run adds to have changed", where=str(base.weights), hint=hint)
+        return base
 
 
 def build_network(recipe: Recipe, encoders: Encoders, labels: int) -> EcefNetwork:
@@ -183,13 +209,15 @@ def create_run(
     labels: tuple[str, ...],
     identities: Mapping[str, str],
     dataset: Mapping[str, str],
+    licences: Mapping[str, str] | None = None,
 ) -> Run:
     """Write the files of a run before training."""
-    facts = {"labels": list(labels), "identities": dict(identities), "dataset": dict(dataset)}
+    terms = dict(licences or {})
+    facts = {"labels": list(labels), "identities": dict(identities), "dataset": dict(dataset), "licences": terms}
     write_json(folder / "run.json", facts)
     write_json(folder / "environment.json", environment())
     write_text(folder / "recipe.yaml", recipe.to_yaml())
-    return Run(folder, recipe, labels, identities, dataset)
+    return Run(folder, recipe, labels, identities, dataset, terms)
 
 
 def open_run(folder: Path) -> Run:
@@ -204,11 +232,12 @@ def open_run(folder: Path) -> Run:
         raise DataError("no run in this folder", where=str(folder), hint="train one: `ecef train RECIPE`")
     recipe = check_recipe(parse_yaml(path.read_text(encoding="utf-8"), str(path)), where=str(path))
     facts = read_json(folder / "run.json")
-    return Run(folder, recipe, tuple(facts["labels"]), facts["identities"], facts["dataset"])
+    origin = (facts["identities"], facts["dataset"], facts.get("licences", {}), facts.get("base"))
+    return Run(folder, recipe, tuple(facts["labels"]), *origin)
 
 
 def find_run(workspace: Workspace, name_or_path: str) -> Run:
-    """Return a run by its name in the workspace or by its folder; `bundled` is the one that comes with ecef.
+    """Return a run by its name in the workspace or by its folder; `bundled` and `bundled-speech` come with ecef.
 
     Raises:
         UsageProblem: the workspace has no such run.
@@ -216,8 +245,8 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
     folder = Path(name_or_path)
     if len(folder.parts) > 1 or name_or_path.startswith(".") or (folder / "recipe.yaml").is_file():
         return open_run(folder)
-    if name_or_path == BUNDLED:
-        return bundled_run()
+    if name_or_path in (BUNDLED, BUNDLED_SPEECH):
+        return bundled_run(name_or_path)
     known = workspace.runs()
     if name_or_path not in known:
         seeds = [run for run in known if run.startswith(f"{name_or_path}-seed")]
@@ -228,9 +257,9 @@ def find_run(workspace: Workspace, name_or_path: str) -> Run:
     return open_run(workspace.run(name_or_path))
 
 
-def bundled_run() -> Run:
-    """Return the run that comes with ecef."""
-    return open_run(Path(__file__).parents[1] / BUNDLED)
+def bundled_run(name: str = BUNDLED) -> Run:
+    """Return a run that comes with ecef."""
+    return open_run(Path(__file__).parents[1] / name)
 
 
 def environment() -> dict[str, Any]:

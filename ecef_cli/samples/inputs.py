@@ -49,7 +49,8 @@ class Inputs:
         features: the text encoder's states, or None if text is not an input.
         audio: the audio encoder's frames, or None if audio is not an input.
         shape: grouping of frames into positions, or None if audio is not an input.
-        variants: frames of the train split at the playback speeds of training; empty if the only speed is 1.
+        variants: frames of the train split at the speeds and with the distortions of training; empty if the only speed
+            is 1 and there are no distortions.
         spectrum: the spectrum, or None if the fusion reads none; with its shape and variants, as for `audio`.
         whole: the complete dataset of the workspace, whose recordings are all stored, or None if it is `prepared`.
     """
@@ -67,7 +68,7 @@ class Inputs:
     whole: Prepared | None = None
 
     def window(self, sample: Sample, variant: int | None = None) -> WindowInput:
-        """Return a sample with its features and tags, at the speed of a variant if one is given."""
+        """Return a sample with its features and tags, its recordings as in a variant if one is given."""
         audio = self.audio if variant is None else self.variants[variant]
         spectrum = self.spectrum if variant is None or self.spectrum is None else self.spectrum_variants[variant]
         if self.tags is None:
@@ -90,7 +91,7 @@ class Inputs:
         return collate([self.window(sample) for sample in chosen], self.shape, self.spectrum_shape)
 
     def varied(self, chosen: Iterable[Sample]) -> Batch:
-        """Return training samples as a batch, each window at a random speed from PyTorch's generator."""
+        """Return training samples as a batch, each window in a random variant from PyTorch's generator."""
         if not self.variants:
             return self.batch(chosen)
         drawn = [(sample, int(torch.randint(len(self.variants), ()))) for sample in chosen]
@@ -174,20 +175,21 @@ def load_inputs(
 def load_variants(
     workspace: Workspace, recipe: Recipe, inputs: Inputs, encoders: Encoders, *, tolerance: Tolerance | None = None
 ) -> Inputs:
-    """Return inputs with the train split's frames at the playback speeds of a recipe's training.
+    """Return inputs with the train split's frames at the speeds and with the distortions of a recipe's training.
 
     Raises:
         DataError: more recordings are unreadable than the tolerance allows.
     """
-    speeds = recipe.training.speeds
-    if encoders.audio is None or inputs.audio is None or speeds == [1.0]:
+    speeds, distortions = recipe.training.speeds, recipe.training.distortions
+    if encoders.audio is None or inputs.audio is None or (speeds == [1.0] and not distortions):
         return inputs
     whole = inputs.whole or inputs.prepared
     train = replace(whole, splits={"train": whole.splits["train"]})
 
     def heard(encoder: AudioEncoder, store: AudioStore, *, spectrum: bool = False) -> tuple[AudioStore, ...]:
         again = partial(recipe_audio, workspace, recipe, train, encoder, spectrum=spectrum, tolerance=tolerance)
-        return tuple(store if speed == 1.0 else again(speed=speed) for speed in speeds)
+        at_speed = (store if speed == 1.0 else again(speed=speed) for speed in speeds)
+        return (*at_speed, *(again(distortion=distortion) for distortion in distortions))
 
     variants = heard(encoders.audio, inputs.audio)
     if encoders.spectrum is None or inputs.spectrum is None:
@@ -239,13 +241,17 @@ def recipe_audio(
     spectrum: bool = False,
     tolerance: Tolerance | None = None,
     speed: float = 1.0,
+    distortion: str | None = None,
     force: bool = False,
 ) -> AudioStore:
-    """Return the frames of an encoder of a recipe, its audio encoder or its `spectrum`, heard at a speed."""
+    """Return the frames of an encoder of a recipe, its audio encoder or its `spectrum`, at a speed or distorted."""
     name, options = _described(recipe, "audio_encoder")
     if spectrum:
         name, options = NAME, encoder.options.model_dump(mode="json", exclude={"longest"})
-    extraction = AudioExtraction(encoder, name, options, recipe.features.dtype, recipe.audio.longest, speed)
+    audio = recipe.audio
+    extraction = AudioExtraction(
+        encoder, name, options, recipe.features.dtype, audio.longest, audio.level, speed, distortion
+    )
     none = Tolerance(0, relative=False)
     return ensure_audio_features(
         workspace,
@@ -253,7 +259,7 @@ def recipe_audio(
         extraction,
         tolerance=tolerance or none,
         force=force,
-        tell=speed == 1.0 and not spectrum,  # the plain frames of the encoder come first
+        tell=speed == 1.0 and distortion is None and not spectrum,  # the plain frames of the encoder come first
     )
 
 

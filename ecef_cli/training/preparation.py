@@ -17,7 +17,7 @@ from ecef_cli.runs.run import Run, build_network, create_run, open_run
 from ecef_cli.samples.inputs import load_inputs, load_variants
 from ecef_cli.samples.windows import NO_TARGET
 from ecef_cli.training.distillation import find_teachers, soft_targets, teacher_checksums
-from ecef_cli.training.start import find_start, take_over
+from ecef_cli.training.start import copy_decisions, find_start, take_over, with_text_of
 from ecef_cli.workspace import checksum
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def prepare_training(
     """
     folder = workspace.run(name)
     start = find_start(workspace, recipe, folder)
+    if start is not None:
+        recipe = with_text_of(recipe, start)
     teachers = find_teachers(workspace, recipe, folder)
     begun = not force and (folder / "run.json").is_file() and (folder / "recipe.yaml").is_file()
     if begun:
@@ -97,7 +99,16 @@ def prepare_training(
     if force:
         shutil.rmtree(folder, ignore_errors=True)
     if not begun:
-        create_run(folder, recipe, labels=run.labels, identities=run.identities, dataset=run.dataset)
+        if start is not None and "text" in recipe.training.freeze:
+            copy_decisions(start, folder)  # before the run counts as begun
+        create_run(
+            folder,
+            recipe,
+            labels=run.labels,
+            identities=run.identities,
+            dataset=run.dataset,
+            licences=run.licences,
+        )
     return Ready(run, inputs, chosen, network, soft)
 
 
@@ -143,8 +154,12 @@ def _planned(
         identities["teachers"] = teacher_checksums(teachers)
     if recipe.tagger is not None and recipe.reads("text"):
         identities["tagger"] = identity(recipe.component("tagger"))
-    dataset = {"name": inputs.prepared.name, "key": inputs.prepared.key}
-    return Run(folder, recipe, inputs.prepared.labels, identities, dataset)
+    prepared = inputs.prepared
+    licences = {} if start is None else dict(start.licences)
+    if prepared.licence:
+        licences[prepared.name] = prepared.licence
+    dataset = {"name": prepared.name, "key": prepared.key}
+    return Run(folder, recipe, prepared.labels, identities, dataset, licences)
 
 
 def _check_origin(planned: Run) -> None:

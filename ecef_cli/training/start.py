@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from ecef_cli import console
 from ecef_cli.api.errors import RecipeError, UsageProblem
+from ecef_cli.recipe.strict_yaml import differences
+from ecef_cli.runs.decision import PARTS
 from ecef_cli.runs.run import find_run
+from ecef_cli.workspace import replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,6 +19,11 @@ if TYPE_CHECKING:
     from ecef_cli.recipe.model import Recipe
     from ecef_cli.runs.run import Run
     from ecef_cli.workspace import Workspace
+
+_TEXT = ("history", "epc", "tagger", "text_encoder", "cues", "decision")
+"""Settings of a recipe that concern its text layers."""
+_SHAPE = ("width", "heads", "layers", "feedforward", "pooling")
+"""Settings of the network that the text layers share with others."""
 
 
 def find_start(workspace: Workspace, recipe: Recipe, folder: Path) -> Run | None:
@@ -48,6 +57,31 @@ def find_start(workspace: Workspace, recipe: Recipe, folder: Path) -> Run | None
     if not start.finished:
         raise UsageProblem(f"the run {settings.start!r} is not finished", hint="train it to its end first")
     return start
+
+
+def with_text_of(recipe: Recipe, start: Run) -> Recipe:
+    """Return a recipe with the settings of the text layers that it takes, frozen, from a run.
+
+    The frozen layers, and what is decided after them, are the run's; so rows without a recording keep its answers.
+    """
+    if "text" not in recipe.training.freeze or not start.recipe.reads("text"):
+        return recipe
+    network = {key: getattr(start.recipe.network, key) for key in _SHAPE}
+    taken = {key: getattr(start.recipe, key) for key in _TEXT}
+    adopted = recipe.model_copy(update={**taken, "network": recipe.network.model_copy(update=network)})
+    changed = differences(recipe.dumped(), adopted.dumped())
+    if changed:
+        console.note(f"train: the settings of text are those of {start.folder.name}: {'; '.join(changed)}")
+    return adopted
+
+
+def copy_decisions(start: Run, folder: Path) -> None:
+    """Copy what a run decides after its network, if it does, into the folder of a run with the same text layers."""
+    for name in PARTS:
+        path = start.part(name)
+        if start.recipe.decides and path.is_file():
+            with replacing(folder / name) as part:
+                shutil.copyfile(path, part)
 
 
 def take_over(network: EcefNetwork, start: Run, run: Run) -> None:

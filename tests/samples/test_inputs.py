@@ -106,16 +106,19 @@ def test_a_batch_of_both_modalities_has_a_row_for_each_sample_in_both(fused: Inp
     assert present(batch.audio).recorded.any()
 
 
-def test_other_speeds_are_those_of_the_train_split_alone(voiced_workspace: Workspace, tiny_bert: Path) -> None:
+def test_other_speeds_and_distortions_are_those_of_the_train_split_alone(
+    voiced_workspace: Workspace, tiny_bert: Path
+) -> None:
     values = voiced_recipe(tiny_bert)
-    values["training"] = {**values["training"], "speeds": [0.8, 1.0]}
+    values["training"] = {**values["training"], "speeds": [0.8, 1.0], "distortions": ["telephone"]}
     recipe = check_recipe(values, where="voiced")
     encoders = build_encoders(recipe, device="cpu")
     plain = load_inputs(voiced_workspace, recipe, encoders)
     varied = load_variants(voiced_workspace, recipe, plain, encoders)
-    slow, same = varied.variants
+    slow, same, distorted = varied.variants
     assert same is plain.audio is varied.audio
-    assert set(slow.counts) == {"train"}
+    assert set(slow.counts) == set(distorted.counts) == {"train"}
+    assert distorted.length("train", 1) == plain.audio.length("train", 1)
     assert slow.length("train", 1) > plain.audio.length("train", 1)
 
 

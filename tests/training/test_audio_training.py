@@ -7,19 +7,22 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from conftest import save_voiced_dataset, toy_recipe, voiced_recipe
-from narrow import present
+from narrow import instance, present
 from safetensors.torch import load_file
 
+from ecef_cli.api.dialogue import Utterance
 from ecef_cli.api.errors import DataError, EcefError, RecipeError, UsageProblem
 from ecef_cli.corpus.tolerance import Tolerance
 from ecef_cli.evaluation.evaluate import evaluate
 from ecef_cli.features.encoders import build_encoders
+from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.recipe.model import check_recipe
 from ecef_cli.recipe.sections import ModalityDropout
 from ecef_cli.runs.run import Run, build_network, find_run, open_run
@@ -33,6 +36,7 @@ AUGMENTED = {
     "masking": {"times": 1, "channels": 1},
     "modality_dropout": {"audio": 0.2, "text": 0.2},
     "speeds": [1.0, 0.8],
+    "distortions": ["noise", "telephone", "pitch"],
 }
 
 
@@ -116,7 +120,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(
     assert same(whole, run("augmented-stopped"))
 
 
-@pytest.mark.parametrize("left_out", ["masking", "modality_dropout", "speeds"])
+@pytest.mark.parametrize("left_out", ["masking", "modality_dropout", "speeds", "distortions"])
 def test_every_augmentation_changes_what_is_learned(trained: Callable[..., Run], left_out: str) -> None:
     short = {**AUGMENTED, "epochs": 1}
     whole = trained("one-epoch", "text", "audio", training=short)
@@ -215,7 +219,7 @@ def test_a_start_with_another_encoder_is_refused(
 
 
 def test_only_what_the_start_has_can_stay_as_it_is(
-    trained: Callable[..., Run], heard_run: Run, toy_run: Run, toy_workspace: Workspace, tiny_bert: Path
+    trained: Callable[..., Run], heard_run: Run, toy_workspace: Workspace, tiny_bert: Path
 ) -> None:
     expected = r"'heard' has no text\.\S+, unlike this network, so text cannot be frozen"
     with pytest.raises(RecipeError, match=expected):
@@ -225,8 +229,6 @@ def test_only_what_the_start_has_can_stay_as_it_is(
     one = train(toy_workspace, check_recipe(values, where="toy"), name="erc-alone", device="cpu")
     with pytest.raises(RecipeError, match=r"'erc-alone' has no text_heads\.\S*epc"):
         trained("no-epc", "text", "audio", training={"start": str(one.folder), "freeze": ["text"]})
-    with pytest.raises(RecipeError, match=r"'shared' has text\.weighting\.\S+, unlike this network"):
-        trained("no-kwrt", "text", "audio", training={"start": str(toy_run.folder), "freeze": ["text"]}, tagger="none")
 
 
 def test_a_start_is_looked_at_before_an_older_run_is_thrown_away(
@@ -319,3 +321,69 @@ def test_a_start_that_makes_no_sense_costs_nothing(
     with pytest.raises(EcefError, match=expected):
         trained("itself", *modalities, training={"start": start, "freeze": freeze})
     assert sorted(path.name for path in itself.iterdir()) == before
+
+
+def test_frozen_text_brings_the_settings_of_its_run(
+    trained: Callable[..., Run], toy_run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = {"epochs": 1, "start": str(toy_run.folder), "freeze": ["text"]}
+    network = {"width": 64, "heads": 8, "layers": 2, "dropout": 0.3}
+    run = trained("adopted", "text", "audio", training=training, history=2, tagger="none", network=network)
+    assert "the settings of text are those of shared: history was 2, not 3" in capsys.readouterr().err
+    assert (run.recipe.history, run.recipe.tagger) == (toy_run.recipe.history, toy_run.recipe.tagger)
+    assert (run.recipe.network.width, run.recipe.network.dropout) == (32, 0.3)
+    assert open_run(run.folder).recipe == run.recipe
+
+
+def test_frozen_text_brings_the_decisions_of_its_run(
+    toy_workspace: Workspace, trained: Callable[..., Run], tiny_bert: Path
+) -> None:
+    decision = {"temperature": {"erc": 3.0}}
+    text = train(
+        toy_workspace,
+        check_recipe(toy_recipe(tiny_bert, cues={"name": "ngrams"}, decision=decision), where="toy"),
+        name="tempered",
+        device="cpu",
+    )
+    run = trained("cued", "text", "audio", training={"epochs": 1, "start": str(text.folder), "freeze": ["text"]})
+    for name in ("decision.json", "cues.safetensors"):
+        assert (run.folder / name).read_bytes() == (text.folder / name).read_bytes()
+    said = [Utterance("So it is ten, then.", "A", "talk", 1)]
+    one, other = (Predictor(each, device="cpu").predict([said])[0].as_dict() for each in (text, run))
+    assert one["prediction"] == other["prediction"]
+
+
+def test_a_correction_of_nothing_is_the_answer_of_the_text(
+    trained: Callable[..., Run], voiced_workspace: Workspace, toy_run: Run
+) -> None:
+    training = {"epochs": 1, "start": str(toy_run.folder), "freeze": ["text"]}
+    network = {**toy_recipe(Path())["network"], "correction": True}
+    run = trained("correcting", "text", "audio", training=training, network=network)
+    encoders = build_encoders(run.recipe, device="cpu")
+    inputs = load_inputs(voiced_workspace, run.recipe, encoders)
+    batch = inputs.batch(inputs.samples["dev"])
+    mute = replace(batch, audio=None)
+    model = run.network(encoders)
+    with torch.inference_mode():
+        assert not torch.allclose(model(batch)["erc"], model(mute)["erc"], atol=1e-2)
+        for head in present(model.audio_heads).classifiers.values():
+            instance(torch.nn.Linear, head).weight.zero_()
+            instance(torch.nn.Linear, head).bias.zero_()
+        assert torch.allclose(model(batch)["erc"], model(mute)["erc"], atol=1e-6)
+
+
+def test_a_run_names_the_terms_of_its_data_and_of_its_start(
+    trained: Callable[..., Run], voiced_workspace: Workspace, toy_run: Run, tmp_path: Path
+) -> None:
+    start = shutil.copytree(toy_run.folder, tmp_path / "start")
+    facts = json.loads((start / "run.json").read_text())
+    (start / "run.json").write_text(json.dumps({**facts, "licences": {"toy": "MIT"}}))
+    dataset = voiced_workspace.dataset("voiced") / "dataset.json"
+    before = dataset.read_text()
+    dataset.write_text(json.dumps({**json.loads(before), "licence": "CC BY 4.0"}))
+    try:
+        run = trained("licensed", "text", "audio", training={"epochs": 1, "start": str(start)})
+    finally:
+        dataset.write_text(before)
+    assert run.terms == open_run(run.folder).terms == "toy (MIT) and voiced (CC BY 4.0)"
+    assert f"Terms of the data that its weights come from: {run.terms}." in (run.folder / "README.md").read_text()

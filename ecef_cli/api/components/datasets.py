@@ -66,6 +66,9 @@ class Corpus:
 class Dataset(Component):
     """Read a corpus in the form in which it is published."""
 
+    licence: str = ""
+    """Terms under which the corpus is published, such as `GPL-3.0`; models that are trained on it name them."""
+
     @abstractmethod
     def read(self, sources: Sequence[Path]) -> Corpus:
         """Return the corpus found under `sources` (files or folders).
