@@ -221,7 +221,7 @@ class Predictor:
             for task, values in logits.items()
         }
         return [
-            Answer({task: values[row] for task, values in found.items()}, self.run.labels, _unread(*read))
+            Answer({task: values[row] for task, values in found.items()}, self.run.labels, unread=_unread(*read))
             for row, read in enumerate(zip(shapes, features, strict=True))
         ]
 
