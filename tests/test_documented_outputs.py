@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 ERRORS = {
     "recording whole-evening.flac": "ecef predict evening.jsonl",
     "no column named 'sayd'": "ecef prepare csv --source calls.csv --option text=sayd",
+    "ru.csv:2: not UTF-8": "ecef prepare csv --source ru.csv",
+    "labels that may be the same": "ecef prepare csv --source feelings.csv",
     "9 utterances, but 8 emotions": "ecef prepare dailydialog --source .",
     "recipe my.yaml: 2 problems": "ecef recipes check my.yaml",
 }
@@ -62,6 +64,15 @@ def write_table(_: pytest.FixtureRequest) -> None:
     write("calls.csv", "call,who,said,feeling,agent id", "1,Ann,Hello,calm,7", "1,Bob,Go away,angry,7")
 
 
+def write_foreign(_: pytest.FixtureRequest) -> None:
+    Path("ru.csv").write_text("speaker,text,emotion\n" + "Ann,Где мой автобус,joy\n" * 3, encoding="cp1251")
+
+
+def write_feelings(_: pytest.FixtureRequest) -> None:
+    rows = (f"Ann,Hello,{label}" for label in ["joy"] * 12 + ["Joy"] * 6 + ["happiness"] * 6)
+    write("feelings.csv", "speaker,text,emotion", *rows)
+
+
 def write_calls(_: pytest.FixtureRequest) -> None:
     row = '{"speaker": "Ann", "text": "Hello", "emotion": "%s"}'
     write("calls/may.jsonl", *[row % "calm"] * 211, row % "angy")
@@ -89,7 +100,9 @@ def prepare_meld(request: pytest.FixtureRequest) -> None:
 
 ARRANGE: dict[str, Callable[[pytest.FixtureRequest], None]] = {
     "ecef predict evening": write_evening,
-    "ecef prepare csv": write_table,
+    "ecef prepare csv --source calls": write_table,
+    "ecef prepare csv --source ru": write_foreign,
+    "ecef prepare csv --source feelings": write_feelings,
     "ecef prepare jsonl --source calls/": write_calls,
     "ecef prepare dailydialog": write_dailydialog,
     "ecef recipes check my.yaml": write_recipe,

@@ -199,7 +199,7 @@ def _pieces(
     done, infinite, loud, peak = first, 0, 0, 0.0
     try:
         for found in _blocks(sound, first, last):
-            block = found if channel is None else found[:, channel - 1 : channel]
+            block = found if channel is None else found[:, channel - 1 : channel]  # the others may be damaged
             done += len(block)
             infinite += block.size - int(np.count_nonzero(np.isfinite(block)))
             highest = float(np.abs(block).max(initial=0.0))
@@ -207,8 +207,7 @@ def _pieces(
                 loud, peak = loud + int(np.count_nonzero(np.abs(block) > _LOUDEST)), max(peak, highest)
             if not infinite:
                 # The sum of two large samples need not fit into 32 bits.
-                chosen = block.mean(axis=1, dtype=np.float64) if channel is None else block[:, channel - 1]
-                yield chosen.astype(np.float32)
+                yield block.mean(axis=1, dtype=np.float64).astype(np.float32)
         failed = done == first or done < last - SLACK * recording.rate
     except RuntimeError:
         failed = True

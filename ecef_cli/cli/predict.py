@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ecef_cli.api.dialogue import Utterance
     from ecef_cli.api.errors import DataError
     from ecef_cli.api.transcripts import TranscriptChoice
+    from ecef_cli.corpus.tolerance import Tolerance
     from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.reports.recorder import Recorded
     from ecef_cli.runs.run import Run
@@ -114,7 +115,8 @@ def command(
         raise UsageProblem(f"{file} is no recording, so there is nothing to transcribe", hint="leave out --transcriber")
     else:
         source = open_transcript(file, choice, allow_empty=True)
-    with source as utterances:
+    with source as rows_read:
+        utterances = rows_read if file == "-" else _begun(rows_read, accepted)
         predictor = _load(workspace, model, device)
         items = predictions(predictor, utterances, count)
         if report is not None:
@@ -144,6 +146,20 @@ def _transcribed(
     speakers = Speakers.of(choice.channels, by_channel=choice.channel_per_speaker)
     chosen = choose_transcriber(transcriber, tuple(choice.options), device=resolve_device(device))
     return nullcontext(iter(recording_utterances(file, chosen, speakers)))
+
+
+def _begun(utterances: Iterator[Utterance | DataError], accepted: Tolerance) -> Iterator[Utterance | DataError]:
+    """Read the first row, whose error is often that of the whole format, before the model is loaded.
+
+    Raises:
+        DataError: the first row is invalid, and no invalid row is tolerated.
+    """
+    from itertools import chain, islice
+
+    first = list(islice(utterances, 1))
+    if isinstance(error := first[0] if first else None, Exception) and not accepted.limit:
+        raise error
+    return chain(first, utterances)
 
 
 def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:

@@ -49,7 +49,7 @@ class SubRip(TranscriptReader):
         lines = [*source.lines(self.options.encoding)]
         starts = [number for number, (_, line) in enumerate(lines) if TIMING.fullmatch(line)]
         _check(lines, starts[0] if starts else len(lines))
-        for start, following in zip(starts, [*starts[1:], len(lines) + 1], strict=True):
+        for start, following in zip(starts, [*starts[1:], len(lines) + 1], strict=False):
             place, timing = lines[start]
             numbered = following <= len(lines) and lines[following - 1][1].strip().isdecimal()
             text = [_MARKUP.sub("", line).strip() for _, line in lines[start + 1 : following - numbered]]

@@ -91,7 +91,7 @@ def complete(words: str) -> tuple[list[str], list[str]]:
     [
         ("ecef pre", ["prepare", "predict"]),
         ("ecef ", list(COMMANDS)),
-        ("ecef plugins --kind t", ["tagger", "text_encoder", "transcriber"]),
+        ("ecef plugins --kind t", ["tagger", "text_encoder", "transcriber", "transcript"]),
         ("ecef recipes s", ["schema", "show"]),
         ("ecef --work", ["--workspace"]),
     ],
@@ -260,6 +260,7 @@ def test_a_signal_ends_with_128_and_its_number_and_no_traceback(name: str, befor
     code = (
         # A shell that starts a command in the background has it ignore SIGINT.
         f"import os, signal, sys\nsignal.signal(signal.SIGINT, signal.{before})\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests may run under `nohup`
         "import ecef_cli.cli.plugins as plugins\nimport click\n"
         f"@click.command('plugins')\ndef command():\n    os.kill(os.getpid(), signal.{name})\n"
         "plugins.command = command\nfrom ecef_cli.cli.main import main\nmain(['plugins'])"

@@ -346,7 +346,7 @@ def test_weights_for_another_number_of_states_name_how_many_there_are(wavlm: Pat
 
 @pytest.mark.parametrize("weights", [[0, 0, 0, 0], [1, -1, 1, 1], [1, float("inf"), 0, 0], [1, float("nan"), 0, 0], []])
 def test_weights_that_make_no_mean_are_an_error(weights: list[float]) -> None:
-    with pytest.raises(ValidationError, match="at least 0, and one of them above"):
+    with pytest.raises(ValidationError, match=r"at least 0, and one of them above|finite number"):
         HuggingFaceSpeechOptions(weights=weights)
 
 

@@ -244,3 +244,17 @@ def test_a_table_shows_control_characters_and_cuts_endless_words() -> None:
     assert "\x1b" not in shown
     assert "\u241b[2J" in shown
     assert shown.count("y") == 240
+
+
+def test_an_error_in_the_first_row_comes_before_the_model_is_loaded(
+    tmp_path: Path, run_ecef: RunEcef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("the model is loaded")
+
+    monkeypatch.setattr("ecef_cli.cli.predict._load", fail)
+    (tmp_path / "talk.jsonl").write_text('{"text": "hello"}\n', encoding="utf-8")
+    done = run_ecef("predict", tmp_path / "talk.jsonl")
+    assert (done.code, done.out) == (3, "")
+    assert "talk.jsonl:1: the key 'speaker' is missing" in done.err
+    assert "the model is loaded" in run_ecef("predict", tmp_path / "talk.jsonl", "--tolerate", "1").err

@@ -61,6 +61,7 @@ __all__ = [
 
 KINDS: Mapping[str, type[Component]] = {
     "transcript": TranscriptReader,
+    "transcriber": Transcriber,
     "dataset": Dataset,
     "tagger": Tagger,
     "text_encoder": TextEncoder,
@@ -68,6 +69,5 @@ KINDS: Mapping[str, type[Component]] = {
     "prosody_encoder": ProsodyEncoder,
     "fusion": Fusion,
     "cue": CueClassifier,
-    "transcriber": Transcriber,
 }
 """The kinds of component, in the order of the data's path."""
