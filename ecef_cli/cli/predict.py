@@ -19,13 +19,14 @@ from ecef_cli.cli.transcript_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from ecef_cli.api.dialogue import Utterance
     from ecef_cli.api.errors import DataError
     from ecef_cli.api.transcripts import TranscriptChoice
     from ecef_cli.corpus.tolerance import Tolerance
+    from ecef_cli.prediction.outcomes import Predicted
     from ecef_cli.prediction.predictor import Predictor
     from ecef_cli.reports.recorder import Recorded
     from ecef_cli.runs.run import Run
@@ -44,6 +45,18 @@ if TYPE_CHECKING:
     "form",
     type=click.Choice(["table", "jsonl"]),
     help="Default: table on a terminal, JSON Lines in a pipe.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the rows to FILE instead, by its extension: .jsonl, .csv, .tsv, .parquet, .srt, .vtt, .TextGrid, .eaf.",
+)
+@click.option(
+    "--summary",
+    is_flag=True,
+    help="Print how each speaker and dialogue felt, with the turning points, instead of the rows.",
 )
 @click.option(
     "--report",
@@ -73,6 +86,8 @@ def command(
     file: str,
     model: str | None,
     form: str | None,
+    output: Path | None,
+    summary: bool,
     report: Path | None,
     report_audio: float,
     source_format: str | None,
@@ -105,6 +120,8 @@ def command(
 
     choice = transcript_choice(source_format, reader_options, audio, channels, channel_per_speaker=channel_per_speaker)
     accepted = Tolerance.parse(tolerate)
+    if output is not None:
+        _check_output(output, file)
     if report is not None:
         _check_report(report, file)
     recorded = Recorded()
@@ -121,8 +138,11 @@ def command(
         items = predictions(predictor, utterances, count)
         if report is not None:
             items = recorded.recording(items)
-        rows = (item.row for item in items if isinstance(item, Predicted))
-        if (file == "-" and form is None) or console.choose_format(form) == "jsonl":
+        answered = (item for item in items if isinstance(item, Predicted))
+        rows = (item.row for item in answered)
+        if output is not None or summary:
+            _keep(list(answered), output, form, summary=summary)
+        elif (file == "-" and form is None) or console.choose_format(form) == "jsonl":
             for row in rows:
                 console.data(to_json(row), flush=True)
         else:
@@ -178,6 +198,42 @@ def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:
         run = find_run(workspace, model)
         state_terms(run)
         return Predictor(run, device=resolve_device(device))
+
+
+def _keep(answered: Sequence[Predicted], output: Path | None, form: str | None, *, summary: bool) -> None:
+    """Write the rows to the output file, and print the summary, as far as they are asked for."""
+    from ecef_cli import console
+    from ecef_cli.api.dialogue import to_json
+
+    if output is not None:
+        from ecef_cli.reports.answers import write_answers
+
+        write_answers(output, [item.row for item in answered])
+        console.note(f"output: {output}")
+    if not summary:
+        return
+    from ecef_cli.reports.mood import moods
+
+    rows = [mood.as_dict() for mood in moods(answered)]
+    if console.choose_format(form) == "jsonl":
+        for row in rows:
+            console.data(to_json(row))
+        return
+    cells = []
+    for row in rows:
+        shares = ", ".join(f"{emotion} {share:.0%}" for emotion, share in row["shares"].items())
+        turns = "; ".join(f"{turn['utterance']}: {turn['from']} to {turn['to']}" for turn in row["turning_points"])
+        cells.append([row["dialogue"], row["speaker"] or "all", row["utterances"], shares, turns])
+    heads = ["dialogue", "speaker", "utterances", "felt", "turning points"]
+    console.data(console.table(cells, heads, widths=[24, 16, None, 40, 40]))
+
+
+def _check_output(output: Path, file: str) -> None:
+    from ecef_cli.reports.answers import check_output
+
+    check_output(output)
+    if file != "-" and output.exists() and output.samefile(file):
+        raise UsageProblem(f"--output: {output} is the input file", hint="name another file")
 
 
 def _check_report(report: Path, file: str) -> None:
