@@ -196,8 +196,9 @@ def _load(workspace: Workspace, model: str | None, device: str) -> Predictor:
         if model is None:
             return BundledPredictor(device=resolve_device(device))
         run = find_run(workspace, model)
+        predictor = Predictor(run, device=resolve_device(device))
         state_terms(run)
-        return Predictor(run, device=resolve_device(device))
+        return predictor
 
 
 def _keep(answered: Sequence[Predicted], output: Path | None, form: str | None, *, summary: bool) -> None:

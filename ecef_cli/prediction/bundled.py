@@ -9,7 +9,13 @@ from ecef_cli.prediction.predictor import Predictor
 from ecef_cli.runs.run import BUNDLED, BUNDLED_SPEECH, Run, bundled_run
 
 if TYPE_CHECKING:
+    from collections.abc import MutableSequence, Sequence
+
+    import numpy as np
+    import numpy.typing as npt
+
     from ecef_cli.api.dialogue import Utterance
+    from ecef_cli.prediction.predictor import Answer
 
 
 class BundledPredictor(Predictor):
@@ -26,6 +32,7 @@ class BundledPredictor(Predictor):
     """
 
     def __init__(self, *, device: str) -> None:
+        self._stated = ""
         self._load(BUNDLED, device)
 
     def listen(self, utterance: Utterance) -> None:
@@ -38,10 +45,20 @@ class BundledPredictor(Predictor):
             self._load(BUNDLED_SPEECH, self._device)
         super().listen(utterance)
 
+    def predict(
+        self,
+        windows: Sequence[Sequence[Utterance]],
+        recognised: Sequence[MutableSequence[npt.NDArray[np.float32]]] | None = None,
+    ) -> list[Answer]:
+        """Return the answer for each window, as `Predictor.predict`; state the terms of each model that answers."""
+        answers = super().predict(windows, recognised)
+        if self._stated != self.run.folder.name:
+            self._stated = self.run.folder.name
+            state_terms(self.run)
+        return answers
+
     def _load(self, name: str, device: str) -> None:
-        run = bundled_run(name)
-        state_terms(run)
-        super().__init__(run, device=device)
+        super().__init__(bundled_run(name), device=device)
 
 
 def state_terms(run: Run) -> None:
