@@ -56,6 +56,7 @@ def command(
 
     Speakers are told apart by channel, or not at all: then every row has the speaker `?`.
     """
+    from ecef_cli.audio.reading import inspect
     from ecef_cli.network.devices import resolve_device
     from ecef_cli.transcription.files import plan, recordings, transcribe_files
     from ecef_cli.transcription.transcribe import Speakers, choose_transcriber
@@ -69,6 +70,8 @@ def command(
     if to_stdout and len(found) > 1:
         raise UsageProblem(f"{len(found)} recordings need a folder for their output", hint="use --to DIR")
     jobs = plan(found, output=output, folder=folder)
+    if len(found) == 1:
+        inspect(found[0])  # its error comes before that of a missing model
     chosen = choose_transcriber(transcriber, options, device=resolve_device(device))
     if to_stdout:
         from ecef_cli.transcription.files import show

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ecef_cli.doctor.libraries import extras
 from ecef_cli.doctor.machine import folder, python
 from ecef_cli.doctor.probe import MACHINE, MODEL, examine
 from ecef_cli.doctor.rows import PREDICTION, Row
@@ -26,7 +27,7 @@ def examination(workspace: Workspace, *, online: bool) -> list[Row]:
         machine = pool.submit(examine, list(MACHINE))
         model = pool.submit(examine, list(MODEL))
         servers = pool.submit(_servers) if online else None
-        rows = [python(), *machine.result(), *model.result(), *_folders(workspace)]
+        rows = [python(), *machine.result(), *extras(), *model.result(), *_folders(workspace)]
         rows += servers.result() if servers is not None else []
     return _cured(rows)
 

@@ -84,6 +84,17 @@ def torchaudio() -> Iterator[Row]:
         yield Row(PAIR, "bad", f"{together}: the mel spectrum of a tone is not finite", cure("torchaudio"))
 
 
+def extras() -> Iterator[Row]:
+    """Tell which extras of ecef are installed, apart from those for its developers."""
+    for extra, use in {"transcribe": "recordings cannot be transcribed", "parquet": "Parquet is not read"}.items():
+        lacking = [name for name in requirements(extra) if installed(name) is None]
+        if lacking:
+            found = f"{', '.join(lacking)} not installed; {use}"
+            yield Row(f"extra {extra}", "note", found, f'pip install "{HOST}[{extra}]", in a clone: -e ".[{extra}]"')
+        else:
+            yield Row(f"extra {extra}", "ok", ", ".join(f"{name} {installed(name)}" for name in requirements(extra)))
+
+
 def failed(name: str, error: BaseException) -> Row:
     """Return the row of a library that cannot be imported."""
     release = installed(name)

@@ -22,7 +22,7 @@ def _column(description: str) -> Any:
 
 
 class ColumnOptions(TranscriptOptions):
-    """Columns by key. Without an option, a key uses the column of its own name."""
+    """Columns by key. Without an option, a key uses the column of its own name, in any case."""
 
     text: str | None = _column("the words")
     speaker: str | None = _column("the speaker")
@@ -47,8 +47,9 @@ def chosen_columns(options: ColumnOptions, names: Sequence[str], where: str) -> 
     found = {}
     for key in KEYS:
         asked = getattr(options, key)
-        if (asked or key) in names:
-            found[key] = asked or key
+        column = asked or next((name for name in names if name.casefold() == key), key)
+        if column in names:
+            found[key] = column
         elif asked:
             raise _missing(key, asked, names, where)
     if "text" not in found and "audio" not in found:

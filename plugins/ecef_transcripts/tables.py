@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -29,6 +29,11 @@ class TableOptions(ColumnOptions):
 
     delimiter: Annotated[str | None, Field(min_length=1, max_length=1), BeforeValidator(_delimiter)] = Field(
         None, description="one character, or comma, semicolon, tab or bar; null: the one that divides the header"
+    )
+    quoting: Literal["double", "none"] | None = Field(
+        None,
+        description="double: quotation marks enclose a value, and two are one inside; none: they belong to the text, "
+        "unless they enclose all of a value; null: none between tabs, else double",
     )
 
 
@@ -59,12 +64,16 @@ class Table(TranscriptReader):
         if delimiter is None:
             hint = "pass --option delimiter=CHARACTER"
             raise DataError("the first line is not a header with several columns", where=f"{source.name}:1", hint=hint)
-        reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+        plain = (self.options.quoting or ("none" if delimiter == "\t" else "double")) == "none"
+        lines = text.splitlines(keepends=True)
+        style = csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
+        reader = csv.reader(lines, delimiter=delimiter, quoting=style, strict=True)
         names: list[str] | None = None
         columns: dict[str, str] = {}
         before = 0
         try:
-            for values in reader:
+            for found in reader:
+                values = [_unquoted(value) for value in found] if plain else found
                 where, before = f"{source.name}:{before + 1}", reader.line_num
                 if not any(value.strip() for value in values) or (names is None and _is_directive(values)):
                     continue
@@ -74,8 +83,9 @@ class Table(TranscriptReader):
                     continue
                 yield _row(values, names, columns, where)
         except csv.Error as error:
-            hint = 'close every quotation mark; inside a text, write "" for one'
-            raise DataError(f"not a table: {error}", where=f"{source.name}:{before + 1}", hint=hint) from None
+            hint = 'close every quotation mark, write "" for one inside, or pass --option quoting=none'
+            problem = f"not a table: {repr(str(error))[1:-1]}"  # the delimiter in it may be a tab
+            raise DataError(problem, where=f"{source.name}:{before + 1}", hint=hint) from None
 
 
 def _row(values: list[str], names: list[str], columns: dict[str, str], where: str) -> TranscriptRow | DataError:
@@ -86,6 +96,12 @@ def _row(values: list[str], names: list[str], columns: dict[str, str], where: st
         return TranscriptRow(to_row(dict(zip(names, values, strict=True)), columns, where), where)
     except DataError as error:
         return error
+
+
+def _unquoted(value: str) -> str:
+    """Return a value without the quotation marks that enclose all of it."""
+    whole = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1].replace('""', '"') if whole else value
 
 
 def _header(text: str) -> str:

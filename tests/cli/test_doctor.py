@@ -285,3 +285,16 @@ def test_torch_that_cannot_be_imported_is_named_with_its_cure(tmp_path: Path, mo
     assert "libc10.so is missing" in rows["torch"].found
     assert rows["torch"].cure == rows["devices"].cure == f"run `{cure('torch')}`"
     assert rows["recordings"].status == "ok"
+
+
+def test_extras_that_are_not_installed_are_noted_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ecef_cli.doctor import libraries
+
+    monkeypatch.setattr(libraries, "installed", {"pyarrow": "26.0"}.get)
+    transcribe, parquet = libraries.extras()
+    assert (transcribe.status, transcribe.found) == (
+        "note",
+        "faster-whisper not installed; recordings cannot be transcribed",
+    )
+    assert 'pip install "ecef-cli[transcribe]"' in transcribe.cure
+    assert (parquet.status, parquet.found) == ("ok", "pyarrow 26.0")

@@ -8,7 +8,9 @@ import pytest
 from transcript_examples import EXAMPLES, read, read_text, reader
 
 from ecef_cli.api.errors import DataError
+from ecef_cli.api.transcripts import TranscriptChoice
 from ecef_cli.testing import check_transcript
+from ecef_cli.transcripts.opening import read_transcript
 from ecef_transcripts.tables import Table
 
 
@@ -73,3 +75,12 @@ def test_parquet_is_read_by_the_names_of_its_columns(tmp_path: Path) -> None:
     ]
     with pytest.raises(DataError, match=r"no column named 'text'; found 'speaker', 'said', 'start', 'turn'"):
         read(path, "parquet")
+
+
+def test_a_bare_quotation_mark_between_tabs_belongs_to_the_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text('Speaker\tText\nAnn\t"Well, I never\nBen\t"He is 6\'2"" tall"\n', encoding="utf-8")
+    (dialogue,) = read_transcript(path)
+    assert [u.text for u in dialogue.utterances] == ['"Well, I never', "He is 6'2\" tall"]
+    with pytest.raises(DataError, match=r"a\.tsv:2: not a table"):
+        read_transcript(path, TranscriptChoice(options=["quoting=double"]))
