@@ -12,6 +12,7 @@ from pydantic import Field
 from ecef_cli.api.components import TranscriptOptions, TranscriptReader
 from ecef_cli.api.errors import DataError
 from ecef_cli.api.transcripts import TranscriptRow, head_text
+from ecef_transcripts.whatsapp_notices import is_file, is_notice, without_edit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,11 +23,11 @@ _DATE = r"(\d{1,4})[./-]\s?(\d{1,2})[./-]\s?(\d{1,4})\.?"
 _CLOCK = r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}))?(?:\s?([ap])\.?\s?m\.?)?"
 _STAMP = rf"{_DATE},?\s+(?:[^\W\d]+\s+)?{_CLOCK}"
 _MESSAGE = re.compile(rf"(?:\[{_STAMP}\]\s|{_STAMP}\s[-\u2013]\s)(.*)", re.IGNORECASE)
-_SPEAKER = re.compile(r"([^:]{1,60}?):(?:\s|$)(.*)")
+_SPEAKER = re.compile(r"([^:\"\u201c-\u201e\u00ab\u00bb]{1,60}?):(?:\s|$)(.*)")
+_EVENT = re.compile(r"\S (?:changed|added|removed|left|created|joined)\b")
 _MARK = "\u200e"  # left-to-right mark, which WhatsApp puts before everything that nobody typed
 _MARKS = re.compile("[\u200e\u200f\u202a-\u202c]")
-_OMITTED = re.compile(r"<[^<>]+>(?:\s*)")
-_SYSTEM, _ATTACHMENTS = "system messages", "attachments and calls"
+_SYSTEM, _ATTACHMENTS = "system messages", "attachments, calls and deleted messages"
 _ORDERS = {"dmy": (2, 1, 0), "mdy": (2, 0, 1), "ymd": (0, 1, 2)}
 """Positions of year, month and day in a date, by the name of the order."""
 _MONTHS, _YEAR = 12, 1000
@@ -76,14 +77,14 @@ class WhatsApp(TranscriptReader):
             source.remark("day and month cannot be told apart, so no row has a 'time'; pass --option dates=dmy or mdy")
         for message in messages:
             match = _SPEAKER.match(message.rest)
-            if match is None:
+            if match is None or _EVENT.search(match.group(1)):
                 source.leave_out(_SYSTEM)
                 continue
             speaker, text = match.groups()
-            if text.startswith(_MARK) or _OMITTED.fullmatch(text.strip()):
+            said = _said(text, message.more)
+            if said is None:
                 source.leave_out(_ATTACHMENTS)
                 continue
-            said = _MARKS.sub("", "\n".join([text, *message.more])).strip()
             row = {"speaker": _MARKS.sub("", speaker).strip(), "text": said}
             yield TranscriptRow(row | ({"time": _time(message, order)} if order else {}), message.where)
 
@@ -106,6 +107,16 @@ class WhatsApp(TranscriptReader):
             current = _Message(where, date, (hours, int(minute), int(second or 0)), rest)
         if current is not None:
             yield current
+
+
+def _said(first: str, more: Sequence[str]) -> str | None:
+    """Return the words of a message, or None if nobody typed any; the name of a file is not part of its caption."""
+    text, rest = _MARKS.sub("", first).strip(), _MARKS.sub("", "\n".join(more)).strip()
+    if is_file(text):
+        return without_edit(rest) or None
+    if first.startswith(_MARK) or (not rest and is_notice(text)):
+        return None
+    return without_edit(f"{text}\n{rest}".strip())
 
 
 def _plain(line: str) -> str:

@@ -19,7 +19,7 @@ def test_a_chat_of_ios_is_read_without_what_nobody_typed(tmp_path: Path) -> None
         {"speaker": "Ann", "text": "hello", "time": "2021-10-14T15:34:09"},
         {"speaker": "Bob", "text": "not now\nand: not later", "time": "2021-10-14T15:35:09"},
     ]
-    assert source.left_out == {"attachments and calls": 2}
+    assert source.left_out == {"attachments, calls and deleted messages": 2}
 
 
 def test_a_chat_of_android_is_read_without_what_nobody_typed(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_chat_of_android_is_read_without_what_nobody_typed(tmp_path: Path) -> 
         {"speaker": "Ann", "text": "at 10:30: come", "time": "2020-12-31T23:59:00"},
         {"speaker": "+44 7700 900123", "text": "happy new year", "time": "2021-01-01T00:01:00"},
     ]
-    assert source.left_out == {"system messages": 2, "attachments and calls": 1}
+    assert source.left_out == {"system messages": 2, "attachments, calls and deleted messages": 1}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,69 @@ def test_a_date_of_two_readings_is_left_out_unless_the_order_is_named(tmp_path: 
     assert read_text(tmp_path, "whatsapp", content, dates="mdy")[0][0]["time"] == "2021-04-05T10:00:00"
     with pytest.raises(DataError, match=r"_chat.txt:1: the date is not in the order mdy"):
         read_text(tmp_path, "whatsapp", content.replace("04/05", "14/05"), dates="mdy")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This message was deleted",
+        "You deleted this message",
+        "Diese Nachricht wurde gel\u00f6scht.",
+        "Missed voice call",
+        "Missed video call",
+        "null",
+        "IMG-20210101-WA0000.jpg (file attached)",
+        "Waiting for this message\u2026",
+        "Waiting for this message. This may take a while.",
+        "<Media omitted>",
+        "<Medien ausgeschlossen>",
+        "<Multimedia omitido>",
+        "<M\u00e9dias omis>",
+        "<M\u00eddia oculta>",
+        "<Media omessi>",
+        "image omitted",
+    ],
+)
+def test_what_whatsapp_writes_in_the_place_of_a_message_is_not_speech(text: str, tmp_path: Path) -> None:
+    content = f"14/10/2021, 15:34 - Ann: hello\n14/10/2021, 15:35 - Bob: {text}\n"
+    rows, source = read_text(tmp_path, "whatsapp", content)
+    assert [row["text"] for row in rows] == ["hello"]
+    assert source.left_out == {"attachments, calls and deleted messages": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("IMG-20210101-WA0000.jpg (file attached)\nlook at this", "look at this"),
+        ("<Media omitted>\nlook at this", "look at this"),
+        ("no way <This message was edited>", "no way"),
+        ("no\nway <Diese Nachricht wurde bearbeitet.>", "no\nway"),
+        ("I am waiting for this message to arrive", "I am waiting for this message to arrive"),
+        ("Waiting for this message made me ill", "Waiting for this message made me ill"),
+        ("null and void", "null and void"),
+        ("This message was deleted by whom?", "This message was deleted by whom?"),
+    ],
+)
+def test_what_somebody_typed_beside_it_is_kept(text: str, said: str, tmp_path: Path) -> None:
+    rows, source = read_text(tmp_path, "whatsapp", f"14/10/2021, 15:34 - Ann: {text}\n")
+    assert [row["text"] for row in rows] == [said]
+    assert not source.left_out
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        'Eve changed the subject from "a: b" to "c"',
+        "Eve changed the subject to a: b",
+        "Eve added Bob: the second",
+        'Eve created group "club: new"',
+    ],
+)
+def test_an_event_of_a_chat_is_no_speaker(event: str, tmp_path: Path) -> None:
+    content = f"14/10/2021, 15:34 - Ann: hello\n14/10/2021, 15:35 - {event}\n"
+    rows, source = read_text(tmp_path, "whatsapp", content)
+    assert [row["speaker"] for row in rows] == ["Ann"]
+    assert source.left_out == {"system messages": 1}
 
 
 def test_a_message_of_slack_has_its_name_and_its_words_written_out(tmp_path: Path) -> None:
