@@ -11,6 +11,7 @@ from pydantic import Field
 
 from ecef_cli.api.components import TranscriptOptions
 from ecef_cli.api.transcripts import TranscriptRow
+from ecef_transcripts.speakers import PREFIX, has_title, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})"
 TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 _DASH = re.compile(r"[-\u2010-\u2013](?:\s+(?=\S)|(?=[^\W\d]))")
-_PREFIX = re.compile(r"(?:\[|\()?([^\W\d_][\w .'\u2019&/-]{0,30}?\d{0,3})(?:\]|\))?\s?:\s+(?=\S)")
-_WORDS = 4  # in a name
+_PREFIX = re.compile(rf"(?:\[|\()?{PREFIX}(?:\]|\))?\s?:\s+(?=\S)")
 _SEEN = 2  # turns that a name must stand before if it is not in capitals
 _MOST = 0.8  # share of turns with a prefix from which any of them is a name
 
@@ -70,18 +70,19 @@ def rows(cues: Iterable[Cue], source: TranscriptSource, speakers: str) -> Iterat
     """Yield a row per turn: lines that start with a dash are turns of different speakers.
 
     A `NAME:` before the words is the speaker if the name is in capitals, stands before several turns, or nearly every
-    turn has one; a remark lists the names.
+    turn has one, or it has a title; a remark lists the names. Words in brackets after a name are the row's `manner`.
     """
     turns = [turn for cue in cues for turn in _turns(cue)]
     names = _names(turns) if speakers == "prefix" else set()
     found: Counter[str] = Counter()
     for turn in turns:
-        text, speaker = " ".join(turn.lines), turn.speaker
+        text, speaker, manner = " ".join(turn.lines), turn.speaker, None
         match = _PREFIX.match(text)
         if speaker is None and match and match.group(1) in names:
-            speaker, text = match.group(1), text[match.end() :]
+            speaker, manner, text = match.group(1), match.group(2), text[match.end() :]
             found[speaker] += 1
-        yield TranscriptRow({"text": text, "speaker": speaker, "start": turn.start, "end": turn.end}, turn.where)
+        values = {"text": text, "speaker": speaker, "manner": manner, "start": turn.start, "end": turn.end}
+        yield TranscriptRow(values, turn.where)
     if found:
         said = ", ".join(f"{name!r} ({count})" for name, count in found.most_common())
         source.remark(f"speakers by their prefix: {said}; --option speakers=none keeps it as text")
@@ -102,8 +103,12 @@ def _names(turns: Iterable[Cue]) -> set[str]:
     turns = list(turns)
     for turn in turns:
         match = None if turn.speaker else _PREFIX.match(" ".join(turn.lines))
-        if match and len(match.group(1).split()) <= _WORDS:
+        if match and is_name(match.group(1)):
             seen[match.group(1)] += 1
     if seen.total() >= _MOST * len(turns):
         return set(seen)
-    return {name for name, count in seen.items() if name.isupper() or (count >= _SEEN and name[0].isupper())}
+    return {name for name, count in seen.items() if _is_used(name, count)}
+
+
+def _is_used(name: str, count: int) -> bool:
+    return name.isupper() or has_title(name) or (count >= _SEEN and name[0].isupper())

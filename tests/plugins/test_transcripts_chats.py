@@ -179,6 +179,55 @@ def test_times_and_marks_around_a_name_are_not_part_of_it(line: str, start: floa
     assert read_text(tmp_path, "text", line + "\n")[0] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("line", "speaker", "manner"),
+    [
+        ("Dr. O'Neil: oh no", "Dr. O'Neil", None),
+        ("J. R. Smith: oh no", "J. R. Smith", None),
+        ("Ms. Lee (nurse): oh no", "Ms. Lee", "nurse"),
+        ("Ben (crying): oh no", "Ben", "crying"),
+        ("Ben [in tears]: oh no", "Ben", "in tears"),
+        ("Ann-Marie de la Cruz van den Berg: oh no", "Ann-Marie de la Cruz van den Berg", None),
+        ("Speaker 2: oh no", "Speaker 2", None),
+        ("[10:03] Dr. O'Neil: oh no", "Dr. O'Neil", None),
+        ("[10:03] Woman in red: oh no", "Woman in red", None),
+        ("Ben (crying) (10:03): oh no", "Ben", "crying"),
+    ],
+)
+def test_a_name_may_have_dots_many_words_and_a_manner(
+    line: str, speaker: str, manner: str | None, tmp_path: Path
+) -> None:
+    rows, source = read_text(tmp_path, "text", f"Ann: hi\n{line}\nAnn: well\n")
+    assert [(row["speaker"], row["text"]) for row in rows] == [("Ann", "hi"), (speaker, "oh no"), ("Ann", "well")]
+    assert (rows[1].get("manner"), rows[1].get("start")) == (manner, 603.0 if "10:03" in line else None)
+    assert not source.remarks
+
+
+def test_a_sentence_with_a_colon_continues_the_turn_and_is_counted(tmp_path: Path) -> None:
+    content = "Ann: hi\nRemember this: never\nHe went home. Then: nothing\nand more\nBob: go\n"
+    rows, source = read_text(tmp_path, "text", content)
+    assert [(row["speaker"], row["text"]) for row in rows] == [
+        ("Ann", "hi Remember this: never He went home. Then: nothing and more"),
+        ("Bob", "go"),
+    ]
+    assert source.remarks == ["2 lines look like a name and words, and were joined to the turn before"]
+
+
+def test_words_that_start_several_lines_are_a_name(tmp_path: Path) -> None:
+    rows, source = read_text(tmp_path, "text", "Ann: hi\nOld man: no\nAnn: yes\nOld man: go\n")
+    assert [row["speaker"] for row in rows] == ["Ann", "Old man", "Ann", "Old man"]
+    assert not source.remarks
+
+
+def test_a_line_with_its_own_time_is_never_joined(tmp_path: Path) -> None:
+    rows, _ = read_text(tmp_path, "text", "[10:03] Ann: hi\n[10:04] and then\n[10:05] Bob, from afar: go\n")
+    assert rows == [
+        {"speaker": "Ann", "text": "hi", "start": 603.0},
+        {"speaker": "Ann", "text": "and then", "start": 604.0},
+        {"text": "Bob, from afar: go", "start": 605.0},
+    ]
+
+
 def test_lines_before_the_first_name_are_counted(tmp_path: Path) -> None:
     rows, source = read_text(tmp_path, "text", "A talk of 5 May\n\nAnn: hi\nBob: go\n")
     assert len(rows) == 2

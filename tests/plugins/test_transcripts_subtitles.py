@@ -51,6 +51,16 @@ def test_names_before_every_cue_are_speakers_although_each_speaks_once(tmp_path:
     assert turns(tmp_path, "Ann: hi", "[Bob]: go") == [("Ann", "hi"), ("Bob", "go")]
 
 
+def test_a_name_of_subtitles_may_have_a_title_and_a_manner(tmp_path: Path) -> None:
+    rows, _ = read_text(tmp_path, "srt", srt("Dr. O'Neil (crying): no", "hi there", "Look here: a bird", "who?"))
+    assert [(row.get("speaker"), row.get("manner"), row["text"]) for row in rows] == [
+        ("Dr. O'Neil", "crying", "no"),
+        (None, None, "hi there"),
+        (None, None, "Look here: a bird"),
+        (None, None, "who?"),
+    ]
+
+
 def test_a_number_that_is_said_is_not_the_number_of_a_cue(tmp_path: Path) -> None:
     content = "1\n00:00:01,000 --> 00:00:02,000\nHow many?\n42\n\n2\n00:00:03,000 --> 00:00:04,000\n7\n"
     assert [row["text"] for row in read_text(tmp_path, "srt", content)[0]] == ["How many? 42", "7"]
