@@ -46,7 +46,7 @@ def write(path: Path, *lines: str) -> Path:
         ),
         ((GOOD, '{"text": "hi"}'), ':2: the key \'speaker\' is missing (every row needs "text" and "speaker")'),
         ((GOOD, '{"speaker": "A"}'), ':2: the key \'text\' is missing (every row needs "text" and "speaker")'),
-        ((), ": the file contains no utterance (write one JSON object per line)"),
+        ((), ": the file is empty (is it the right file?)"),
     ],
     ids=["broken JSON", "no speaker", "no text", "empty"],
 )

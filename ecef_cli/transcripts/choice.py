@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NATIVE = "jsonl"
 """Name of the dialogue file's own format, which needs no reader."""
 NATIVE_EXTENSIONS = (".jsonl", ".ndjson")
+_BLANK = b"\xef\xbb\xbf\xfe\xff \t\r\n"
 
 
 def formats() -> tuple[str, ...]:
@@ -61,8 +62,9 @@ def find(head: bytes, name: str) -> Entry | None:
         name: its name.
 
     Raises:
-        DataError: no reader recognises the file, or several do.
+        DataError: the file is empty, no reader recognises it, or several do.
     """
+    check_not_empty(head, name)
     extension = extension_of(name)
     if extension in NATIVE_EXTENSIONS and not _lacks_speakers(head):
         return None
@@ -80,11 +82,21 @@ def find(head: bytes, name: str) -> Entry | None:
     if found:
         names = " and ".join(entry.name for entry in found)
         raise DataError(f"the format may be {names}", where=name, hint="choose one with --from FORMAT")
-    if not head.strip() or _may_be_native(head, extension):
+    if _may_be_native(head, extension):
         return None
     if len(usual) == 1 and head_text(head) and not conversion(head, name):
         return usual[0]  # the reader says best what is wrong with its own format
     raise unreadable(head, name)
+
+
+def check_not_empty(content: bytes, name: str) -> None:
+    """Check that a file holds more than blank lines and a byte order mark.
+
+    Raises:
+        DataError: it does not.
+    """
+    if not content.strip(_BLANK):
+        raise DataError("the file is empty", where=name, hint="is it the right file?")
 
 
 def _recognising(entries: Iterable[Entry], head: bytes, name: str) -> list[Entry]:

@@ -14,7 +14,7 @@ from ecef_cli.api.transcripts import TranscriptChoice, TranscriptSource, read_he
 from ecef_cli.plugin.boundary import calling
 from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.options import check_options, create, parse_options
-from ecef_cli.transcripts.choice import NATIVE_EXTENSIONS, find, named, reader_class
+from ecef_cli.transcripts.choice import NATIVE_EXTENSIONS, check_not_empty, find, named, reader_class
 from ecef_cli.transcripts.rows import utterances_of
 from ecef_cli.transcripts.sound import Sound, heard
 
@@ -53,7 +53,8 @@ def open_transcript(
     if choice.options:
         raise UsageProblem("a dialogue file, JSON Lines, takes no --option", hint="name another format with --from")
     sound = Sound(choice)
-    with open_utterances(file, allow_empty=allow_empty) as utterances:
+    with open_utterances(file, allow_empty=allow_empty) as lines:
+        utterances = _hinting(lines) if str(file) == "-" and choice.form is None else lines
         yield heard(utterances, sound) if sound.active else utterances
     for line in sound.remarks():
         console.note(f"{file}: {line}")
@@ -103,6 +104,17 @@ def _entry(file: str | Path, choice: TranscriptChoice) -> Entry | None:
     return None if str(file) == "-" else find(read_head(Path(file)), str(file))
 
 
+def _hinting(utterances: Iterator[Utterance | DataError]) -> Iterator[Utterance | DataError]:
+    """Yield the utterances of stdin; an error of the first, which may be of another format, names `--from`."""
+    first = next(utterances, None)
+    if isinstance(first, DataError) and "JSON" in first.problem:
+        hint = "stdin is read as JSON Lines, one object per line; for another format pass --from, such as --from srt"
+        first = DataError(first.problem, where=first.where, hint=hint)
+    if first is not None:
+        yield first
+    yield from utterances
+
+
 def _source(file: str | Path) -> TranscriptSource:
     if str(file) == "-":
         return TranscriptSource("stdin", sys.stdin.buffer.read())
@@ -120,7 +132,12 @@ def _reader(entry: Entry, choice: TranscriptChoice) -> TranscriptReader:
 
 
 def _read(entry: Entry, source: TranscriptSource, choice: TranscriptChoice) -> list[Utterance | DataError]:
-    """Return the utterances of a whole transcript, or the errors of its rows, and report what was left out."""
+    """Return the utterances of a whole transcript, or the errors of its rows, and report what was left out.
+
+    Raises:
+        DataError: the file is empty, or its reader cannot read it.
+    """
+    check_not_empty(source.raw, source.name)
     reader = _reader(entry, choice)
     with calling(reader, "read", source.name):
         rows = list(reader.read(source))

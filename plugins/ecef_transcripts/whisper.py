@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from ecef_cli.api.components import TranscriptOptions, TranscriptReader
 from ecef_cli.api.errors import DataError
-from ecef_cli.api.transcripts import TranscriptRow
+from ecef_cli.api.transcripts import TranscriptRow, head_text
 from ecef_transcripts.json_files import first_of, json_lines, objects, opening, parsed
 from ecef_transcripts.turns import SpokenWord, turns
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _SEGMENT = frozenset({"text", "start", "end"})
 _LISTS = ("segments", "transcription", "chunks")
+_NOTHING = re.compile(rf'\s*\{{\s*"(?:{"|".join(_LISTS)})"\s*:\s*\[\s*\]')
 _MILLISECONDS = 1000
 _SPEAKER = ("speaker", "speaker_id")
 
@@ -38,7 +40,7 @@ class Whisper(TranscriptReader):
             return not other and all(row.keys() >= _SEGMENT for row in lines)
         first, keys = opening(head)
         if first == "{":
-            return bool(keys & {"segments", "transcription", "chunks"}) and "text" in keys
+            return bool(keys.intersection(_LISTS)) and ("text" in keys or _NOTHING.match(head_text(head)) is not None)
         return first == "[" and keys >= _SEGMENT and bool(keys & {"words", "seek", "avg_logprob", "no_speech_prob"})
 
     def read(self, source: TranscriptSource) -> Iterator[TranscriptRow | DataError]:
@@ -64,6 +66,8 @@ class Whisper(TranscriptReader):
                 hint = f"the keys are: {', '.join(map(repr, content))}; pass another --from FORMAT"
                 raise DataError("the file holds no 'segments'", where=source.name, hint=hint)
             content = content[what]
+            if content == []:
+                raise DataError(f"no {what}", where=source.name, hint="the recogniser found no speech")
         yield from objects(content, what, source)
 
     def _lines(self, source: TranscriptSource) -> Iterator[tuple[str, dict[str, Any] | DataError]]:

@@ -44,6 +44,14 @@ def test_predict_answers_each_row_of_a_transcript(ecef: Ecef, toy_run: Run, tmp_
     assert "1 row names no speaker; it is '?'" in told
 
 
+@pytest.mark.parametrize("name", ["empty.srt", "empty.txt", "empty.csv", "empty.json", "empty.jsonl"])
+def test_an_empty_file_is_an_error_before_a_model_is_looked_for(ecef: Ecef, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.touch()
+    code, _, told = ecef("predict", path, "--model", tmp_path / "missing")
+    assert (code, told) == (3, f"ecef: {path}: the file is empty (is it the right file?)\n")
+
+
 def test_options_of_a_reader_come_from_the_command_line(ecef: Ecef, toy_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "calls.csv"
     path.write_text("who;2024\nA;hello\n", encoding="utf-8")

@@ -184,7 +184,7 @@ def test_a_long_dialogue_is_shown_by_its_last_window(
     ("content", "message"),
     [
         ('{"speaker": "A", "text": "fine"}\n{"speaker": \n', "bad.jsonl:2: not JSON"),
-        ("", "bad.jsonl: the file contains no utterance"),
+        ("", "bad.jsonl: the file is empty"),
         ('{"speaker": "A"}\n', "bad.jsonl:1: the key 'text' is missing"),
     ],
 )

@@ -141,6 +141,32 @@ def test_a_broken_file_is_told_by_the_reader_of_its_extension(
         opened(saved(tmp_path, name, content))
 
 
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf", b"\xff\xfe"])
+@pytest.mark.parametrize("name", ["a.srt", "a.txt", "a.csv", "a.json", "a.jsonl", "a.vtt", "a"])
+def test_an_empty_file_is_told_to_be_empty(name: str, content: bytes, tmp_path: Path) -> None:
+    path = saved(tmp_path, name, content)
+    for choice in ({}, {"form": "srt"}):
+        with pytest.raises(DataError) as caught:
+            opened(path, **choice)
+        assert str(caught.value) == f"{path}: the file is empty (is it the right file?)"
+
+
+@pytest.mark.parametrize("content", ['{"segments": []}', '{\n "segments": [\n ]\n}', '{"text": "", "segments": []}'])
+def test_a_recognition_without_segments_is_told(content: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a.json: no segments \(the recogniser found no speech\)"):
+        opened(saved(tmp_path, "a.json", content))
+
+
+@pytest.mark.parametrize("content", [EXAMPLES["srt"][1], EXAMPLES["vtt"][1], EXAMPLES["csv"][1], "{\n}\n"])
+def test_another_format_on_stdin_names_the_option(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with saved(tmp_path, "piped", content).open(encoding="utf-8") as piped:
+        monkeypatch.setattr("sys.stdin", piped)
+        with pytest.raises(DataError, match=r"stdin:1: .*JSON.* pass --from, such as --from srt"):
+            opened(Path("-"))
+
+
 def test_two_readers_that_recognise_a_file_are_a_question_to_the_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
