@@ -131,7 +131,12 @@ def _speaker(row: Mapping[str, Any], where: str) -> str:
     return speaker
 
 
-def _channel(row: Mapping[str, Any], where: str) -> int | None:
+def channel_of(row: Mapping[str, Any], where: str) -> int | None:
+    """Return the number of a row's channel, from 1; None if it has none.
+
+    Raises:
+        DataError: `channel` is not a number from 1, `left` or `right`.
+    """
     value = row.get("channel")
     if value is None:
         return None
@@ -261,7 +266,7 @@ def to_utterance(
         start=start,
         end=end,
         emotion=_typed(row, "emotion", str, where),
-        channel=_channel(row, where) if audio else None,
+        channel=channel_of(row, where) if audio else None,
         row=row,
         where=where,
     )

@@ -95,8 +95,10 @@ def check_segment(recording: Recording, start: float | None, end: float | None, 
         DataError: it starts or ends outside of the recording, or is empty, or has no such channel.
     """
     if channel is not None and channel > recording.channels:
-        found = "1 channel" if recording.channels == 1 else f"{recording.channels} channels"
-        hint = "remove 'channel' from the row, or name one that the recording has"
+        found, hint = f"{recording.channels} channels", "name one that it has, with --channels or the key 'channel'"
+        if recording.channels == 1:
+            found = "one channel, it is mono"
+            hint = "leave out --channels or --channel-per-speaker, or remove the key 'channel'"
         raise DataError(
             f"there is no channel {channel}: the recording has {found}", where=str(recording.path), hint=hint
         )
@@ -154,15 +156,17 @@ def read_wave(
         first, last = _frames(recording, start, end, longest)
         wave = np.concatenate(list(_pieces(sound, recording, first, last, channel)))
     if len(wave) > 1 and (wave == wave[0]).all():  # a single sample always equals itself
-        raise _silence(recording, first, last)
+        raise _silence(recording, first, last, channel)
     return _resampled(wave, recording.rate, rate)
 
 
-def _silence(recording: Recording, first: int, last: int) -> SilenceError:
-    problem = f"the recording is silent from {first / recording.rate:g} s to {last / recording.rate:g} s"
-    return SilenceError(
-        problem, where=str(recording.path), hint="check the recording, and that its channels do not cancel out"
-    )
+def _silence(recording: Recording, first: int, last: int, channel: int | None = None) -> SilenceError:
+    what, hint = "the recording", "check the recording, and that its channels do not cancel out"
+    if channel is not None and recording.channels > 1:
+        what = f"channel {channel}"
+        hint = "are the channels swapped? check --channels, or the key 'channel'"
+    problem = f"{what} is silent from {first / recording.rate:g} s to {last / recording.rate:g} s"
+    return SilenceError(problem, where=str(recording.path), hint=hint)
 
 
 def _recording(path: Path, sound: Any) -> Recording:

@@ -51,10 +51,14 @@ def transcript_choice(
     """Return how to read a transcript, from the options of a command.
 
     Raises:
-        UsageProblem: `--channels` is invalid.
+        UsageProblem: `--channels` is invalid, or given with `--channel-per-speaker`.
     """
+    from ecef_cli.api.errors import UsageProblem
     from ecef_cli.api.transcripts import TranscriptChoice
     from ecef_cli.transcripts.sound import parse_channels
 
+    if channels is not None and channel_per_speaker:
+        hint = "--channels alone says who is on which channel"
+        raise UsageProblem("--channel-per-speaker and --channels exclude each other", hint=hint)
     sides = None if channels is None else parse_channels(channels)
     return TranscriptChoice(source_format, reader_options, audio, sides, channel_per_speaker)

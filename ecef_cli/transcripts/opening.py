@@ -16,7 +16,7 @@ from ecef_cli.plugin.manager import get_registry
 from ecef_cli.recipe.options import check_options, create, parse_options
 from ecef_cli.transcripts.choice import NATIVE_EXTENSIONS, check_not_empty, find, named, reader_class
 from ecef_cli.transcripts.rows import utterances_of
-from ecef_cli.transcripts.sound import Sound, heard
+from ecef_cli.transcripts.sound import COMMAND, READER, Sound, heard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,13 +24,18 @@ if TYPE_CHECKING:
     from ecef_cli.api.components import TranscriptReader
     from ecef_cli.api.dialogue import Dialogue, Utterance
     from ecef_cli.plugin.manager import Entry
+    from ecef_cli.transcripts.sound import SoundOptions
 
 _DEFAULT = TranscriptChoice()
 
 
 @contextmanager
 def open_transcript(
-    file: str | Path, choice: TranscriptChoice = _DEFAULT, *, allow_empty: bool = False
+    file: str | Path,
+    choice: TranscriptChoice = _DEFAULT,
+    *,
+    allow_empty: bool = False,
+    options: SoundOptions = COMMAND,
 ) -> Iterator[Iterator[Utterance | DataError]]:
     """Yield the utterances of a transcript, or the errors of its rows; `-` is stdin.
 
@@ -40,22 +45,24 @@ def open_transcript(
         file: the transcript.
         choice: how to read it.
         allow_empty: whether a row of a dialogue file may have neither words nor a recording.
+        options: names of the options for sound, for errors.
 
     Raises:
-        DataError: the file cannot be read, or its format is unknown.
+        DataError: the file cannot be read, or its format is unknown; or the options for sound do not fit it.
         RecipeError: an option of the reader is invalid.
-        UsageProblem: the format has no reader, or no options.
+        UsageProblem: the format has no reader, or no options; or no row has a recording for its channel.
     """
     entry = _entry(file, choice)
     if entry is not None:
-        yield iter(_read(entry, _source(file), choice))
+        yield iter(_read(entry, _source(file), choice, Sound(choice, options)))
         return
     if choice.options:
         raise UsageProblem("a dialogue file, JSON Lines, takes no --option", hint="name another format with --from")
-    sound = Sound(choice)
+    sound, stdin = Sound(choice, options), str(file) == "-"
     with open_utterances(file, allow_empty=allow_empty) as lines:
-        utterances = _hinting(lines) if str(file) == "-" and choice.form is None else lines
-        yield heard(utterances, sound) if sound.active else utterances
+        utterances = _hinting(lines) if stdin and choice.form is None else lines
+        name = "stdin" if stdin else str(file)
+        yield heard(utterances, sound, name, hold=not stdin) if sound.active else utterances
     for line in sound.remarks():
         console.note(f"{file}: {line}")
 
@@ -94,7 +101,7 @@ class AllTranscripts:
         Raises:
             DataError: the file cannot be read, or its format is unknown.
         """
-        with open_transcript(path, choice) as utterances:
+        with open_transcript(path, choice, options=READER) as utterances:
             return list(utterances)
 
 
@@ -131,7 +138,9 @@ def _reader(entry: Entry, choice: TranscriptChoice) -> TranscriptReader:
     return cast("TranscriptReader", create(entry, options))
 
 
-def _read(entry: Entry, source: TranscriptSource, choice: TranscriptChoice) -> list[Utterance | DataError]:
+def _read(
+    entry: Entry, source: TranscriptSource, choice: TranscriptChoice, sound: Sound
+) -> list[Utterance | DataError]:
     """Return the utterances of a whole transcript, or the errors of its rows, and report what was left out.
 
     Raises:
@@ -141,4 +150,4 @@ def _read(entry: Entry, source: TranscriptSource, choice: TranscriptChoice) -> l
     reader = _reader(entry, choice)
     with calling(reader, "read", source.name):
         rows = list(reader.read(source))
-    return utterances_of(rows, source, Sound(choice))
+    return utterances_of(rows, source, sound)

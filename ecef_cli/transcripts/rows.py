@@ -37,7 +37,8 @@ def utterances_of(
         sound: the recording of the conversation.
 
     Raises:
-        DataError: no row has words or a recording.
+        DataError: no row has words or a recording; or no row names a speaker, and speakers have channels.
+        UsageProblem: speakers have channels, and no row has a recording.
         PluginError: the reader yielded something else than a row.
     """
     tidy = (_tidy(row, source) for row in rows)
@@ -48,6 +49,7 @@ def utterances_of(
     found = list(_convert(kept, source, sound))
     if not found:
         raise DataError("no utterance was found", where=source.name, hint=_left_out(source) or "is the file empty?")
+    sound.check(source.name)
     _report(source, sound, speakerless, len(kept))
     return found
 
@@ -105,7 +107,7 @@ def _utterance(found: TranscriptRow, source: TranscriptSource, sound: Sound, cou
     row: dict[str, Any] = {"speaker": UNKNOWN, **sound.on(found.values, where)}
     check_writable(row, where)
     if "text" not in row and not row.get("audio"):
-        hint = "give the recording of the conversation with --audio FILE"
+        hint = f"give the recording of the conversation with {sound.options.audio}"
         raise DataError("the row has neither words nor a recording", where=where, hint=hint)
     named = str(row.get("dialogue", dialogue))
     folder = Path() if source.path is None else source.path.parent

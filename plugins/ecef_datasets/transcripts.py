@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from ecef_cli.api.errors import UsageProblem
 from ecef_cli.api.transcripts import TranscriptChoice
@@ -33,6 +33,12 @@ class TranscriptOptions(OwnOptions):
     channel_per_speaker: bool = Field(
         False, description="speakers have channels in the order in which they first speak"
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.channels is not None and self.channel_per_speaker:
+            raise ValueError("channel_per_speaker and channels exclude each other: leave one of them out")
+        return self
 
 
 class TranscriptDialogues(OwnDialogues):

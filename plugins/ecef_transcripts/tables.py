@@ -66,8 +66,10 @@ class Table(TranscriptReader):
             raise DataError("the first line is not a header with several columns", where=f"{source.name}:1", hint=hint)
         plain = (self.options.quoting or ("none" if delimiter == "\t" else "double")) == "none"
         lines = text.splitlines(keepends=True)
-        style = csv.QUOTE_NONE if plain else csv.QUOTE_MINIMAL
-        reader = csv.reader(lines, delimiter=delimiter, quoting=style, strict=True)
+        if plain:
+            reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
+        else:
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
         names: list[str] | None = None
         columns: dict[str, str] = {}
         before = 0

@@ -15,7 +15,7 @@ SIZES = ("tiny", "tiny.en", "base", "base.en", "small", "small.en", "medium", "m
 
 _WEIGHTS = "model.bin"
 _FILES = ("config.json", "preprocessor_config.json", _WEIGHTS, "tokenizer.json", "vocabulary.*")
-_INSTALL = 'run `pip install "ecef-cli[transcribe]"`, in a clone `pip install -e ".[transcribe]"`'
+_INSTALL = 'run `pip install -c constraints.txt -e ".[transcribe]"` in the clone of ecef'
 
 
 def find_model(name: str) -> Path:

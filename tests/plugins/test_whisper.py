@@ -130,6 +130,8 @@ def test_an_english_model_refuses_another_language(whisper_model: Path) -> None:
 
 def test_without_faster_whisper_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "find_spec", lambda _: None)
-    with pytest.raises(PluginError, match=r"faster-whisper is not installed .*pip install .ecef-cli\[transcribe\]"):
+    with pytest.raises(
+        PluginError, match=r"faster-whisper is not installed .*pip install -c constraints.txt -e .*\[transcribe\]"
+    ):
         whisper()
     assert util.find_spec("ecef_whisper") is not None
