@@ -528,6 +528,21 @@ def test_channels_that_cancel_each_other_are_silent(tmp_path: Path) -> None:
     assert problem_of(path, start=0.5, end=1).problem == "the recording is silent from 0.5 s to 1 s"
 
 
+def test_a_silent_channel_may_be_the_wrong_one(tmp_path: Path) -> None:
+    samples = np.stack([np.zeros(32_000), speech(2, 16_000)], axis=1)
+    path = save(tmp_path / "pcm16.wav", samples)
+    problem = problem_of(path, start=0.5, end=1, channel=1)
+    assert problem.problem == "channel 1 is silent from 0.5 s to 1 s"
+    assert problem.hint == "are the channels swapped? check --channels, or the key 'channel'"
+    assert len(read_wave(path, rate=16_000, channel=2)) == 32_000
+
+
+def test_a_channel_of_a_mono_recording_is_an_error_that_says_so(tmp_path: Path) -> None:
+    problem = problem_of(save(tmp_path / "pcm16.wav", speech(2, 16_000)), channel=2)
+    assert problem.problem == "there is no channel 2: the recording has one channel, it is mono"
+    assert "--channel-per-speaker" in str(problem.hint)
+
+
 # What reading leaves alone
 
 

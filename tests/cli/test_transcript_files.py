@@ -134,6 +134,41 @@ def test_prepare_gives_rows_their_part_and_channel_of_a_recording(ecef: Ecef, tm
     assert found == [(call, 0.1, 1.1, 2), (call, 1.3, 3.3, 1)]
 
 
+def test_channels_that_have_no_effect_are_refused(ecef: Ecef, toy_run: Run, tmp_path: Path) -> None:
+    path = write(tmp_path, "srt")
+    chosen = ("--model", toy_run.folder, "--format", "jsonl")
+    for option in (["--channel-per-speaker"], ["--channels", "BOB=left"]):
+        code, rows, told = ecef("predict", path, *option, *chosen)
+        assert (code, rows, len(told.splitlines())) == (2, [], 1)
+        assert f"{option[0]} needs a recording" in told
+    code, _, told = ecef("predict", path, "--channel-per-speaker", "--channels", "BOB=left", *chosen)
+    assert (code, "--channel-per-speaker and --channels exclude each other" in told) == (2, True)
+
+
+def test_prepare_names_its_own_options_for_channels(ecef: Ecef, tmp_path: Path) -> None:
+    import numpy as np
+    import soundfile
+
+    soundfile.write(tmp_path / "call.wav", np.random.default_rng(0).uniform(-0.1, 0.1, (40_000, 2)), 8000)
+    path = tmp_path / "call.csv"
+    path.write_text("speaker,text,start,end,emotion\nCALLER,hi,0.1,1.1,joy\nAGENT,go,1.3,3.3,anger\n", encoding="utf-8")
+    start = ("prepare", "transcripts", "--source", path, "--name", "c", "--option", "dev=0", "--option", "test=0")
+    sound = ("--option", f"recording={tmp_path / 'call.wav'}")
+    code, _, told = ecef(*start, *sound, "--option", "channels={caller: 1, agnet: 2}")
+    assert (code, "did you mean 'AGENT' by 'agnet' in --option channels?" in told) == (3, True)
+    code, _, told = ecef(*start, "--option", "channels={caller: 1, agent: 2}")
+    assert (code, "--option channels needs a recording" in told, "add --option recording=FILE" in told) == (
+        2,
+        True,
+        True,
+    )
+    code, _, told = ecef(*start, *sound, "--option", "channels={caller: 1}", "--option", "channel_per_speaker=true")
+    assert (code, "channel_per_speaker and channels exclude each other" in told) == (2, True)
+    code, _, _ = ecef(*start, *sound, "--option", "channels={caller: 1, agent: 2}")
+    assert code == 0
+    assert [row["channel"] for row in manifest(tmp_path, "c")] == [1, 2]
+
+
 def test_every_example_is_a_format_of_the_page() -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "own-dialogues.md").read_text(encoding="utf-8")
     table = page.partition("## Formats")[2].partition("\n## ")[0]
