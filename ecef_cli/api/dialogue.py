@@ -362,14 +362,27 @@ def read_dialogues(file: str | Path) -> tuple[Dialogue, ...]:
     Raises:
         DataError: the file is missing or empty, or a row is invalid.
     """
-    rows = []
     with open_utterances(file) as utterances:
-        for found in utterances:
-            if isinstance(found, DataError):
-                raise found
-            rows.append(found)
+        return whole_dialogues(utterances, str(file))
+
+
+def whole_dialogues(utterances: Iterable[Utterance | DataError], where: str) -> tuple[Dialogue, ...]:
+    """Return the dialogues of utterances, all of which must be valid.
+
+    Args:
+        utterances: utterances in the order of speech, or errors in their place.
+        where: the file, for the error if it holds no utterance.
+
+    Raises:
+        DataError: a row is invalid, or there is none.
+    """
+    rows = []
+    for found in utterances:
+        if isinstance(found, DataError):
+            raise found
+        rows.append(found)
     if not rows:
-        raise DataError("the file contains no utterance", where=str(file), hint="write one JSON object per line")
+        raise DataError("the file contains no utterance", where=where, hint="write one JSON object per line")
     return group(rows)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ecef_cli import console
-from ecef_cli.api.dialogue import group, open_utterances
+from ecef_cli.api.dialogue import open_utterances, whole_dialogues
 from ecef_cli.api.errors import DataError, RecipeError, UsageProblem
 from ecef_cli.api.transcripts import TranscriptChoice, TranscriptSource, read_head
 from ecef_cli.plugin.boundary import calling
@@ -73,15 +73,8 @@ def read_transcript(file: str | Path, choice: TranscriptChoice = _DEFAULT) -> tu
     Raises:
         DataError: as in `open_transcript`; or a row is invalid, or there is none.
     """
-    rows = []
     with open_transcript(file, choice) as utterances:
-        for found in utterances:
-            if isinstance(found, DataError):
-                raise found
-            rows.append(found)
-    if not rows:
-        raise DataError("the file contains no utterance", where=str(file), hint="write one JSON object per line")
-    return group(rows)
+        return whole_dialogues(utterances, str(file))
 
 
 class AllTranscripts:
